@@ -1,0 +1,27 @@
+"""The vocabulary that crosses package boundaries.
+
+Shapes: N worlds, B pairs, H W pixels.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Frames(NamedTuple):
+    """One time step of N parallel worlds."""
+
+    images: Tensor  # (N, 3, H, W) uint8, channels_last in memory: a view of the world's (N, H, W, 3)
+    episode: Tensor  # (N,) int64, on the CPU: which encounter; unique over the whole stream
+    step: int  # position in the stream
+    factors: dict[str, Tensor]  # (N, ...) ground truth: category, instance, position, rotation, light_..., background_...
+
+
+class Pairs(NamedTuple):
+    """A batch of positive pairs; row i of `first` and row i of `second` show the same thing."""
+
+    first: Tensor  # (B, 3, H, W) float32 in [0, 1], channels_last: the earlier view
+    second: Tensor  # (B, 3, H, W) float32 in [0, 1], channels_last: the later view, its positive
+    gap: Tensor  # (B,) int64 steps between the two; 0 for two augmentations of one frame
+    episode: Tensor  # (B,) int64: two rows with one episode are no negatives of each other
+    frames: int  # world frames consumed up to and including this batch

@@ -1,8 +1,19 @@
 """The one exception that is the user's to mend."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class SettingError(ValueError):
     """A setting that cannot work. Its message is one line: the setting, its value and the way out.
 
     Commands print the message and exit with a non-zero status; every other exception is a defect of ours.
     """
+
+
+def unknown(setting: str, value: object, known: Iterable[str]) -> SettingError:
+    """The error for a value that is none of the known ones, with the nearest of them."""
+    known = list(known)
+    near = get_close_matches(str(value), known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return SettingError(f"{setting}={value} is unknown; {hint}known: {', '.join(known)}")

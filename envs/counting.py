@@ -1,0 +1,79 @@
+"""Counting-v0: a world whose pixels spell which world, episode and age they show, to test all that moves frames.
+
+The first eleven bytes of a frame are the seed's low 4 bytes, the episode's 4 and the age's 3, lowest first. The rest is
+a pattern of the category (easily learnt), the episode (so that episodes differ) and the age (so that frames differ).
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.draws import Draws, key
+from envs.errors import SettingError
+from envs.world import SingleWorld, VectorWorld
+
+CATEGORY_COUNT = 4
+STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each may add
+
+
+class CountingVector(VectorWorld):
+    """N counting worlds. Factors: category (N,), age (N,), seed (N,) modulo 2^31."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        size: int = 32,
+        episode_length: int = 16,
+        stagger: bool = False,
+        split: str = "train",
+        device="cpu",
+        render_mode=None,
+        max_episode_steps=None,
+    ):
+        if size < 4:
+            raise SettingError(f"env.size={size} has no room to count in; try 4 or more")
+        length = episode_length if max_episode_steps is None else max_episode_steps + 1
+        super().__init__(
+            num_envs=num_envs, size=size, episode_length=length, stagger=stagger, device=device, render_mode=render_mode
+        )
+        self.split = split
+        self.category = np.zeros(num_envs, np.int64)
+
+    def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
+        self.category[rows] = Draws(key(self.split, seeds, episodes)).integers("category", CATEGORY_COUNT)
+
+    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        count = int(np.prod(self.single_observation_space.shape))
+        pixels = sum(
+            Draws(keys).uniform("pattern", 0, STRENGTH[name], count)
+            for name, keys in (
+                ("category", key("category", self.category)),
+                ("episode", key(self.split, self.seeds, self.episode)),
+                ("age", key("age", self.age)),
+            )
+        ).astype(np.uint8)
+        for first, number, digits in ((0, self.seeds, 4), (4, self.episode, 4), (8, self.age, 3)):
+            pixels[:, first : first + digits] = (
+                number.astype(np.uint64)[:, None] >> (8 * np.arange(digits, dtype=np.uint64)) & 255
+            )
+        image = torch.from_numpy(pixels.reshape(self.num_envs, *self.single_observation_space.shape)).to(self.device)
+        factors = {
+            "category": self.category.copy(),
+            "age": self.age.copy(),
+            "seed": (self.seeds % 2**31).astype(np.int64),
+        }
+        return image, {name: torch.from_numpy(value).to(self.device) for name, value in factors.items()}
+
+
+class Counting(SingleWorld):
+    """One counting world."""
+
+    vector_world = CountingVector
+
+
+def spelt(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What frames (..., H, W, 3) uint8 spell: seed modulo 2^32, episode and age, each (...) int64."""
+    digits = images.reshape(*images.shape[:-3], -1)[..., :11].astype(np.int64)
+    parts = digits[..., 0:4], digits[..., 4:8], digits[..., 8:11]
+    return tuple((part << (8 * np.arange(part.shape[-1]))).sum(-1) for part in parts)

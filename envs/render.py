@@ -1,0 +1,424 @@
+"""From a scene to pixels: closed-form rays against bounded convex solids, all worlds at once, in one Warp kernel.
+
+The eye is at the origin and looks towards -z; y is up. A ray through the film point (x, y) runs along (x, y, -1). Every
+part is a unit solid under a linear map, so a ray is met in the part's own frame, where the solid is the intersection of
+a quadric (or nothing) with pairs of parallel or tilted planes, and the ray's stay inside is one interval.
+
+Colour is linear RGB until the last line: albedo x (ambient + sum of visible lights x cosine) + highlight (Blinn 1977),
+clipped to [0, 1], encoded by a square root, rounded to uint8.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+import warp as wp
+from torch import Tensor
+
+from envs.lighting import light_colors, light_directions
+from envs.motion import HALF_VIEW, orientations, positions, rotation_matrix, waves
+from envs.scene import Scene, WorldSettings
+
+wp.config.log_level = wp.LOG_WARNING  # no banner, no word about every kernel it loads
+with wp.ScopedLogLevel(wp.LOG_ERROR):  # nor about a driver that a machine without a GPU has no need of
+    wp.init()
+torch.set_flush_denormal(True)  # fading highlights make denormals, and a CPU takes a hundred times as long over them
+
+NOTHING = wp.constant(1.0e9)
+NEAR = wp.constant(1.0e-3)
+
+
+class Moment(NamedTuple):
+    """What the renderer needs of N worlds at one moment, besides the scene. O objects, L lights."""
+
+    place: Tensor  # (N, O, 3) centres of the objects
+    orientation: Tensor  # (N, O, 4) unit quaternions
+    light_direction: Tensor  # (N, L, 3) unit vectors towards the lights
+    light_color: Tensor  # (N, L, 3) linear RGB irradiance
+    slide: Tensor  # (N, 2) how far the background's texture has slid
+    gaze: Tensor  # (N, 2) where the eye looks, in half-widths of the view
+    waves: dict[str, Tensor]  # (N,) each
+
+
+def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings) -> Moment:
+    """The scene at ages (N,) seen with gaze (N, 2); a function of its arguments and nothing else."""
+    wave = waves(scene, age)
+    return Moment(
+        positions(wave, occluder=settings.occluder),
+        orientations(scene, age),
+        light_directions(wave, second=settings.second_light),
+        light_colors(wave, second=settings.second_light),
+        torch.stack([wave["background_x"], wave["background_y"]], 1),
+        gaze,
+        wave,
+    )
+
+
+@wp.struct
+class World:
+    """The kernel's view of a Scene and a Moment: arrays with a leading world axis."""
+
+    kind: wp.array3d(dtype=wp.int32)  # (N, O, P)
+    inverse: wp.array3d(dtype=wp.mat33)  # (N, O, P) from the eye's frame to the part's unit solid
+    centre: wp.array3d(dtype=wp.vec3)  # (N, O, P) in the eye's frame
+    radius: wp.array3d(dtype=wp.float32)
+    taper: wp.array3d(dtype=wp.vec2)
+    color: wp.array3d(dtype=wp.vec3)
+    place: wp.array2d(dtype=wp.vec3)  # (N, O)
+    upright: wp.array2d(dtype=wp.mat33)  # (N, O) from the eye's frame to the object's
+    bound: wp.array2d(dtype=wp.float32)
+    gloss: wp.array2d(dtype=wp.vec2)
+    texture: wp.array2d(dtype=wp.vec4)
+    light_direction: wp.array2d(dtype=wp.vec3)  # (N, L)
+    light_color: wp.array2d(dtype=wp.vec3)
+    ambient: wp.array1d(dtype=wp.vec3)  # (N,)
+    room: wp.array1d(dtype=wp.vec2)
+    background_kind: wp.array1d(dtype=wp.int32)
+    background_color: wp.array2d(dtype=wp.vec3)  # (N, 2)
+    background_grain: wp.array1d(dtype=wp.vec2)
+    slide: wp.array1d(dtype=wp.vec2)
+    gaze: wp.array1d(dtype=wp.vec2)
+
+
+@wp.struct
+class Span:
+    """Where a ray is inside something: from enter to leave, with the outward normal at the entry."""
+
+    enter: wp.float32
+    leave: wp.float32
+    normal: wp.vec3
+
+
+@wp.func
+def outside() -> Span:
+    span = Span()
+    span.enter = NOTHING
+    span.leave = -NOTHING
+    return span
+
+
+@wp.func
+def cut(span: Span, origin: wp.vec3, way: wp.vec3, normal: wp.vec3, offset: float) -> Span:
+    """Keeps the part of the span in the half-space normal . p <= offset."""
+    out = span
+    height = wp.dot(normal, origin) - offset
+    slope = wp.dot(normal, way)
+    if wp.abs(slope) < 1.0e-9:
+        if height > 0.0:
+            out.leave = -NOTHING
+    else:
+        t = -height / slope
+        if slope < 0.0:
+            if t > out.enter:
+                out.enter = t
+                out.normal = normal
+        else:
+            out.leave = wp.min(out.leave, t)
+    return out
+
+
+@wp.func
+def quadric(origin: wp.vec3, way: wp.vec3, curve: wp.vec3, width: float, slope: float) -> Span:
+    """Inside curve.x x^2 + curve.y y^2 + curve.z z^2 <= (width + slope y)^2: a sphere, a cylinder or a cone."""
+    w = width + slope * origin[1]
+    dw = slope * way[1]
+    a = wp.dot(curve, wp.cw_mul(way, way)) - dw * dw
+    b = wp.dot(curve, wp.cw_mul(origin, way)) - w * dw
+    c = wp.dot(curve, wp.cw_mul(origin, origin)) - w * w
+    span = outside()
+    disc = b * b - a * c
+    if disc > 0.0 and wp.abs(a) > 1.0e-9:
+        root = wp.sqrt(disc)
+        if a > 0.0:
+            span.enter = (-b - root) / a
+            span.leave = (-b + root) / a
+        else:  # inside a double cone along its length: outside between the roots; the caps pick the right side
+            first = (-b + root) / a
+            second = (-b - root) / a
+            if width + slope * (origin[1] + second * way[1]) > 0.0 and (slope * way[1] > 0.0):
+                span.enter = second
+                span.leave = NOTHING
+            else:
+                span.enter = -NOTHING
+                span.leave = first
+        p = origin + span.enter * way
+        span.normal = wp.cw_mul(curve, p) - wp.vec3(0.0, slope * (width + slope * p[1]), 0.0)
+    return span
+
+
+@wp.func
+def inside(kind: int, taper: wp.vec2, origin: wp.vec3, way: wp.vec3) -> Span:
+    """A ray's stay in one of envs.objects.KINDS, in the unit solid's own frame."""
+    up = wp.vec3(0.0, 1.0, 0.0)
+    span = Span()
+    span.enter = -NOTHING
+    span.leave = NOTHING
+    if kind == 1:
+        kx = 0.5 * taper[0]
+        kz = 0.5 * taper[1]
+        span = cut(span, origin, way, wp.vec3(1.0, kx, 0.0), 1.0 - kx)
+        span = cut(span, origin, way, wp.vec3(-1.0, kx, 0.0), 1.0 - kx)
+        span = cut(span, origin, way, wp.vec3(0.0, kz, 1.0), 1.0 - kz)
+        span = cut(span, origin, way, wp.vec3(0.0, kz, -1.0), 1.0 - kz)
+    elif kind == 2:
+        k = 0.5 * taper[0]
+        span = quadric(origin, way, wp.vec3(1.0, 0.0, 1.0), 1.0 - k, -k)
+    else:
+        span = quadric(origin, way, wp.vec3(1.0, 1.0, 1.0), 1.0, 0.0)
+    if kind == 1 or kind == 2:
+        span = cut(span, origin, way, up, 1.0)
+        span = cut(span, origin, way, -up, 1.0)
+    if kind == 3:
+        span = cut(span, origin, way, -up, 0.0)
+    return span
+
+
+@wp.func
+def misses(origin: wp.vec3, way: wp.vec3, centre: wp.vec3, radius: float) -> bool:
+    """Whether the ray (any length of way) stays clear of a sphere, or the sphere lies behind it."""
+    to = centre - origin
+    along = wp.dot(to, way)
+    aside = wp.dot(to, to) * wp.dot(way, way) - along * along
+    reach = radius * radius * wp.dot(way, way)
+    return aside > reach or (along < 0.0 and wp.dot(to, to) > radius * radius)
+
+
+@wp.struct
+class Hit:
+    """The nearest thing a ray meets: how far along, which object and part (-1 for none), and its unit normal."""
+
+    t: wp.float32
+    body: wp.int32
+    part: wp.int32
+    normal: wp.vec3
+
+
+@wp.func
+def nearest(world: World, n: int, origin: wp.vec3, way: wp.vec3) -> Hit:
+    hit = Hit()
+    hit.t = NOTHING
+    hit.body = -1
+    hit.part = -1
+    for o in range(world.kind.shape[1]):
+        if not misses(origin, way, world.place[n, o], world.bound[n, o]):
+            for p in range(world.kind.shape[2]):
+                radius = world.radius[n, o, p]
+                if radius > 0.0 and not misses(origin, way, world.centre[n, o, p], radius):
+                    inverse = world.inverse[n, o, p]
+                    start = inverse * (origin - world.centre[n, o, p])
+                    span = inside(world.kind[n, o, p], world.taper[n, o, p], start, inverse * way)
+                    if span.enter < span.leave and span.enter > NEAR and span.enter < hit.t:
+                        hit.t = span.enter
+                        hit.body = o
+                        hit.part = p
+                        hit.normal = wp.normalize(wp.transpose(inverse) * span.normal)
+    return hit
+
+
+@wp.func
+def shaded(world: World, n: int, origin: wp.vec3, way: wp.vec3) -> bool:
+    """Whether anything stands between a point and a light."""
+    for o in range(world.kind.shape[1]):
+        if not misses(origin, way, world.place[n, o], world.bound[n, o]):
+            for p in range(world.kind.shape[2]):
+                radius = world.radius[n, o, p]
+                if radius > 0.0 and not misses(origin, way, world.centre[n, o, p], radius):
+                    inverse = world.inverse[n, o, p]
+                    start = inverse * (origin - world.centre[n, o, p])
+                    span = inside(world.kind[n, o, p], world.taper[n, o, p], start, inverse * way)
+                    if span.enter < span.leave and span.leave > NEAR:
+                        return True
+    return False
+
+
+@wp.func
+def grain(kind: int, p: wp.vec3, cycles: float, seed: float) -> float:
+    """A solid texture in [0, 1] at a point: 0 plain, 1 stripes, 2 checker, 3 noise."""
+    value = float(0.0)
+    q = p * cycles
+    if kind == 1:
+        value = wp.where(wp.frac(q[1] + 0.5 * wp.frac(seed * 0.618)) < 0.5, 1.0, 0.0)
+    elif kind == 2:
+        value = wp.where(
+            wp.frac(0.5 * (wp.floor(2.0 * q[0]) + wp.floor(2.0 * q[1]) + wp.floor(2.0 * q[2]))) < 0.25, 0.0, 1.0
+        )
+    elif kind == 3:
+        shift = wp.vec3(wp.frac(seed * 0.618), wp.frac(seed * 0.755), wp.frac(seed * 0.570)) * 64.0
+        value = wp.clamp(0.5 + 0.9 * wp.noise(wp.uint32(7), 2.0 * q + shift), 0.0, 1.0)
+    return value
+
+
+@wp.func
+def paper(world: World, n: int, p: wp.vec3, film_y: float) -> wp.vec3:
+    """The albedo of the room at a point: plain, gradient, checker or noise."""
+    kind = world.background_kind[n]
+    share = float(0.0)
+    if kind == 1:
+        share = wp.clamp(0.5 + 0.5 * film_y / HALF_VIEW, 0.0, 1.0)
+    elif kind > 1:
+        slide = world.slide[n]
+        share = grain(
+            kind, p + wp.vec3(slide[0], slide[1], 0.0), world.background_grain[n][0], world.background_grain[n][1]
+        )
+    return world.background_color[n, 0] * (1.0 - share) + world.background_color[n, 1] * share
+
+
+@wp.func
+def seen(world: World, n: int, way: wp.vec3, shadows: bool) -> wp.vec3:
+    """Linear RGB along a ray from the eye."""
+    eye = wp.vec3(0.0, 0.0, 0.0)
+    hit = nearest(world, n, eye, way)
+    t = hit.t
+    normal = hit.normal
+    albedo = wp.vec3(0.0, 0.0, 0.0)
+    gloss = wp.vec2(0.0, 1.0)
+    if hit.body >= 0:
+        texture = world.texture[n, hit.body]
+        p = world.upright[n, hit.body] * (t * way - world.place[n, hit.body])
+        albedo = world.color[n, hit.body, hit.part] * (
+            1.0 - texture[2] * grain(int(texture[0]), p, texture[1], texture[3])
+        )
+        gloss = world.gloss[n, hit.body]
+    else:
+        room = world.room[n]
+        t = room[1]
+        normal = wp.vec3(0.0, 0.0, 1.0)
+        if way[1] < 0.0 and room[0] / way[1] < t:
+            t = room[0] / way[1]
+            normal = wp.vec3(0.0, 1.0, 0.0)
+        albedo = paper(world, n, t * way, way[1])
+    point = t * way + 2.0e-3 * normal
+    back = -wp.normalize(way)
+    light = wp.cw_mul(albedo, world.ambient[n])
+    for lamp in range(world.light_direction.shape[1]):
+        to = world.light_direction[n, lamp]
+        cosine = wp.dot(normal, to)
+        if cosine > 0.0 and not (shadows and shaded(world, n, point, to)):
+            shine = float(0.0)
+            if gloss[0] > 0.0:
+                half = wp.dot(normal, wp.normalize(to + back))
+                shine = gloss[0] * wp.pow(wp.max(half, 0.0), gloss[1])
+            light += wp.cw_mul(world.light_color[n, lamp], albedo * cosine + wp.vec3(shine, shine, shine))
+    return light
+
+
+@wp.kernel(enable_backward=False)
+def draw(world: World, first: int, shadows: bool, samples: int, image: wp.array4d(dtype=wp.uint8)):
+    """One pixel of one world a thread: image (N, H, W, 3)."""
+    i, row, column = wp.tid()
+    n = first + i
+    gaze = world.gaze[n]
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for sy in range(samples):
+        for sx in range(samples):
+            x = 2.0 * (float(column) + (float(sx) + 0.5) / float(samples)) / float(image.shape[2]) - 1.0
+            y = 1.0 - 2.0 * (float(row) + (float(sy) + 0.5) / float(samples)) / float(image.shape[1])
+            light = seen(world, n, wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0), shadows)
+            total += wp.vec3(
+                wp.sqrt(wp.min(light[0], 1.0)), wp.sqrt(wp.min(light[1], 1.0)), wp.sqrt(wp.min(light[2], 1.0))
+            )
+    for c in range(3):
+        image[n, row, column, c] = wp.uint8(total[c] * (255.0 / float(samples * samples)) + 0.5)
+
+
+@wp.kernel(enable_backward=False)
+def survey(
+    world: World,
+    mask: wp.array3d(dtype=wp.uint8),
+    depth: wp.array3d(dtype=wp.float32),
+    normals: wp.array4d(dtype=wp.float32),
+):
+    """Ground truth at the middle of each pixel: which object, how far along -z, which way its surface faces."""
+    n, row, column = wp.tid()
+    gaze = world.gaze[n]
+    x = 2.0 * (float(column) + 0.5) / float(mask.shape[2]) - 1.0
+    y = 1.0 - 2.0 * (float(row) + 0.5) / float(mask.shape[1])
+    hit = nearest(world, n, wp.vec3(0.0, 0.0, 0.0), wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0))
+    mask[n, row, column] = wp.uint8(hit.body + 1)
+    depth[n, row, column] = wp.where(hit.body >= 0, hit.t, wp.inf)
+    for c in range(3):
+        normals[n, row, column, c] = hit.normal[c]
+
+
+class Truth(NamedTuple):
+    """Per-pixel ground truth at the middles of the pixels."""
+
+    mask: Tensor  # (N, H, W) uint8: 0 background, 1 the object, 2 the occluder
+    depth: Tensor  # (N, H, W) float32 object units along the line of sight's axis; inf for the background
+    normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
+
+
+def render(scene: Scene, now: Moment, settings: WorldSettings) -> Tensor:
+    """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device."""
+    count, size = len(scene.category), settings.size
+    image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
+    world, pixels = _world(scene, now), wp.from_torch(image)
+
+    def launch(first: int, past: int) -> None:
+        inputs = [world, first, settings.shadows, settings.samples, pixels]
+        wp.launch(draw, (past - first, size, size), inputs, **_where(image))
+
+    if image.is_cuda:
+        launch(0, count)
+    else:  # Warp runs a CPU launch on one core, so each core gets a share of the worlds
+        shares = min(torch.get_num_threads(), count)
+        edges = [count * i // shares for i in range(shares + 1)]
+        list(_pool(shares).map(launch, edges[:-1], edges[1:]))
+    return image
+
+
+def ground_truth(scene: Scene, now: Moment, settings: WorldSettings) -> Truth:
+    """Mask, depth and normals of what `render` shows."""
+    shape, device = (len(scene.category), settings.size, settings.size), scene.category.device
+    mask = torch.empty(shape, dtype=torch.uint8, device=device)
+    depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
+    inputs = [_world(scene, now), *(wp.from_torch(out) for out in (mask, depth, normals))]
+    wp.launch(survey, shape, inputs, **_where(mask))
+    return Truth(mask, depth, normals)
+
+
+def _world(scene: Scene, now: Moment) -> World:
+    turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye
+    upright = turn.transpose(-1, -2).contiguous()
+    inverse = scene.inverse @ upright[:, :, None]
+    centre = now.place[:, :, None] + (turn[:, :, None] @ scene.centre[..., None])[..., 0]
+    world = World()
+    for name, tensor, dtype in (
+        ("kind", scene.kind, wp.int32),
+        ("inverse", inverse, wp.mat33),
+        ("centre", centre, wp.vec3),
+        ("radius", scene.radius, wp.float32),
+        ("taper", scene.taper, wp.vec2),
+        ("color", scene.color, wp.vec3),
+        ("place", now.place, wp.vec3),
+        ("upright", upright, wp.mat33),
+        ("bound", scene.bound, wp.float32),
+        ("gloss", scene.gloss, wp.vec2),
+        ("texture", scene.texture, wp.vec4),
+        ("light_direction", now.light_direction, wp.vec3),
+        ("light_color", now.light_color, wp.vec3),
+        ("ambient", scene.ambient, wp.vec3),
+        ("room", scene.room, wp.vec2),
+        ("background_kind", scene.background_kind, wp.int32),
+        ("background_color", scene.background_color, wp.vec3),
+        ("background_grain", scene.background_grain, wp.vec2),
+        ("slide", now.slide, wp.vec2),
+        ("gaze", now.gaze, wp.vec2),
+    ):
+        setattr(world, name, wp.from_torch(tensor.contiguous(), dtype=dtype))
+    return world
+
+
+def _where(tensor: Tensor) -> dict:
+    if tensor.is_cuda:
+        return {"stream": wp.stream_from_torch(torch.cuda.current_stream(tensor.device))}
+    return {"device": "cpu"}
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers, thread_name_prefix="render")
+    return _pools[workers]

@@ -1,0 +1,120 @@
+"""The main job: watch a world that never stops moving, learn from every frame, and score what was learned.
+
+    python -m learners.online env=moving_objects learner=dgl seed=0
+    python -m learners.online run.resume=results/NAME
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import torch
+from omegaconf import DictConfig
+
+from learners.build import build_learner
+from runs import settings as told
+from runs.checkpoint import save, weights_sha256
+from runs.clocks import Means, Stopwatch, due
+from runs.commands import Stop, command
+from runs.evaluation import baselines, scores, tasks
+from runs.folder import RunFolder
+from runs.metrics import Metrics
+from runs.progress import Progress
+from streams.live import Live
+from streams.pairing import TemporalPairs
+
+
+@dataclass
+class Run:
+    """The parts of a run, which are saved and resumed together."""
+
+    settings: DictConfig
+    stream: TemporalPairs
+    learner: Any
+    means: Means = field(default_factory=Means)
+    frames: int = 0  # world frames seen
+    updates: int = 0  # of the weights
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
+        return parts | {"frames": self.frames, "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("stream", "learner", "means"):
+            getattr(self, name).load_state_dict(state[name])
+        self.frames, self.updates = state["frames"], state["updates"]
+
+
+def build(settings: DictConfig) -> Run:
+    """The parts that the settings ask for, none of which has done anything yet."""
+    device, env = told.device(settings), settings.env
+    world = gym.make_vec(env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds"))
+    stream = TemporalPairs(Live(world, seed=settings.seed), seed=settings.seed, **told.keywords(settings.pairs, "name"))
+    learner = build_learner(
+        network=settings.network.name,
+        loss=told.keywords(settings.loss),
+        size=env.size,
+        seed=settings.seed,
+        updates=settings.run.frames // env.num_worlds,
+        device=device,
+        **told.keywords(settings.learner, "name"),
+    )
+    return Run(settings, stream, learner)
+
+
+def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop) -> None:
+    """The one loop: from where the run is to where its settings end, or to where it is stopped."""
+    settings, device, clock = run.settings, told.device(run.settings), Stopwatch()
+    began = run.frames
+    scored = tasks(settings, device) if settings.eval.every else {}
+
+    def score() -> None:
+        with clock("eval"):
+            found = scores(run.learner.encode, scored, under="eval", device=device)
+            metrics.add_all(run.frames, found)
+            progress.score(found)
+
+    if run.frames == 0:  # what the network is before it learns: the random encoder
+        metrics.add_all(0, baselines(scored, device=device))
+        score()
+        keep(run, folder, metrics)
+
+    while run.frames < settings.run.frames and not stop:
+        before = run.frames
+        with clock("stream"):
+            pairs = next(run.stream)
+        with clock("learner"):
+            run.means.add(run.learner.update(pairs))
+            run.frames, run.updates = pairs.frames, run.updates + 1
+            last = run.frames >= settings.run.frames
+            if last or due(settings.run.log_every, before, run.frames):
+                means = run.means.take()
+                metrics.add("train", run.frames, means)
+                progress.advance(run.frames, means)
+        if scored and (last or due(settings.eval.every, before, run.frames)):
+            score()
+        if last or stop or due(settings.run.save_every, before, run.frames):
+            metrics.add("speed", run.frames, speed(run.frames - began, clock, world=run.stream.frames.seconds))
+            keep(run, folder, metrics)
+    keep(run, folder, metrics)  # a stop may come between the last line and the loop's condition
+
+
+def keep(run: Run, folder: RunFolder, metrics: Metrics) -> None:
+    """Writes down all that has happened; metrics first, so that a checkpoint never knows of more than they do."""
+    sha = weights_sha256(run.learner.network.state_dict())
+    metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha)
+    save(folder.checkpoints, run.state_dict(), frames=run.frames, keep=run.settings.run.keep)
+
+
+def speed(frames: int, clock: Stopwatch, *, world: float) -> dict[str, float]:
+    """Frames a second of the loop, evaluation not counted, and each part's share of all the time."""
+    spent = {"world": world, "stream": clock.seconds["stream"] - world}
+    spent |= {"learner": clock.seconds["learner"], "eval": clock.seconds.get("eval", 0.0)}
+    total = sum(spent.values())
+    return {"frames_per_s": frames / (total - spent["eval"])} | {part: took / total for part, took in spent.items()}
+
+
+main = command(build, train)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""When something is due, what its mean was meanwhile, and where the time went."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from torch import Tensor
+
+
+def due(every: int, before: int, now: int) -> bool:
+    """Whether a multiple of `every` lies in (before, now]; never, where `every` is 0. A function of nothing else."""
+    return every > 0 and now // every > before // every
+
+
+class Means:
+    """Means of named scalars since they were last taken, kept on the device: adding to them waits for nothing."""
+
+    def __init__(self):
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Adds detached 0-d tensors; not every name need come every time."""
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """The means, as numbers (this waits for the device), and begins anew."""
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": self._sums, "counts": self._counts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+class Stopwatch:
+    """Seconds spent in named parts of the loop. On a GPU, where work is only queued, whoever waits for it is charged."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] = self.seconds.get(part, 0.0) + perf_counter() - start

@@ -1,0 +1,161 @@
+"""What stands around a run: reading what it is told, its folder, Ctrl-C, one line for what went wrong, the last table."""
+
+import re
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+
+from envs.errors import SettingError
+from runs import settings as told
+from runs.checkpoint import load_newest
+from runs.figures import picture_run
+from runs.folder import RunFolder, differences
+from runs.metrics import Metrics
+from runs.progress import Progress
+from runs.show import summary, table
+
+MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
+
+
+class Stop:
+    """True once Ctrl-C (or a polite kill) has come; a second one is not waited for."""
+
+    def __init__(self):
+        self.came = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.came)
+
+    def __enter__(self) -> "Stop":
+        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = number
+        print("\nstopping after this update; once more to stop at once", file=sys.stderr)  # noqa: T201
+
+
+def command(build: Callable, train: Callable) -> Callable[[], None]:
+    """A command line around `build(settings) -> run` and `train(run, folder, metrics, progress, stop)`."""
+
+    def main() -> None:
+        arguments = sys.argv[1:]
+        overrides = [argument for argument in arguments if not argument.startswith("-")]
+        if len(overrides) == len(arguments):
+            sys.exit(_guarded(go, overrides, build, train))
+        if not {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments):
+            _guarded(lambda: told.check(told.read(told.first_choices(overrides))))
+        failed = []
+
+        @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
+        def one_of_many(_: DictConfig) -> None:
+            code = _guarded(go, list(HydraConfig.get().overrides.task), build, train, leave=False)
+            if code == 130 or HydraConfig.get().mode != RunMode.MULTIRUN:
+                sys.exit(code)
+            failed.extend([code] if code else [])
+
+        told.register()
+        one_of_many()
+        sys.exit(max(failed, default=0))
+
+    return main
+
+
+def go(overrides: list[str], build: Callable, train: Callable) -> int:
+    """One run from its overrides to its last table; the exit status."""
+    settings = told.read(overrides)
+    if settings.run.resume:
+        return _resume(settings.run.resume, overrides, build, train)
+    told.check(settings)
+    settings.device = str(told.device(settings))
+    settings.run.name = settings.run.name or _name(settings)
+    run = build(settings)  # what cannot work says so before there is a folder
+    with RunFolder.create(Path(settings.results_dir), settings.run.name, settings, overrides) as folder:
+        facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
+        metrics = Metrics.create(folder.metrics, facts | {"seed": settings.seed, "device": settings.device})
+        return _follow(run, folder, metrics, train)
+
+
+def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
+    with RunFolder.open(Path(path)) as folder:
+        settings, before = folder.settings, folder.overrides
+        changed = differences(told.read(before), told.read(before + overrides), ignore=MAY_CHANGE)
+        if changed:
+            raise SettingError(f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}")
+        frames = told.read(before + overrides).run.frames
+        if frames != settings.run.frames and settings.learner.schedule == "greedy":
+            raise SettingError(f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}")
+        settings.run.frames = frames
+        told.check(settings)
+        run = build(settings)
+        state, damaged = load_newest(folder.checkpoints)
+        for file in damaged:
+            print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
+        frames = 0
+        if state is not None:
+            run.load_state_dict(state)
+            frames = run.frames
+        metrics = Metrics.open(folder.metrics, cut_to=frames or -1)
+        return _follow(run, folder, metrics, train)
+
+
+def _follow(run, folder: RunFolder, metrics: Metrics, train: Callable) -> int:
+    console = Console()
+    with Stop() as stop, Progress(console, frames=run.frames, total=run.settings.run.frames) as progress:
+        progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
+        train(run, folder, metrics, progress, stop)
+    if stop:
+        console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
+        console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
+        return 128 + stop.came
+    found = summary(folder.path)
+    picture_run(folder.path, run.settings, found)
+    console.print(table(found))
+    console.print(f"pictures in {folder.path}: film_strip.png, learning_curve.png\ntry next:", highlight=False)
+    for line in _next(folder, run.settings):
+        console.print(f"  {line}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _next(folder: RunFolder, settings: DictConfig) -> list[str]:
+    other = "bp" if settings.learner.name != "bp" else "dgl"
+    return [
+        f"python -m runs.show {folder.path} --json",
+        f"python -m learners.online learner={other} seed={settings.seed}",
+        f"python -m learners.online run.resume={folder.path} run.frames={2 * settings.run.frames}",
+    ]
+
+
+def _name(settings: DictConfig) -> str:
+    now = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    return f"{settings.env.name}-{settings.learner.name}-seed{settings.seed}-{now}"
+
+
+def _guarded(job: Callable, *arguments, leave: bool = True) -> int:
+    """Runs a job; what the user or the disk did is told in one line, with exit status 2."""
+    try:
+        return job(*arguments) or 0
+    except SettingError as error:
+        text = str(error)
+    except OSError as error:
+        text = f"{error.filename or 'results_dir'}: {error.strerror or error}; free some space or choose another results_dir"
+    except KeyboardInterrupt:
+        text = "stopped at once; what the last checkpoint holds can be resumed with run.resume=FOLDER"
+    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
+    if leave:
+        sys.exit(2)
+    return 2

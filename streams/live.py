@@ -1,0 +1,50 @@
+"""A world that is watched: steps it for ever and yields Frames."""
+
+from time import perf_counter
+from typing import Any
+
+import gymnasium as gym
+import torch
+
+import envs  # noqa: F401  registers the worlds
+from streams.seeding import seed_of
+from streams.types import Frames
+
+
+class Live:
+    """Frames of N parallel worlds, one step at a time.
+
+    `world` is one of ours from `gymnasium.make_vec`. Its worlds' seeds are functions of (seed, number of the world), so
+    that two runs with different seeds share no world.
+    """
+
+    def __init__(self, world: gym.vector.VectorEnv, *, seed: int):
+        self.world = world.unwrapped
+        self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
+        self.step = -1  # of the frames last yielded
+        self.seconds = 0.0  # spent in the world so far
+        self._ahead = torch.zeros(world.num_envs, 2, device=self.world.device)  # the eye stays where it is
+
+    def __iter__(self) -> "Live":
+        return self
+
+    def __next__(self) -> Frames:
+        start = perf_counter()
+        if self.step < 0:
+            images, info = self.world.reset(seed=self.seeds)
+        else:
+            images, *_, info = self.world.step(self._ahead)
+        self.step += 1
+        self.seconds += perf_counter() - start
+        factors = {name: value for name, value in info.items() if name != "encounter"}
+        return Frames(images.permute(0, 3, 1, 2), info["encounter"], self.step, factors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream is; nothing before the first frame."""
+        return {"step": self.step} | ({"world": self.world.state_dict()} if self.step >= 0 else {})
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next frames are those that followed the saved ones."""
+        self.step = state["step"]
+        if self.step >= 0:
+            self.world.load_state_dict(state["world"])

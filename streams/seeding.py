@@ -1,0 +1,15 @@
+"""Randomness as a function of (seed, name, step): resuming needs a step number, and no user of it disturbs another."""
+
+import torch
+
+from envs.draws import key
+
+
+def seed_of(seed: int, name: str, step: int = 0) -> int:
+    """63 bits that stand for (seed, name, step)."""
+    return int(key("stream", seed, name, step)[0] >> 1)
+
+
+def generator(seed: int, name: str, step: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator whose draws are a function of (seed, name, step)."""
+    return torch.Generator(device).manual_seed(seed_of(seed, name, step))

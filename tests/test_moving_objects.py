@@ -1,0 +1,135 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers.vector import NumpyToTorch, RecordEpisodeStatistics
+
+import envs
+from envs.errors import SettingError
+from envs.motion import NUISANCES
+
+STILL = np.zeros((1, 2), np.float32)
+
+
+def worlds(count, **settings):
+    return gym.make_vec("MovingObjects-v0", num_envs=count, episode_length=6, size=24, **settings)
+
+
+def film(world, steps, seed=0):
+    """(T, N, H, W, 3) frames and the infos that came with them."""
+    image, info = world.reset(seed=seed)
+    images, infos = [image], [info]
+    for _ in range(steps - 1):
+        image, *_, info = world.step(np.zeros((world.num_envs, 2), np.float32))
+        images.append(image)
+        infos.append(info)
+    return torch.stack(images), infos
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("settings", [{}, {"occluder": True, "axis": "any"}])
+def test_the_single_world_passes_gymnasiums_check(settings):
+    check_env(gym.make("MovingObjects-v0", episode_length=6, **settings).unwrapped)
+
+
+def test_world_i_of_n_shows_the_same_frames_whatever_n_is():
+    many, _ = film(worlds(5, stagger=True), 14)
+    few, _ = film(worlds(2, stagger=True), 14)
+    assert torch.equal(many[:, :2], few)
+
+
+def test_the_single_world_shows_what_the_vector_world_shows():
+    one = gym.make("MovingObjects-v0", episode_length=6, size=24)
+    image, _ = one.reset(seed=0)
+    frames, _ = film(worlds(1), 6)
+    assert np.array_equal(image, frames[0, 0].numpy())
+    for step in range(1, 6):
+        image, _, terminated, truncated, _ = one.step(STILL[0])
+        assert np.array_equal(image, frames[step, 0].numpy())
+        assert (terminated, truncated) == (False, step == 5)
+
+
+def test_frames_handed_out_are_not_written_again():
+    world = worlds(2)
+    first, _ = world.reset(seed=1)
+    kept = first.clone()
+    world.step(np.zeros((2, 2), np.float32))
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("nuisance", NUISANCES)
+def test_a_frozen_nuisance_is_still_and_the_others_do_not_notice(nuisance):
+    factors = {
+        "translation": None,  # position also moves with distance; see the test of the projection
+        "rotation": "orientation",
+        "scale": "distance",
+        "light_direction": "light_direction",
+        "light_intensity": "light_intensity",
+        "light_color": "light_color",
+        "background": "background_offset",
+    }
+    _, free = film(worlds(3), 6)
+    _, held = film(worlds(3, moving=[name for name in NUISANCES if name != nuisance]), 6)
+    for name in filter(None, factors.values()):
+        if name == factors[nuisance]:
+            assert all(torch.equal(info[name], held[0][name]) for info in held)
+        else:
+            assert all(torch.equal(a[name], b[name]) for a, b in zip(free, held, strict=True))
+    sideways = [info["position"][:, :2] / info["distance"][:, None] for info in held]
+    assert all(torch.allclose(place, sideways[0], atol=1e-6) for place in sideways) == (nuisance == "translation")
+
+
+def test_with_everything_frozen_the_pixels_are_still():
+    frames, _ = film(worlds(3, moving=[]), 6)
+    assert all(torch.equal(frame, frames[0]) for frame in frames)
+
+
+def test_everything_moves_by_default():
+    frames, _ = film(worlds(3), 6)
+    assert all(not torch.equal(a, b) for a, b in zip(frames[:-1], frames[1:], strict=True))
+
+
+def test_splits_share_no_instance():
+    met = {}
+    for split in ("train", "validation", "test"):
+        _, infos = film(worlds(64, split=split, instances=8), 13)
+        met[split] = {int(number) for info in infos for number in info["instance"]}
+    assert all(len(numbers) == 8 for numbers in met.values())
+    assert not met["train"] & met["validation"] | met["train"] & met["test"] | met["validation"] & met["test"]
+
+
+def test_the_gaze_shifts_the_picture_by_whole_pixels_where_asked():
+    world = worlds(2, moving=[], background="plain", shadows=False)
+    straight, _ = world.reset(seed=3)
+    aside, *_ = world.step(np.array([[2 * 6 / 24 / 0.5, 0.0]] * 2, np.float32))  # 6 of 24 pixels to the right
+    assert torch.equal(straight[:, :, 6:], aside[:, :, :-6])
+
+
+def test_a_saved_world_goes_on_bit_for_bit():
+    world = worlds(4, stagger=True)
+    film(world, 9)
+    state = world.unwrapped.state_dict()
+    expected = [world.step(np.full((4, 2), 0.1, np.float32))[0] for _ in range(8)]
+    other = worlds(4, stagger=True).unwrapped
+    other.load_state_dict(state)
+    assert all(torch.equal(frame, other.step(np.full((4, 2), 0.1, np.float32))[0]) for frame in expected)
+
+
+def test_gymnasiums_vector_wrappers_work():
+    world = RecordEpisodeStatistics(worlds(2))
+    film(world, 5)
+    *_, truncated, info = world.step(np.zeros((2, 2), np.float32))
+    assert truncated.all()
+    assert info["episode"]["l"].tolist() == [5, 5]
+    image, _ = NumpyToTorch(worlds(2)).reset(seed=0)
+    assert image.shape == (2, 24, 24, 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("size", 2), ("categories", 0), ("split", "trial"), ("moving", ["shape"]), ("speed", -1), ("episode_length", 1)],
+)
+def test_a_setting_out_of_range_is_named(setting, value):
+    with pytest.raises(SettingError, match=f"env.{setting}"):
+        envs.moving_objects.MovingObjectsVector(2, **{setting: value})

@@ -1,0 +1,29 @@
+# make run    sets up .venv and runs the main job with its defaults (ARGS="learner=bp seed=1" changes settings)
+# make test   sets up .venv and runs the tests
+# make check  style and the one-way imports
+# make bench  the benchmarks, each a ratio measured side by side
+PYTHON ?= python3
+BIN = .venv/bin
+MARK = .venv/installed
+
+.PHONY: run test check bench
+run: $(MARK)
+	$(BIN)/python -m learners.online $(ARGS)
+
+test: $(MARK)
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(MARK)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(MARK)
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+$(MARK): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Contiguity needs Python 3.11 or later; try make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(MARK)

@@ -1,14 +1,13 @@
 """The main job: watch a world that never stops moving, learn from every frame, and score what was learned.
 
-    python -m learners.online env=moving_objects learner=dgl seed=0
-    python -m learners.online run.resume=results/NAME
+python -m learners.online env=moving_objects learner=dgl seed=0
+python -m learners.online run.resume=results/NAME
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
-import torch
 from omegaconf import DictConfig
 
 from learners.build import build_learner
@@ -48,7 +47,9 @@ class Run:
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet."""
     device, env = told.device(settings), settings.env
-    world = gym.make_vec(env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds"))
+    world = gym.make_vec(
+        env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
+    )
     stream = TemporalPairs(Live(world, seed=settings.seed), seed=settings.seed, **told.keywords(settings.pairs, "name"))
     learner = build_learner(
         network=settings.network.name,

@@ -40,7 +40,7 @@ class Means:
 
 
 class Stopwatch:
-    """Seconds spent in named parts of the loop. On a GPU, where work is only queued, whoever waits for it is charged."""
+    """Seconds spent in named parts of the loop. On a GPU work is only queued, and who waits is charged."""
 
     def __init__(self):
         self.seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What stands around a run: reading what it is told, its folder, Ctrl-C, one line for what went wrong, the last table."""
+"""What stands around a run: reading what it is told, its folder, Ctrl-C, one line for an error, the last table."""
 
 import re
 import signal
@@ -95,10 +95,14 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
         settings, before = folder.settings, folder.overrides
         changed = differences(told.read(before), told.read(before + overrides), ignore=MAY_CHANGE)
         if changed:
-            raise SettingError(f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}")
+            raise SettingError(
+                f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}"
+            )
         frames = told.read(before + overrides).run.frames
         if frames != settings.run.frames and settings.learner.schedule == "greedy":
-            raise SettingError(f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}")
+            raise SettingError(
+                f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
+            )
         settings.run.frames = frames
         told.check(settings)
         run = build(settings)
@@ -152,7 +156,8 @@ def _guarded(job: Callable, *arguments, leave: bool = True) -> int:
     except SettingError as error:
         text = str(error)
     except OSError as error:
-        text = f"{error.filename or 'results_dir'}: {error.strerror or error}; free some space or choose another results_dir"
+        where, what = error.filename or "results_dir", error.strerror or error
+        text = f"{where}: {what}; make room there, or choose another results_dir"
     except KeyboardInterrupt:
         text = "stopped at once; what the last checkpoint holds can be resumed with run.resume=FOLDER"
     print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201

@@ -25,7 +25,9 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **sett
     splits = {}
     for split, count in images.items():
         parts = [
-            _encounters(env_id, range(first, min(first + BATCH, count)), split=split, seed=seed, device=device, **settings)
+            _encounters(
+                env_id, range(first, min(first + BATCH, count)), split=split, seed=seed, device=device, **settings
+            )
             for first in range(0, count, BATCH)
         ]
         splits[split] = LabelledImages(*(torch.cat(part) for part in zip(*parts, strict=True)))
@@ -33,7 +35,9 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **sett
     return Task("linear", splits["train"], splits["validation"], splits["test"], classes)
 
 
-def _encounters(env_id: str, numbers: range, *, split: str, seed: int, device, **settings: Any) -> tuple[Tensor, Tensor]:
+def _encounters(
+    env_id: str, numbers: range, *, split: str, seed: int, device, **settings: Any
+) -> tuple[Tensor, Tensor]:
     world = gym.make_vec(env_id, num_envs=len(numbers), device=device, **settings | {"split": split, "stagger": True})
     frames, info = world.reset(seed=[seed_of(seed, f"evaluation/{split}", number) for number in numbers])
     return frames.permute(0, 3, 1, 2), info["category"]

@@ -1,4 +1,4 @@
-"""What a run is told: the dataclasses that the Hydra groups in `runs/conf` are checked against, and how they are read."""
+"""What a run is told: the dataclasses that the Hydra groups in `runs/conf` are checked against, and their reading."""
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches

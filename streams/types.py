@@ -14,9 +14,7 @@ class Frames(NamedTuple):
     images: Tensor  # (N, 3, H, W) uint8, channels_last in memory: a view of the world's (N, H, W, 3)
     episode: Tensor  # (N,) int64, on the CPU: which encounter; unique over the whole stream
     step: int  # position in the stream
-    factors: dict[
-        str, Tensor
-    ]  # (N, ...) ground truth: category, instance, position, ...
+    factors: dict[str, Tensor]  # (N, ...) ground truth: category, instance, position, ...
 
 
 class Pairs(NamedTuple):

@@ -103,7 +103,7 @@ def test_the_mask_follows_the_position():
 
 
 def signed_inside(kind, taper, p):
-    """Whether points (..., 3) float64 in a unit solid's frame are inside it: written from the definition of the solids."""
+    """Whether points (..., 3) float64 in a unit solid's frame are inside it, by the definition of the solids."""
     x, y, z = np.moveaxis(p, -1, 0)
     if kind == 0:
         return x * x + y * y + z * z <= 1

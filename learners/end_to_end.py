@@ -1,0 +1,74 @@
+"""One loss at the top of the network, its error carried down through every layer."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from learners.losses import Report
+from learners.networks import Network, prepared
+from streams.types import Pairs
+
+
+class Learner:
+    """What all rules share: a network, its loss, one Adam, and a count of updates. Rules say what an update is."""
+
+    def __init__(self, network: Network, loss, *, lr: float):
+        self.network, self.loss = network, loss
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=lr)
+        self.updates = 0
+
+    def update(self, pairs: Pairs) -> Report:
+        """One step of learning from a batch of pairs; detached scalars, of which `loss` is always one."""
+        self.optimiser.zero_grad()
+        report = self.learn(pairs)
+        self.optimiser.step()
+        self.updates += 1
+        return report
+
+    def learn(self, pairs: Pairs) -> Report:
+        """Leaves the gradients of this update in the network's parameters."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float in [0, 1] to features (B, D)."""
+        return self.network.features(images.contiguous(memory_format=torch.channels_last))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything the next update depends on."""
+        parts = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return parts | {"updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next update is the one that followed the saved ones."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.updates = state["updates"]
+
+
+class EndToEnd(Learner):
+    """Backpropagation, or feedback alignment where the network's layers carry errors by other weights."""
+
+    def learn(self, pairs: Pairs) -> Report:
+        with torch.set_grad_enabled(not self.loss.blocked):  # a remembered view needs no way back
+            u = self.embed(pairs.first)
+        loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode)
+        loss.backward()
+        return report
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head."""
+        x = prepared(images)
+        for block in self.network.blocks:
+            x = block(x)
+        return self.network.heads[-1](x)
+
+
+class Untrained(EndToEnd):
+    """The random encoder: reports its loss and learns nothing."""
+
+    def update(self, pairs: Pairs) -> Report:
+        self.updates += 1
+        with torch.no_grad():
+            return self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode)[1]

@@ -1,0 +1,108 @@
+"""How an error crosses a layer: by the forward weights (backpropagation) or by weights of its own.
+
+`delta_{l-1} = B_l^T delta_l`, where B_l has the shape of the forward weights W_l:
+
+- backprop: B = W.
+- random (RF; Lillicrap et al. 2016, "Random synaptic feedback weights support error backpropagation"): B is drawn like W
+  and stays.
+- updated (URF; Amit 2019, "Deep learning with asymmetric connections and Hebbian updates"): B is drawn like W and
+  receives the increments of W, so that W - B stays what it was.
+- sign (Liao et al. 2016, "How important is weight symmetry in backpropagation?"): B = c sign(W), c being the standard
+  deviation that W was drawn with.
+
+The gradient of W itself is the usual one, of the layer's input and the error that arrives at its output.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from envs.errors import unknown
+
+KINDS = ("backprop", "random", "updated", "sign")
+
+
+class _Conv(Function):
+    """A 3x3 convolution whose error goes back through other weights."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight, back)
+        return nn.functional.conv2d(x, weight, padding=1)
+
+    @staticmethod
+    def backward(ctx, error: Tensor):
+        x, weight, back = ctx.saved_tensors
+        plan = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+        below = kernel = None
+        if ctx.needs_input_grad[0]:
+            below = torch.ops.aten.convolution_backward(error, x, back, None, *plan, [True, False, False])[0]
+        if ctx.needs_input_grad[1]:
+            kernel = torch.ops.aten.convolution_backward(error, x, weight, None, *plan, [False, True, False])[1]
+        return below, kernel, kernel if ctx.needs_input_grad[2] else None
+
+
+class _Linear(Function):
+    """A matrix whose error goes back through another."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(x, back)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, error: Tensor):
+        x, back = ctx.saved_tensors
+        below = error @ back if ctx.needs_input_grad[0] else None
+        matrix = error.T @ x if ctx.needs_input_grad[1] else None
+        return below, matrix, matrix if ctx.needs_input_grad[2] else None
+
+
+class Layer(nn.Module):
+    """Weights without a bias, and the way back across them. Concrete: Conv and Linear."""
+
+    operation: type[Function]
+
+    def __init__(self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, torch.Generator]):
+        """`generators` draw the forward and the backward weights, uniform in +-1/sqrt(fan in) (He et al. 2015, gain 1/sqrt 3)."""
+        super().__init__()
+        if feedback not in KINDS:
+            raise unknown("learner.feedback", feedback, KINDS)
+        self.feedback = feedback
+        self.bound = 1 / math.sqrt(math.prod(shape[1:]))
+        drawn = [(2 * torch.rand(shape, generator=generator) - 1) * self.bound for generator in generators]
+        self.weight = nn.Parameter(drawn[0])
+        if feedback == "updated":
+            self.back = nn.Parameter(drawn[1])
+        if feedback == "random":
+            self.register_buffer("back", drawn[1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.feedback == "backprop":
+            return self.plain(x)
+        back = self.back if self.feedback != "sign" else self.bound / math.sqrt(3) * self.weight.detach().sign()
+        return self.operation.apply(x, self.weight, back)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """The layer as autograd knows it."""
+        raise NotImplementedError
+
+
+class Conv(Layer):
+    """3x3 convolution, padding 1: (B, in, H, W) to (B, out, H, W)."""
+
+    operation = _Conv
+
+    def plain(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, self.weight, padding=1)
+
+
+class Linear(Layer):
+    """(B, in) to (B, out)."""
+
+    operation = _Linear
+
+    def plain(self, x: Tensor) -> Tensor:
+        return x @ self.weight.T

@@ -1,0 +1,128 @@
+"""Difference target propagation: every block learns to come nearer to a target, and no error crosses a block.
+
+Lee, Zhang, Fischer and Bengio (2015), "Difference target propagation", with the convolutional inverses, the noise and
+the top target of Tang, Yang and Amit (2022). F_l is block l, h_l its output (h_0 the image), G_l its inverse.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from learners.end_to_end import Learner
+from learners.losses import Report
+from learners.networks import Network, prepared
+from streams.seeding import generator
+from streams.types import Pairs
+
+
+def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
+    """`t_L = h_L - alpha dL/dh_L`, the loss being a sum over rows: the gradient of a mean is rescaled by their number."""
+    return h - alpha * gradient
+
+
+def target_below(h_below: Tensor, back_of_h: Tensor, back_of_t: Tensor) -> Tensor:
+    """`t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)` (Lee et al. 2015, equation 13)."""
+    return h_below - back_of_h + back_of_t
+
+
+def squared_error(a: Tensor, b: Tensor) -> Tensor:
+    """`||a - b||^2` of each row, the mean over rows."""
+    return (a - b).square().flatten(1).sum(1).mean()
+
+
+class Inverse(nn.Module):
+    """`G_l = tanh(conv_transpose(., stride 2))`: (B, above, H, W) to (B, below, 2H, 2W)."""
+
+    def __init__(self, above: int, below: int, *, draws: torch.Generator):
+        super().__init__()
+        bound = (4 * above) ** -0.5  # of the four or so taps that reach a pixel
+        self.weight = nn.Parameter((2 * torch.rand(above, below, 4, 4, generator=draws) - 1) * bound)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return nn.functional.conv_transpose2d(h, self.weight, stride=2, padding=1).tanh()
+
+
+class TargetProp(Learner):
+    """DTP. At each update: targets by the present inverses; then the inverses learn; then the blocks."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss,
+        *,
+        lr: float,
+        alpha: float,
+        noise: float,
+        inverse_lr: float,
+        inverse_steps: int,
+        seed: int,
+    ):
+        """`alpha` scales the top target's step, `noise` is the inverses' sigma, `inverse_steps` their updates an update."""
+        super().__init__(network, loss, lr=lr)
+        self.alpha, self.noise, self.inverse_steps, self.seed = alpha, noise, inverse_steps, seed
+        widths = [block[0].weight.shape[0] for block in network.blocks]
+        self.inverses = nn.ModuleList(  # of blocks 2 to L: nobody needs a target for the image
+            Inverse(above, below, draws=generator(seed, f"weights/inverse{number}"))
+            for number, (below, above) in enumerate(zip(widths[:-1], widths[1:], strict=True), 2)
+        )
+        self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr)
+
+    def learn(self, pairs: Pairs) -> Report:
+        blocked, head = self.loss.blocked, self.network.heads[-1]
+        with torch.no_grad():  # a remembered view gives embeddings and learns nothing
+            u = head(self.activities(pairs.first)[-1]) if blocked else None
+        h = self.activities(pairs.second if blocked else torch.cat([pairs.first, pairs.second]))
+        top = h[-1].detach().requires_grad_()
+        z = head(top)
+        views = (u, z) if blocked else z.chunk(2)
+        loss, report = self.loss(*views, episode=pairs.episode)
+        loss.backward()  # teaches the head, and tells the top activity which way to go
+        below = [activity.detach() for activity in h]
+        targets = self.targets(below, top.grad * len(pairs.episode))
+        inverse = self.teach_inverses(below)
+        errors = [squared_error(activity, target) for activity, target in zip(h, targets, strict=True)]
+        sum(errors).backward()
+        found = {f"block{number}/target_error": error.detach() for number, error in enumerate(errors, 1)}
+        return report | found | inverse
+
+    def activities(self, images: Tensor) -> list[Tensor]:
+        """h_1 to h_L, each of which leads back to its own block's weights only."""
+        h = [prepared(images)]
+        for block in self.network.blocks:
+            h.append(block(h[-1].detach()))
+        return h[1:]
+
+    @torch.no_grad()
+    def targets(self, h: list[Tensor], gradient: Tensor) -> list[Tensor]:
+        """t_1 to t_L, from the activities and the top one's loss gradient."""
+        targets = [top_target(h[-1], gradient, alpha=self.alpha)]
+        for below, above, inverse in zip(h[-2::-1], h[:0:-1], list(self.inverses)[::-1], strict=True):
+            targets.append(target_below(below, inverse(above), inverse(targets[-1])))
+        return targets[::-1]
+
+    def teach_inverses(self, h: list[Tensor]) -> Report:
+        """`||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2` (Lee et al. 2015, equation 15), for every l > 1."""
+        report = {}
+        for step in range(self.inverse_steps):
+            self.inverse_optimiser.zero_grad()
+            for number, (inverse, below) in enumerate(zip(self.inverses, h[:-1], strict=True), 2):
+                draws = generator(self.seed, f"noise/{number}/{step}", self.updates, device=below.device)
+                noise = torch.empty_like(below).normal_(generator=draws)
+                noisy = below + self.noise * noise
+                with torch.no_grad():
+                    above = self.network.blocks[number - 1](noisy)
+                error = squared_error(inverse(above), noisy)
+                error.backward()
+                report[f"block{number}/inverse_error"] = error.detach()
+            self.inverse_optimiser.step()
+        return report
+
+    def state_dict(self) -> dict[str, Any]:
+        inverses = {"inverses": self.inverses.state_dict(), "inverse_optimiser": self.inverse_optimiser.state_dict()}
+        return super().state_dict() | inverses
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.inverses.load_state_dict(state["inverses"])
+        self.inverse_optimiser.load_state_dict(state["inverse_optimiser"])

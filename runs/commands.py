@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -16,12 +17,13 @@ from rich.console import Console
 from envs.errors import SettingError
 from runs import settings as told
 from runs.checkpoint import load_newest
-from runs.figures import picture_run
+from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
 from runs.metrics import Metrics
 from runs.progress import Progress
 from runs.show import summary, table
 
+STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
 
 
@@ -87,7 +89,7 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
     with RunFolder.create(Path(settings.results_dir), settings.run.name, settings, overrides) as folder:
         facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
         metrics = Metrics.create(folder.metrics, facts | {"seed": settings.seed, "device": settings.device})
-        return _follow(run, folder, metrics, train)
+        return _follow(run, folder, metrics, build, train)
 
 
 def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
@@ -114,10 +116,10 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
             run.load_state_dict(state)
             frames = run.frames
         metrics = Metrics.open(folder.metrics, cut_to=frames or -1)
-        return _follow(run, folder, metrics, train)
+        return _follow(run, folder, metrics, build, train)
 
 
-def _follow(run, folder: RunFolder, metrics: Metrics, train: Callable) -> int:
+def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:
     console = Console()
     with Stop() as stop, Progress(console, frames=run.frames, total=run.settings.run.frames) as progress:
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
@@ -127,12 +129,28 @@ def _follow(run, folder: RunFolder, metrics: Metrics, train: Callable) -> int:
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.came
     found = summary(folder.path)
-    picture_run(folder.path, run.settings, found)
     console.print(table(found))
-    console.print(f"pictures in {folder.path}: film_strip.png, learning_curve.png\ntry next:", highlight=False)
+    for picture in _pictures(folder.path, build(run.settings).stream, found):
+        console.print(str(picture), highlight=False, soft_wrap=True)
+    console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
         console.print(f"  {line}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _pictures(path: Path, stream, found: dict) -> list[Path]:
+    """The film strip of the first frames of a stream that has not begun, and the learning curve."""
+    steps = range(0, STRIP_COLUMNS * stream.gap, stream.gap)
+    seen = [frames for _, frames in zip(range(steps.stop), stream.frames, strict=False)][:: stream.gap]
+    shown = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in seen], 1).cpu().numpy()
+    episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in seen], 1)
+    ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
+    pictures = [path / "film_strip.png"]
+    film_strip(shown, pictures[0], stride=stream.gap, ends=ends)
+    if found["eval"]["linear"]["frames"]:
+        pictures.append(path / "learning_curve.png")
+        learning_curve(found, pictures[1])
+    return pictures
 
 
 def _next(folder: RunFolder, settings: DictConfig) -> list[str]:

@@ -1,0 +1,130 @@
+"""A run's folder: results/NAME with its settings, versions, lock, checkpoints, metrics and pictures."""
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from envs.errors import SettingError
+from runs.checkpoint import replace
+
+PACKAGES = ("contiguity", "torch", "torchvision", "kornia", "gymnasium", "warp-lang", "zarr", "hydra-core", "numpy")
+
+
+class RunFolder:
+    """The folder of a run that this process alone writes to; a context manager that lets go of it."""
+
+    def __init__(self, path: Path):
+        self.path, self.checkpoints, self.metrics = path, path / "checkpoints", path / "metrics.zarr"
+        self._lock = None
+
+    @classmethod
+    def create(cls, results: Path, name: str, settings: DictConfig, overrides: list[str]) -> "RunFolder":
+        """A new folder that knows its settings.
+
+        Raises:
+            SettingError: a name that is no plain folder name, a used folder, or a place that cannot be written.
+        """
+        if not name or Path(name).name != name or name.startswith("."):
+            raise SettingError(f"run.name={name!r} must be a plain folder name; results_dir says where it lies")
+        self = cls(results / name)
+        if self.path.exists() and any(self.path.iterdir()):
+            raise SettingError(
+                f"run.name={name} is used: {self.path} is not empty; choose another name, or run.resume={self.path}"
+            )
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            (self.path / ".hydra").mkdir(exist_ok=True)
+            self._take()
+            replace(self.path / ".hydra" / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(overrides)).encode())
+            replace(self.path / "versions.json", json.dumps(versions(), indent=2).encode())
+            replace(self.path / ".hydra" / "config.yaml", OmegaConf.to_yaml(settings).encode())  # last: now it is a run
+        except OSError as error:
+            raise SettingError(
+                f"results_dir={results} cannot be written ({error.strerror}); choose another results_dir"
+            ) from error
+        return self
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The folder of a run that is there, to go on with.
+
+        Raises:
+            SettingError: no run is there, or another process is writing to it.
+        """
+        self = cls(path)
+        if not (path / ".hydra" / "config.yaml").is_file():
+            raise SettingError(f"run.resume={path} is no run; give the folder of one, as in results/NAME")
+        self._take()
+        return self
+
+    @property
+    def settings(self) -> DictConfig:
+        """What the run was told, defaults and all."""
+        return OmegaConf.load(self.path / ".hydra" / "config.yaml")
+
+    @property
+    def overrides(self) -> list[str]:
+        """What was said on its command line."""
+        return list(OmegaConf.load(self.path / ".hydra" / "overrides.yaml"))
+
+    def _take(self) -> None:
+        self._lock = (self.path / "lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however the process ends
+        except BlockingIOError:
+            raise SettingError(f"{self.path} is being written by another process; wait for it or stop it") from None
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.close()
+
+
+def differences(saved: DictConfig, wanted: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
+    """The settings that differ, as lines `learner.lr: 0.001 in the run, 0.002 asked for`."""
+    before, now = _flat(saved), _flat(wanted)
+    return [
+        f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for"
+        for name in sorted({*before, *now} - set(ignore))
+        if before.get(name) != now.get(name)
+    ]
+
+
+def versions() -> dict[str, Any]:
+    """What the numbers depend on besides the settings."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "commit": _commit(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _flat(config: DictConfig) -> dict[str, Any]:
+    def walk(node: Any, name: str) -> Iterable[tuple[str, Any]]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield from walk(value, f"{name}.{key}" if name else key)
+        else:
+            yield name, node
+
+    return dict(walk(OmegaConf.to_container(config, resolve=True), ""))

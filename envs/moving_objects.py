@@ -15,7 +15,7 @@ class MovingObjectsVector(VectorWorld):
     Factors in `info`, besides those of every world: category and instance (N,); position (N, 3) in object units, x
     right, y up, looking towards -z; orientation (N, 4) unit quaternion (w, x, y, z); distance (N,); light_direction
     (N, 3) unit vector towards the key light; light_intensity (N,) stops; light_color (N,) kelvin; background (N,)
-    index into envs.scene.BACKGROUNDS; background_offset (N, 2).
+    index into envs.scene.BACKGROUNDS; background_offset (N, 2) lengths; background_color (N, 2, 3) linear RGB.
     """
 
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
@@ -52,6 +52,7 @@ class MovingObjectsVector(VectorWorld):
             "light_color": 1e6 / now.waves["light_mired"],
             "background": self.scene.background_kind.long(),
             "background_offset": now.slide,
+            "background_color": now.background_color,
         }
         return render(self.scene, now, self.settings), factors
 

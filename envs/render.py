@@ -35,6 +35,7 @@ class Moment(NamedTuple):
     orientation: Tensor  # (N, O, 4) unit quaternions
     light_direction: Tensor  # (N, L, 3) unit vectors towards the lights
     light_color: Tensor  # (N, L, 3) linear RGB irradiance
+    background_color: Tensor  # (N, 2, 3) linear RGB of the texture's two colours
     slide: Tensor  # (N, 2) how far the background's texture has slid
     gaze: Tensor  # (N, 2) where the eye looks, in half-widths of the view
     waves: dict[str, Tensor]  # (N,) each
@@ -48,6 +49,7 @@ def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings) -> 
         orientations(scene, age),
         light_directions(wave, second=settings.second_light),
         light_colors(wave, second=settings.second_light),
+        torch.lerp(*scene.background_color.unbind(1), wave["background_color"][:, None, None]),
         torch.stack([wave["background_x"], wave["background_y"]], 1),
         gaze,
         wave,
@@ -400,7 +402,7 @@ def _world(scene: Scene, now: Moment) -> World:
         ("ambient", scene.ambient, wp.vec3),
         ("room", scene.room, wp.vec2),
         ("background_kind", scene.background_kind, wp.int32),
-        ("background_color", scene.background_color, wp.vec3),
+        ("background_color", now.background_color, wp.vec3),
         ("background_grain", scene.background_grain, wp.vec2),
         ("slide", now.slide, wp.vec2),
         ("gaze", now.gaze, wp.vec2),

@@ -93,7 +93,7 @@ class Scene:
     ambient: Tensor  # (N, 3) linear RGB
     room: Tensor  # (N, 2) height of the floor (negative) and distance of the wall behind
     background_kind: Tensor  # (N,) int32, index into BACKGROUNDS
-    background_color: Tensor  # (N, 2, 3) linear RGB
+    background_color: Tensor  # (N, 2, 2, 3) linear RGB of the texture's two colours, at either end of their change
     background_grain: Tensor  # (N, 2) cycles a unit of length, and a seed
 
     def __setitem__(self, rows: Tensor, other: "Scene") -> None:
@@ -157,9 +157,9 @@ def _background(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
         kind = draws.integers("background", len(BACKGROUNDS))
     else:
         kind = np.full(len(draws), BACKGROUNDS.index(settings.background))
-    color = draws.uniform("background/color", 0.15, 0.9, 6).reshape(-1, 2, 3) ** 2
-    near = draws.uniform("background/contrast", 0.25, 0.7)[:, None]  # the second colour is not far from the first
-    color[:, 1] = near * color[:, 1] + (1 - near) * color[:, 0]
+    color = draws.uniform("background/color", 0.15, 0.9, 12).reshape(-1, 2, 2, 3) ** 2
+    near = draws.uniform("background/contrast", 0.25, 0.7)[:, None, None]  # the second colour is not far from the first
+    color[:, :, 1] = near * color[:, :, 1] + (1 - near) * color[:, :, 0]
     return {
         "room": np.stack([draws.uniform("floor", -2.4, -1.5), draws.uniform("wall", 9.0, 13.0)], 1),
         "background_kind": kind.astype(np.int32),

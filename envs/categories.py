@@ -12,7 +12,7 @@ from envs.objects import Category, Number, Part
 
 
 def mug(d: Draws) -> list[Part]:
-    tall, wide, grip = d.uniform("tall", 0.7, 1.15), d.uniform("wide", 0.65, 0.95), d.uniform("grip", 0.3, 0.45)
+    tall, wide, grip = d.uniform("tall", 0.6, 1.2), d.uniform("wide", 0.6, 0.95), d.uniform("grip", 0.3, 0.45)
     return [
         Part("body", "frustum", (wide, tall, wide), (0, 0, 0), taper=(d.uniform("flare", -0.25, 0.2),) * 2),
         Part("drink", "frustum", (wide * 0.75, 0.1, wide * 0.75), (0, tall, 0), color=1),
@@ -194,14 +194,12 @@ def lamp(d: Draws) -> list[Part]:
         Part("foot", "frustum", (foot, 0.13, foot), (0, -pole, 0), color=1),
         Part("pole", "frustum", (0.14, pole, 0.14), (0, 0, 0), color=1),
         Part("shade", "frustum", (wide, shade, wide), (0, pole + shade * 0.6, 0), taper=(narrow, narrow)),
-        Part(
-            "vase", "ellipsoid", (vase, pole * 0.4, vase), (0, -pole * 0.5, 0), color=2, present=d.chance("body", 0.5)
-        ),
+        Part("vase", "ellipsoid", (vase, pole * 0.4, vase), (0, -pole * 0.5, 0), color=2, present=d.chance("pot", 0.5)),
     ]
 
 
 def table(d: Draws) -> list[Part]:
-    wide, deep, leg = d.uniform("wide", 0.9, 1.4), d.uniform("deep", 0.7, 1.1), d.uniform("leg", 0.9, 1.5)
+    wide, deep, leg = d.uniform("wide", 0.85, 1.5), d.uniform("deep", 0.65, 1.1), d.uniform("leg", 0.8, 1.5)
     box, pot = d.chance("box", 0.4), d.chance("pot", 0.4)
     return [
         Part("top", "box", (wide, 0.14, deep), (0, 0, 0)),
@@ -236,7 +234,7 @@ def bottle(d: Draws) -> list[Part]:
 
 
 def teapot(d: Draws) -> list[Part]:
-    fat, tall, spout = d.uniform("fat", 0.75, 1.0), d.uniform("tall", 0.6, 0.95), d.uniform("spout", 35, 65)
+    fat, tall, spout = d.uniform("fat", 0.7, 1.0), d.uniform("tall", 0.55, 0.95), d.uniform("spout", 35, 65)
     return [
         Part("belly", "ellipsoid", (fat, tall, fat), (0, 0, 0)),
         Part("lid", "dome", (0.5, 0.28, 0.5), (0, tall * 0.85, 0), color=1),
@@ -292,7 +290,7 @@ def cactus(d: Draws) -> list[Part]:
 
 
 def windmill(d: Draws) -> list[Part]:
-    tall, sail, turn = d.uniform("tall", 0.8, 1.2), d.uniform("sail", 0.9, 1.25), d.uniform("turn", 0, 90)
+    tall, sail, turn = d.uniform("tall", 0.75, 1.25), d.uniform("sail", 0.8, 1.25), d.uniform("turn", 0, 90)
     wide, hub = d.uniform("wide", 0.5, 0.75), (0, tall * 0.9, d.uniform("front", 0.6, 0.75))
     return [
         Part("tower", "frustum", (wide, tall, wide), (0, 0, 0), taper=(0.4, 0.4)),
@@ -305,7 +303,7 @@ def windmill(d: Draws) -> list[Part]:
 
 
 def flower(d: Draws) -> list[Part]:
-    stem, petal, tilt = d.uniform("stem", 0.75, 1.15), d.uniform("petal", 0.36, 0.52), d.uniform("tilt", 10, 50)
+    stem, petal, tilt = d.uniform("stem", 0.7, 1.2), d.uniform("petal", 0.34, 0.54), d.uniform("tilt", 10, 50)
     lean, leaf, low = np.radians(tilt), (0.45, 0.14, 0.24), d.uniform("leaf", -1.2, -0.5)
     around = [(1.2 * petal * np.sin(a), 1.2 * petal * np.cos(a)) for a in 2 * np.pi * np.arange(5) / 5]
     petals = [(x, 0.3 + y * np.cos(lean), 0.15 - y * np.sin(lean)) for x, y in around]

@@ -3,8 +3,8 @@
 `delta_{l-1} = B_l^T delta_l`, where B_l has the shape of the forward weights W_l:
 
 - backprop: B = W.
-- random (RF; Lillicrap et al. 2016, "Random synaptic feedback weights support error backpropagation"): B is drawn like W
-  and stays.
+- random (RF; Lillicrap et al. 2016, "Random synaptic feedback weights support error backpropagation"): B is drawn like
+  W and stays.
 - updated (URF; Amit 2019, "Deep learning with asymmetric connections and Hebbian updates"): B is drawn like W and
   receives the increments of W, so that W - B stays what it was.
 - sign (Liao et al. 2016, "How important is weight symmetry in backpropagation?"): B = c sign(W), c being the standard
@@ -66,7 +66,7 @@ class Layer(nn.Module):
     operation: type[Function]
 
     def __init__(self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, torch.Generator]):
-        """`generators` draw the forward and the backward weights, uniform in +-1/sqrt(fan in) (He et al. 2015, gain 1/sqrt 3)."""
+        """`generators` draw the forward and the backward weights, both uniform in +-1/sqrt(fan in)."""
         super().__init__()
         if feedback not in KINDS:
             raise unknown("learner.feedback", feedback, KINDS)

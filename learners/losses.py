@@ -75,7 +75,7 @@ class Hinge:
             positive = distance.diagonal()
             negative = episode[:, None] != episode
         if self.negatives and self.average == "sum":
-            loss = hinge_of_distances(distance, positive, negative / self.negatives, self)
+            loss = hinge_of_distances(distance, positive, negative.to(distance.dtype) / self.negatives, self)
         else:
             loss = hinge_of_distances(distance, positive, negative, self)
         return loss, _report(loss, distance, positive, negative, self)

@@ -4,6 +4,7 @@ Lee, Zhang, Fischer and Bengio (2015), "Difference target propagation", with the
 the top target of Tang, Yang and Amit (2022). F_l is block l, h_l its output (h_0 the image), G_l its inverse.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from streams.types import Pairs
 
 
 def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
-    """`t_L = h_L - alpha dL/dh_L`, the loss being a sum over rows: the gradient of a mean is rescaled by their number."""
+    """`t_L = h_L - alpha dL/dh_L`, where L is a sum over rows: the gradient of a mean is rescaled by their number."""
     return h - alpha * gradient
 
 
@@ -58,13 +59,13 @@ class TargetProp(Learner):
         inverse_steps: int,
         seed: int,
     ):
-        """`alpha` scales the top target's step, `noise` is the inverses' sigma, `inverse_steps` their updates an update."""
+        """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update."""
         super().__init__(network, loss, lr=lr)
         self.alpha, self.noise, self.inverse_steps, self.seed = alpha, noise, inverse_steps, seed
         widths = [block[0].weight.shape[0] for block in network.blocks]
         self.inverses = nn.ModuleList(  # of blocks 2 to L: nobody needs a target for the image
             Inverse(above, below, draws=generator(seed, f"weights/inverse{number}"))
-            for number, (below, above) in enumerate(zip(widths[:-1], widths[1:], strict=True), 2)
+            for number, (below, above) in enumerate(pairwise(widths), 2)
         )
         self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr)
 

@@ -1,0 +1,64 @@
+"""A tiny stream and learners on it, for the tests of the rules."""
+
+import torch
+
+from learners.build import build_learner
+from streams.types import Pairs
+
+RULES = {
+    "bp": ("end_to_end", "backprop"),
+    "rf": ("end_to_end", "random"),
+    "urf": ("end_to_end", "updated"),
+    "sign": ("end_to_end", "sign"),
+    "dgl": ("simultaneous", "updated"),
+    "gll": ("greedy", "updated"),
+    "rll": ("random", "updated"),
+    "dtp": ("target_prop", "backprop"),
+    "none": ("untrained", "backprop"),
+}
+TARGETS = {"alpha": 0.5, "noise": 0.3, "inverse_lr": 1e-3, "inverse_steps": 1}
+
+
+def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
+    schedule, feedback = RULES[rule]
+    more = TARGETS if rule == "dtp" else {}
+    return build_learner(
+        network="conv4",
+        size=16,
+        loss=loss,
+        schedule=schedule,
+        feedback=feedback,
+        lr=lr,
+        updates=updates,
+        seed=seed,
+        device=torch.device("cpu"),
+        **more,
+    )
+
+
+def batches(count, *, rows=12, seed=0):
+    """Pairs of noisy views of one picture of broad patches each, channels_last as a stream gives them."""
+    draws = torch.Generator().manual_seed(seed)
+    found = []
+    for step in range(count):
+        picture = torch.rand(rows, 2, 2, 3, generator=draws).repeat_interleave(8, 1).repeat_interleave(8, 2)
+        views = [(picture + 0.1 * torch.randn(picture.shape, generator=draws)).clamp(0, 1) for _ in range(2)]
+        first, second = (view.permute(0, 3, 1, 2) for view in views)
+        episode = torch.arange(rows) + rows * step
+        found.append(Pairs(first, second, torch.ones(rows, dtype=torch.int64), episode, rows * (step + 1)))
+    return found
+
+
+def weights(learner):
+    return {name: value.clone() for name, value in learner.network.state_dict().items()}
+
+
+def same(a, b):
+    """Whether two nested states are the same to the last bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from learners_toy import RULES, batches, learner, same, weights
+
+from envs.errors import SettingError
+from learners.build import build_learner
+
+LEARNING = [rule for rule in RULES if rule != "none"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_eleven_and_nine_updates_are_twenty(rule, tmp_path):
+    pairs = batches(20)
+    straight = learner(rule)
+    for batch in pairs:
+        straight.update(batch)
+    half = learner(rule)
+    for batch in pairs[:11]:
+        half.update(batch)
+    torch.save(half.state_dict(), tmp_path / "state.pt")
+    resumed = learner(rule, seed=0)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for batch in pairs[11:]:
+        resumed.update(batch)
+    assert same(straight.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("rule", LEARNING)
+def test_the_loss_falls(rule):
+    one, pairs = learner(rule, updates=60, lr=5e-4), batches(60)
+    losses = [one.update(batch) for batch in pairs]
+    name = "block1/loss" if rule in ("gll", "rll") else "loss"
+    series = [float(found[name]) for found in losses if name in found]
+    early, late = (sum(part) / len(part) for part in (series[:4], series[-4:]))
+    assert late < 0.9 * early
+
+
+def test_the_untrained_learn_nothing():
+    one = learner("none")
+    before = weights(one)
+    one.update(batches(1)[0])
+    assert same(before, weights(one))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_learning_draws_nothing_from_the_global_generator(rule):
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    one = learner(rule)
+    one.update(batches(1)[0])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_seeds_give_other_weights():
+    assert not torch.equal(
+        weights(learner("bp"))["blocks.0.0.weight"], weights(learner("bp", seed=1))["blocks.0.0.weight"]
+    )
+
+
+def test_features_are_the_last_block_whatever_the_rule():
+    images = torch.rand(5, 3, 16, 16)
+    found = [learner(rule).encode(images) for rule in ("bp", "dgl", "dtp", "none")]
+    assert found[0].shape == (5, 256)
+    assert all(torch.equal(found[0], other) for other in found)
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        ("learner.schedule=greedily", {"schedule": "greedily"}),
+        ("learner.feedback=random has no use", {"schedule": "target_prop", "feedback": "random"}),
+        ("learner.alpha is a setting of target propagation", {"alpha": 0.1}),
+        ("network.name=conv5", {"network": "conv5"}),
+        ("env.size=8", {"size": 8}),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(told, more):
+    sensible = {
+        "network": "conv4",
+        "size": 32,
+        "loss": {},
+        "schedule": "end_to_end",
+        "feedback": "backprop",
+        "lr": 1e-3,
+    }
+    with pytest.raises(SettingError, match=told):
+        build_learner(**sensible | {"updates": 9, "seed": 0, "device": torch.device("cpu")} | more)

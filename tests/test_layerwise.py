@@ -1,0 +1,72 @@
+import pytest
+import torch
+from learners_toy import batches, learner, weights
+
+from learners.layerwise import greedy, random, simultaneous
+
+
+def moved(before, after):
+    """The blocks and heads whose weights changed, as names like blocks.1."""
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    return {".".join(name.split(".")[:2]) for name in changed}
+
+
+@pytest.mark.parametrize("rule", ["dgl", "gll", "rll"])
+def test_block_twos_loss_leaves_block_ones_gradient_exactly_zero(rule):
+    layers = learner(rule, blocked=False)
+    layers.schedule = lambda update: range(1, 2)
+    layers.learn(batches(1)[0])
+    assert all(p.grad is None or not p.grad.any() for p in layers.network.blocks[0].parameters())
+    assert any(p.grad.any() for p in layers.network.blocks[1].parameters())
+
+
+def test_in_simultaneous_learning_too_a_blocks_gradient_is_its_own_losses():
+    pairs = batches(1)[0]
+    every, alone = learner("dgl"), learner("dgl")
+    every.learn(pairs)
+    alone.schedule = lambda update: range(1)
+    alone.learn(pairs)
+    for a, b in zip(every.network.blocks[0].parameters(), alone.network.blocks[0].parameters(), strict=True):
+        assert torch.equal(a.grad, b.grad)
+
+
+def test_layer_wise_with_one_block_is_end_to_end():
+    pairs = batches(4)
+    one, end = learner("dgl"), learner("urf")
+    for rule in (one, end):
+        rule.network.blocks, rule.network.heads = rule.network.blocks[:1], learner("dgl").network.heads[:1]
+        rule.optimiser = torch.optim.Adam(rule.network.parameters(), lr=1e-3)
+    one.schedule = simultaneous(1)
+    for batch in pairs:
+        assert torch.equal(one.update(batch)["loss"], end.update(batch)["loss"])
+    found = weights(end)
+    assert all(torch.equal(value, found[name]) for name, value in weights(one).items())
+
+
+def test_greedy_learns_one_block_after_another_and_freezes_the_rest():
+    rule = learner("gll", updates=8)
+    for update, pairs in enumerate(batches(10)):
+        before = weights(rule)
+        rule.update(pairs)
+        block = min(update // 2, 3)
+        assert moved(before, weights(rule)) == {f"blocks.{block}", f"heads.{block}"}
+
+
+def test_random_learns_one_block_an_update_and_only_that():
+    rule = learner("rll")
+    for update, pairs in enumerate(batches(6)):
+        before = weights(rule)
+        rule.update(pairs)
+        block = rule.schedule(update).start
+        assert moved(before, weights(rule)) == {f"blocks.{block}", f"heads.{block}"}
+
+
+def test_random_visits_blocks_uniformly_and_is_a_function_of_the_seed():
+    visits = torch.tensor([random(4, seed=3)(update).start for update in range(8000)])
+    assert torch.allclose(visits.bincount() / 8000, torch.tensor(0.25), atol=0.02)
+    assert (visits != torch.tensor([random(4, seed=4)(update).start for update in range(8000)])).any()
+
+
+def test_greedy_shares_the_updates_equally():
+    visits = torch.tensor([greedy(4, updates=100)(update).start for update in range(120)])
+    assert visits.bincount().tolist() == [25, 25, 25, 45]

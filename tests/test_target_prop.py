@@ -1,0 +1,86 @@
+import torch
+from learners_toy import batches, learner
+from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
+
+from learners.networks import prepared
+from learners.target_prop import top_target
+from streams.seeding import generator
+
+
+def double(rule):
+    """A DTP learner in float64, and its weights by the paper's letters."""
+    rule.network.double()
+    rule.inverses.double()
+    forward = [block[0].weight.detach().clone() for block in rule.network.blocks]
+    return forward, [inverse.weight.detach().clone() for inverse in rule.inverses]
+
+
+def activities(images, forward):
+    h = [prepared(images)]
+    for w in forward:
+        h.append(torch.tanh(max_pool2d(conv2d(h[-1], w, padding=1), 2)))
+    return h
+
+
+def back(h, g):
+    return torch.tanh(conv_transpose2d(h, g, stride=2, padding=1))
+
+
+def float64(pairs):
+    return pairs._replace(first=pairs.first.double(), second=pairs.second.double())
+
+
+def test_targets_are_the_equations():
+    rule, pairs = learner("dtp"), float64(batches(1)[0])
+    forward, inverse = double(rule)
+    h = activities(pairs.second, forward)[1:]
+    gradient = torch.randn_like(h[3])
+    found = rule.targets(h, gradient)
+    t = [None, None, None, h[3] - 0.5 * gradient]
+    for level in (3, 2, 1):  # t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)
+        t[level - 1] = h[level - 1] - back(h[level], inverse[level - 1]) + back(t[level], inverse[level - 1])
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, t, strict=True))
+
+
+def test_the_top_target_steps_against_each_rows_own_gradient_whatever_the_batch():
+    h, row_gradient = torch.zeros(10, 4), torch.randn(10, 4)
+    of_the_mean = row_gradient / 10
+    assert torch.allclose(top_target(h, of_the_mean * 10, alpha=0.5), -0.5 * row_gradient)
+
+
+def test_the_inverses_learn_from_their_own_loss_only_and_before_the_blocks():
+    rule, pairs = learner("dtp"), float64(batches(1)[0])
+    forward, inverse = double(rule)
+    h = activities(pairs.second, forward)[1:]
+    rule.learn(pairs)
+    for level in (2, 3, 4):  # ||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2, F_l as it was
+        noise = torch.empty_like(h[level - 2]).normal_(generator=generator(0, f"noise/{level}/0", 0))
+        noisy = h[level - 2] + 0.3 * noise
+        g = inverse[level - 2].clone().requires_grad_()
+        above = torch.tanh(max_pool2d(conv2d(noisy, forward[level - 1], padding=1), 2))
+        (back(above, g) - noisy).square().sum().div(len(noisy)).backward()
+        assert torch.allclose(rule.inverses[level - 2].weight.grad, g.grad, atol=1e-10)
+
+
+def test_a_blocks_gradient_is_that_of_its_own_distance_to_its_target():
+    rule, pairs = learner("dtp"), float64(batches(1)[0])
+    forward, inverse = double(rule)
+    head = rule.network.heads[0].linear.weight.detach()
+    h = activities(pairs.second, forward)
+    top = h[4].clone().requires_grad_()
+
+    def embed(x):
+        return torch.tanh(x.permute(0, 2, 3, 1).flatten(1) @ head.T)
+
+    with torch.no_grad():
+        u = embed(activities(pairs.first, forward)[4])
+    rule.loss(u, embed(top), episode=pairs.episode)[0].backward()
+    t = h[4] - 0.5 * len(u) * top.grad
+    rule.learn(pairs)
+    for level in (4, 3, 2, 1):
+        w = forward[level - 1].clone().requires_grad_()
+        out = torch.tanh(max_pool2d(conv2d(h[level - 1], w, padding=1), 2))
+        (out - t).square().sum().div(len(u)).backward()
+        assert torch.allclose(rule.network.blocks[level - 1][0].weight.grad, w.grad, atol=1e-10)
+        if level > 1:
+            t = h[level - 1] - back(h[level], inverse[level - 2]) + back(t, inverse[level - 2])

@@ -16,7 +16,9 @@ from envs.draws import Draws, key
 KINDS = {"ellipsoid": 0, "box": 1, "frustum": 2, "dome": 3}
 MAX_PARTS = 10
 PALETTE = 3  # colours an instance has
+SATURATION, VALUE = (0.15, 0.85), (0.3, 0.95)  # of those colours
 PROJECTED_AREA = 2.2  # mean silhouette of every object, in squared object units: size must not tell the category
+SHOWN = 0.74  # of the parts' silhouettes, added up, how much of an object's is left: they hide each other
 MAX_RADIUS = 1.7  # no object reaches further from its centre, in object units
 
 Number = float | np.ndarray  # one for all instances, or (M,), one for each
@@ -72,8 +74,8 @@ def assemble(categories: list[Category], category: np.ndarray, instance: np.ndar
 def palette(draws: Draws) -> np.ndarray:
     """(M, PALETTE, 3) linear RGB drawn without regard to category: hue, saturation and value all uniform."""
     hue = draws.uniform("hue", 0, 1, PALETTE)[..., None]
-    saturation = draws.uniform("saturation", 0.15, 0.85, PALETTE)[..., None]
-    value = draws.uniform("value", 0.3, 0.95, PALETTE)[..., None]
+    saturation = draws.uniform("saturation", *SATURATION, PALETTE)[..., None]
+    value = draws.uniform("value", *VALUE, PALETTE)[..., None]
     wheel = np.abs((hue + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1  # the colour wheel (Smith 1978)
     return (value * (1 - saturation + saturation * np.clip(wheel, 0, 1))) ** 2
 
@@ -100,33 +102,46 @@ def _place(out: Objects, rows: np.ndarray, parts: list[Part]) -> None:
         out.kind[rows, index] = KINDS[part.kind]
         out.inverse[rows, index] = np.swapaxes(_turned(part.turn, len(rows)), 1, 2) / half[:, :, None]
         out.centre[rows, index] = _columns(part.at, len(rows))
-        out.radius[rows, index] = _reach(part.kind, half) * np.broadcast_to(part.present, len(rows))
         out.taper[rows, index] = _columns(part.taper, len(rows))
+        reach = _reach(part.kind, half, out.taper[rows, index])
+        out.radius[rows, index] = reach * np.broadcast_to(part.present, len(rows))
 
 
-def _reach(kind: str, half: np.ndarray) -> np.ndarray:
-    """(m,) radius of the smallest sphere about a part's origin that holds it."""
-    if kind == "box":
-        return np.linalg.norm(half, axis=1)
-    if kind == "frustum":
-        return np.hypot(half[:, [0, 2]].max(1), half[:, 1])
-    return half.max(1)
+def _reach(kind: str, half: np.ndarray, taper: np.ndarray) -> np.ndarray:
+    """(m,) radius of a sphere about a part's origin that holds it, its top included where that flares outward."""
+    if kind in ("ellipsoid", "dome"):
+        return half.max(1)
+    top = 1 - (taper if kind == "box" else taper[:, [0, 0]])
+    x, z = (half[:, [0, 2]] * np.maximum(1, top)).T
+    return np.hypot(half[:, 1], np.hypot(x, z) if kind == "box" else np.maximum(x, z))
+
+
+def _surface(kind: np.ndarray, half: np.ndarray, taper: np.ndarray) -> np.ndarray:
+    """(M, P) surface of solids with half-extents (M, P, 3): exact for boxes, Thomsen's formula for ellipsoids."""
+    x, y, z = np.moveaxis(half, 2, 0)
+    kx, kz = np.moveaxis(taper, 2, 0)
+    a, b, c = np.moveaxis(half**1.6075, 2, 0)
+    ellipsoid = 4 * np.pi * ((a * b + a * c + b * c) / 3) ** (1 / 1.6075)
+    sides = z * (2 - kz) * np.hypot(y, x * kx / 2) + x * (2 - kx) * np.hypot(y, z * kz / 2)
+    box = 4 * (sides + x * z * (1 + (1 - kx) * (1 - kz)))
+    round_ = (x + z) / 2  # an elliptic frustum is taken for a circular one
+    frustum = np.pi * (x * z * (1 + (1 - kx) ** 2) + round_ * (2 - kx) * np.hypot(2 * y, round_ * kx))
+    return np.choose(kind, [ellipsoid, box, frustum, ellipsoid / 2 + np.pi * x * z])
 
 
 def _normalise(out: Objects) -> None:
-    """Centres every object and gives all the same mean silhouette, so that neither place nor size tells the category.
+    """Centres every object and gives all about the same mean silhouette: neither place nor size tells the category.
 
-    The mean silhouette of a convex solid is a quarter of its surface (Cauchy). An ellipsoid's surface is close to
-    Thomsen's formula; the other solids are taken for ellipsoids, which is close enough for a size.
+    The mean silhouette of a convex solid is a quarter of its surface (Cauchy). An object's is taken to be a fixed share
+    of that of its parts, as though all hid each other equally.
     """
     there = out.radius > 0
     half = np.where(there[..., None], 1 / np.linalg.norm(out.inverse, axis=3), 1e-9)  # (M, P, 3)
-    x, y, z = np.moveaxis(half**1.6075, 2, 0)
-    surface = 4 * np.pi * ((x * y + x * z + y * z) / 3) ** (1 / 1.6075) * there  # (M, P)
+    surface = _surface(out.kind, half, out.taper) * there  # (M, P)
     middle = (surface[..., None] * out.centre).sum(1) / surface.sum(1)[:, None]
     out.centre -= middle[:, None]
     reach = ((np.linalg.norm(out.centre, axis=2) + out.radius) * there).max(1)
-    scale = np.minimum(np.sqrt(PROJECTED_AREA / (surface.sum(1) / 4)), MAX_RADIUS / reach)  # (M,)
+    scale = np.minimum(np.sqrt(PROJECTED_AREA / (SHOWN * surface.sum(1) / 4)), MAX_RADIUS / reach)  # (M,)
     out.centre *= scale[:, None, None]
     out.radius *= scale[:, None]
     out.inverse /= scale[:, None, None, None]

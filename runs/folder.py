@@ -81,6 +81,7 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however the process ends
         except BlockingIOError:
+            self._lock.close()
             raise SettingError(f"{self.path} is being written by another process; wait for it or stop it") from None
 
     def __enter__(self) -> "RunFolder":

@@ -82,5 +82,5 @@ def test_random_feedback_never_changes():
 
 
 def test_an_unknown_feedback_is_refused_by_name():
-    with pytest.raises(SettingError, match=r"learner\.feedback=transpose"):
+    with pytest.raises(SettingError, match="learner.feedback=transpose"):
         Linear((2, 2), feedback="transpose", generators=drawn())

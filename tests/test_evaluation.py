@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from runs.evaluation import baselines, scores, tasks, world_task
+from runs.probes import mean_colour, pixels
+from runs.settings import read
+
+CPU = torch.device("cpu")
+
+
+def small(**images):
+    return {"train": 60, "validation": 40, "test": 50} | images
+
+
+def test_evaluation_images_are_a_function_of_seed_and_split():
+    one, again, other = (
+        world_task("MovingObjects-v0", images=small(), seed=seed, device=CPU, size=16) for seed in (0, 0, 1)
+    )
+    assert torch.equal(one.test.images, again.test.images)
+    assert not torch.equal(one.test.images, other.test.images)
+    larger = world_task("MovingObjects-v0", images=small(train=70), seed=0, device=CPU, size=16)
+    assert torch.equal(one.train.images, larger.train.images[:60])
+
+
+def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
+    settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
+    found = tasks(settings, CPU)
+    assert list(found) == ["linear", "transfer/digits"]
+    assert found["linear"].test.images.shape == (50, 3, 16, 16)
+    told = baselines(found, device=CPU) | scores(pixels, found, under="eval", device=CPU)
+    assert {
+        f"{a}/{b}" for a in ("baseline/pixels", "baseline/mean_colour", "baseline/chance", "eval") for b in found
+    } == set(told)
+    assert told["eval/linear"]["top1"] == told["baseline/pixels/linear"]["top1"]
+
+
+@pytest.mark.parametrize("categories", [12, 24])
+def test_nothing_leaks_through_mean_colour(categories):
+    """A probe on the mean colour of a frame stays within eight points of chance."""
+    images = small(train=3000, validation=1000, test=2000)
+    task = world_task("MovingObjects-v0", images=images, seed=5, device=CPU, categories=categories)
+    assert baselines({"linear": task}, device=CPU)["baseline/mean_colour/linear"]["top1"] <= 1 / categories + 0.08
+    assert mean_colour(torch.rand(2, 3, 4, 4)).shape == (2, 3)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import zarr
+
+from envs.errors import SettingError
+from runs.metrics import Metrics, read
+
+
+def stored(tmp_path, rows=5):
+    metrics = Metrics.create(tmp_path / "metrics.zarr", {"run": "one", "seed": 3})
+    for row in range(rows):
+        metrics.add("train", 10 * row, {"loss": 1.0 / (row + 1)} | ({"late": 7.0} if row >= 3 else {}))
+        if row % 2 == 0:
+            metrics.add("eval/transfer/digits", 10 * row, {"top1": 0.1 * row})
+        metrics.commit(frames=10 * row, updates=row)
+    return metrics
+
+
+def test_what_was_committed_is_read_back(tmp_path):
+    stored(tmp_path)
+    facts, series = read(tmp_path / "metrics.zarr")
+    assert (facts["run"], facts["seed"], facts["frames"], facts["updates"]) == ("one", 3, 40, 4)
+    assert series["train"]["frames"].tolist() == [0, 10, 20, 30, 40]
+    assert np.allclose(series["train"]["loss"], [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    assert np.array_equal(series["train"]["late"], [np.nan] * 3 + [7, 7], equal_nan=True)
+    assert series["eval/transfer/digits"]["frames"].tolist() == [0, 20, 40]
+
+
+def test_plain_zarr_reads_it_with_names_for_its_dimensions_and_units(tmp_path):
+    stored(tmp_path)
+    loss = zarr.open_group(tmp_path / "metrics.zarr", mode="r")["train/loss"]
+    assert loss.metadata.dimension_names == ("frames",)
+    top1 = zarr.open_group(tmp_path / "metrics.zarr", mode="r")["eval/transfer/digits/top1"]
+    assert "classified" in top1.attrs["units"]
+
+
+def test_rows_that_wait_are_not_seen(tmp_path):
+    metrics = stored(tmp_path)
+    metrics.add("train", 50, {"loss": 0.0})
+    assert len(read(tmp_path / "metrics.zarr")[1]["train"]["frames"]) == 5
+
+
+@pytest.mark.parametrize("stage", ["create_array", "resize", "__setitem__", "update_attributes"])
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_a_stop_at_any_write_leaves_what_was_committed(tmp_path, monkeypatch, stage, calls):
+    metrics, seen = stored(tmp_path), []
+    before = read(tmp_path / "metrics.zarr")
+    owner = zarr.Group if stage in ("create_array", "update_attributes") else zarr.Array
+    whole = getattr(owner, stage)
+
+    def stops(*arguments, **named):
+        seen.append(1)
+        if len(seen) == calls:
+            raise InterruptedError
+        return whole(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, stage, stops)
+        metrics.add("train", 50, {"loss": 0.5, "new": 1.0})
+        metrics.add("fresh", 50, {"x": 1.0})
+        try:
+            metrics.commit(frames=50, updates=5)
+        except InterruptedError:
+            assert_same(before, read(tmp_path / "metrics.zarr"))
+            metrics = Metrics.open(tmp_path / "metrics.zarr", cut_to=40)
+            assert_same(before, read(tmp_path / "metrics.zarr"))
+            metrics.add("train", 50, {"loss": 0.25})
+            metrics.commit(frames=50)
+            assert read(tmp_path / "metrics.zarr")[1]["train"]["loss"][-1] == 0.25
+
+
+def assert_same(before, after):
+    assert before[0] == after[0]
+    for group, arrays in before[1].items():
+        for name, values in arrays.items():
+            assert np.array_equal(values, after[1][group][name], equal_nan=True)
+
+
+def test_resuming_cuts_back_to_the_checkpoint_and_goes_on_as_if_nothing_had_been(tmp_path):
+    stored(tmp_path)
+    metrics = Metrics.open(tmp_path / "metrics.zarr", cut_to=20)
+    assert read(tmp_path / "metrics.zarr")[1]["train"]["frames"].tolist() == [0, 10, 20]
+    for row in (3, 4):
+        metrics.add("train", 10 * row, {"loss": 1.0 / (row + 1), "late": 7.0})
+    metrics.add("eval/transfer/digits", 40, {"top1": 0.4})
+    metrics.commit(frames=40, updates=4)
+    (tmp_path / "straight").mkdir()
+    stored(tmp_path / "straight")
+    assert_same(read(tmp_path / "straight" / "metrics.zarr"), read(tmp_path / "metrics.zarr"))
+
+
+def test_what_is_no_run_is_told_in_one_line(tmp_path):
+    with pytest.raises(SettingError, match="is no run"):
+        read(tmp_path / "metrics.zarr")
+    (tmp_path / "metrics.zarr").mkdir()
+    with pytest.raises(SettingError, match="is no run"):
+        read(tmp_path / "metrics.zarr")
+    zarr.open_group(tmp_path / "other", mode="w").update_attributes({"format": "contiguity-run/2"})
+    with pytest.raises(SettingError, match="contiguity-run/2"):
+        read(tmp_path / "other")

@@ -75,7 +75,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
             metrics.add_all(run.frames, found)
             progress.score(found)
 
-    if run.frames == 0:  # what the network is before it learns: the random encoder
+    if run.frames == 0 and not metrics.begun:  # what the network is before it learns: the random encoder
         metrics.add_all(0, baselines(scored, device=device))
         score()
         keep(run, folder, metrics)

@@ -87,9 +87,7 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
     settings.run.name = settings.run.name or _name(settings)
     run = build(settings)  # what cannot work says so before there is a folder
     with RunFolder.create(Path(settings.results_dir), settings.run.name, settings, overrides) as folder:
-        facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
-        metrics = Metrics.create(folder.metrics, facts | {"seed": settings.seed, "device": settings.device})
-        return _follow(run, folder, metrics, build, train)
+        return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
 
 
 def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
@@ -111,12 +109,15 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
         state, damaged = load_newest(folder.checkpoints)
         for file in damaged:
             print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
-        frames = 0
-        if state is not None:
-            run.load_state_dict(state)
-            frames = run.frames
-        metrics = Metrics.open(folder.metrics, cut_to=frames or -1)
-        return _follow(run, folder, metrics, build, train)
+        if state is None:  # killed before the first checkpoint
+            return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
+        run.load_state_dict(state)
+        return _follow(run, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
+
+
+def _facts(settings: DictConfig) -> dict:
+    facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
+    return facts | {"seed": settings.seed, "device": settings.device}
 
 
 def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:

@@ -17,6 +17,7 @@ from envs.errors import SettingError
 from runs.checkpoint import replace
 
 PACKAGES = ("contiguity", "torch", "torchvision", "kornia", "gymnasium", "warp-lang", "zarr", "hydra-core", "numpy")
+UNBORN = {"checkpoints", ".hydra", "lock", "versions.json"}  # all that a run killed while it was made can leave
 
 
 class RunFolder:
@@ -36,7 +37,7 @@ class RunFolder:
         if not name or Path(name).name != name or name.startswith("."):
             raise SettingError(f"run.name={name!r} must be a plain folder name; results_dir says where it lies")
         self = cls(results / name)
-        if self.path.exists() and any(self.path.iterdir()):
+        if self.path.exists() and (self.is_run or {entry.name for entry in self.path.iterdir()} - UNBORN):
             raise SettingError(
                 f"run.name={name} is used: {self.path} is not empty; choose another name, or run.resume={self.path}"
             )
@@ -61,10 +62,15 @@ class RunFolder:
             SettingError: no run is there, or another process is writing to it.
         """
         self = cls(path)
-        if not (path / ".hydra" / "config.yaml").is_file():
+        if not self.is_run:
             raise SettingError(f"run.resume={path} is no run; give the folder of one, as in results/NAME")
         self._take()
         return self
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run has begun here: its settings are the last thing a new folder is given."""
+        return (self.path / ".hydra" / "config.yaml").is_file()
 
     @property
     def settings(self) -> DictConfig:

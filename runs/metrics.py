@@ -37,8 +37,8 @@ class Metrics:
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
-        """An empty store that knows what run it belongs to."""
-        root = zarr.open_group(path, mode="w-", zarr_format=3)
+        """An empty store that knows what run it belongs to, in place of one that was there."""
+        root = zarr.open_group(path, mode="w", zarr_format=3)
         root.update_attributes({"format": FORMAT, "committed": {}, **attributes})
         return cls(root)
 
@@ -52,6 +52,11 @@ class Metrics:
         }
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
         return cls(root)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was ever committed."""
+        return bool(self.root.attrs["committed"])
 
     def add(self, group: str, frames: int, values: dict[str, float]) -> None:
         """A row of a series: numbers that belong to the moment when so many frames had been seen."""

@@ -1,5 +1,7 @@
 """What a run is told: the dataclasses that the Hydra groups in `runs/conf` are checked against, and their reading."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -16,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, unknown
 from envs.scene import WorldSettings
+from runs.transfer import TRANSFER
 
 
 @dataclass
@@ -182,7 +186,7 @@ def read(overrides: list[str]) -> DictConfig:
             picks.append(text)
         else:
             values.append((text, override))
-    with initialize_config_module("runs.conf", version_base=None):
+    with _hydra():
         known = _keys(compose("config", picks))
         for text, override in values:
             if override.key_or_group.startswith("hydra."):
@@ -193,6 +197,20 @@ def read(overrides: list[str]) -> DictConfig:
             return compose("config", overrides)
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingError(_plain(error, values)) from error
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Hydra on our configuration, also inside a job that Hydra itself has started."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("runs.conf", version_base=None):
+            yield
+    finally:
+        GlobalHydra.instance().clear()
+        if outer:
+            GlobalHydra.instance().initialize(outer)
 
 
 def first_choices(overrides: list[str]) -> list[str]:
@@ -230,6 +248,9 @@ def check(settings: DictConfig) -> None:
     ):
         if value < least:
             raise SettingError(f"{name}={value} is too few; try {least} or more")
+    for name in settings.eval.transfer:
+        if name not in TRANSFER:
+            raise unknown("eval.transfer", name, TRANSFER)
     if settings.learner.lr <= 0:
         raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
     device(settings)

@@ -56,7 +56,7 @@ def table(found: dict[str, Any]) -> Group:
         scores.add_row(label, _percent(*last), gain, *(_percent(other) for other in others))
     shares = found["speed"]["loop_share"]
     lines = [
-        f"{found['frames'] or 0:,} frames, {found['updates'] or 0:,} updates, seed {found['seed']}, on {found['device']}"
+        f"{found['frames'] or 0:,} frames, {found['updates'] or 0:,} updates, seed {found['seed']}, {found['device']}"
     ]
     if found["speed"]["frames_per_s"]:
         spent = ", ".join(f"{part} {_percent(share)} %" for part, share in shares.items())

@@ -15,7 +15,7 @@ def labelled(count, seed, classes=3):
     labels = torch.randint(classes, (count,), generator=draws)
     images = torch.randint(0, 120, (count, 3, 8, 8), generator=draws, dtype=torch.uint8)
     for row, label in enumerate(labels.tolist()):
-        images[row, :, 2 * label : 2 * label + 2, 3:5] += 60
+        images[row, :, 2 * label : 2 * label + 2, 3:5] += 40
     return LabelledImages(images, labels)
 
 

@@ -1,0 +1,140 @@
+"""A user's own mistakes: one line, a non-zero exit, and nothing lost or left behind."""
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_online import SMALL
+
+from learners.online import build, train
+from runs import checkpoint, commands, show
+
+TINY = [*SMALL, "run.frames=32", "eval.every=0"]
+
+
+@pytest.fixture
+def online(monkeypatch, capsys):
+    """Runs the command in this process: (status, what it said on stderr)."""
+
+    def call(*overrides):
+        monkeypatch.setattr(sys, "argv", ["online", *overrides])
+        with pytest.raises(SystemExit) as left:
+            commands.command(build, train)()
+        return left.value.code, capsys.readouterr().err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("env=countin", "did you mean counting?"),
+        ("learner=bpp", "did you mean bp?"),
+        ("env.sise=32", "did you mean env.size?"),
+        ("pairs.gap=8", "pairs.gap=8 is longer than an episode"),
+        ("env.num_worlds=1", "batch of one"),
+        ("env.num_worlds=0", "env.num_worlds=0"),
+        ("env.size=8", "env.size=8 is too small for conv4"),
+        ("eval.transfer=[digit]", "did you mean digits?"),
+        ("run.name=a/b", "run.name="),
+        ("loss.negatives=-1", "loss.negatives=-1"),
+        ("run.resume=nowhere", "run.resume=nowhere is no run"),
+        ("device=cuda:99", "device=cuda:99"),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told):
+    status, text = online(*TINY, f"results_dir={tmp_path}/results", override)
+    assert status == 2
+    assert told in text
+    assert text.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_used_folder_is_refused_and_not_touched(tmp_path, online):
+    overrides = (*TINY, f"results_dir={tmp_path}", "run.name=one")
+    assert online(*overrides)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    status, text = online(*overrides)
+    assert status == 2
+    assert f"run.resume={tmp_path}/one" in text
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_resuming_with_other_settings_lists_them(tmp_path, online):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one")
+    status, text = online(f"run.resume={tmp_path}/one", "learner.lr=0.5", "pairs.gap=3")
+    assert status == 2
+    assert "learner.lr: 0.0005 in the run, 0.5 asked for" in text
+    assert "pairs.gap: 2 in the run, 3 asked for" in text
+
+
+def test_a_greedy_schedule_is_not_stretched(tmp_path, online):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one", "learner=gll")
+    status, text = online(f"run.resume={tmp_path}/one", "run.frames=64")
+    assert status == 2
+    assert "run.frames=64" in text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_one_line_and_the_run_can_go_on(tmp_path, online, monkeypatch, number):
+    whole, calls = checkpoint.replace, []
+
+    def full(path: Path, data: bytes) -> None:
+        calls.append(path)
+        if path.suffix == ".pt" and len(calls) > 4:
+            raise OSError(number, errno.errorcode[number], str(path))
+        whole(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "replace", full)
+        status, text = online(*SMALL, "eval.every=0", f"results_dir={tmp_path}", "run.name=one")
+    assert status == 2
+    assert text.count("\n") == 1
+    assert errno.errorcode[number] in text
+    assert online(f"run.resume={tmp_path}/one")[0] == 0
+
+
+def test_a_sweep_runs_every_combination_in_its_own_folder(tmp_path):
+    told = [*TINY, f"results_dir={tmp_path}", "learner=bp,dgl", "seed=0,1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "learners.online", "-m", *told], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    runs = [show.summary(path) for path in tmp_path.iterdir()]
+    assert {(found["learner"], found["seed"]) for found in runs} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
+
+
+def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, monkeypatch, capsys):
+    online(*SMALL, f"results_dir={tmp_path}", "run.name=one")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one"), "--json"])
+    show.main()
+    found = json.loads(capsys.readouterr().out)
+    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256"]
+    assert list(found) == [*facts, "eval", "baseline", "speed"]
+    assert (found["run"], found["learner"], found["frames"], found["updates"]) == ("one", "dgl", 176, 20)
+    assert found["eval"]["linear"]["frames"] == [0, 64, 128, 176]
+    assert len(found["eval"]["transfer"]["digits"]["top1"]) == 4
+    assert set(found["baseline"]) == {"chance", "mean_colour", "pixels", "random_encoder"}
+    assert found["baseline"]["random_encoder"]["linear"] == found["eval"]["linear"]["top1"][0]
+    assert 0 < found["baseline"]["pixels"]["transfer"]["digits"] <= 1
+    assert sum(found["speed"]["loop_share"].values()) == pytest.approx(1)
+    assert set(found["speed"]["loop_share"]) == {"world", "stream", "learner", "eval"}
+
+
+def test_showing_what_is_no_run_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        show.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"{tmp_path} is no run; give the folder of one, as in results/NAME\n"
+
+
+def test_a_run_that_was_never_scored_is_shown(tmp_path, online, monkeypatch, capsys):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one")
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one")])
+    show.main()
+    assert "never scored" in capsys.readouterr().out

@@ -1,0 +1,182 @@
+"""The main job as a whole, on the counting world: what a resumed, a stopped and a killed run come to."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from learners_toy import same
+
+from learners.end_to_end import Learner
+from learners.online import build, train
+from runs.checkpoint import load_newest
+from runs.commands import go
+from runs.metrics import read
+
+SMALL = [
+    "env=counting",
+    "env.size=16",
+    "env.num_worlds=8",
+    "env.episode_length=8",
+    "pairs.gap=2",
+    "pairs.gap_law=uniform",
+    "run.frames=176",
+    "run.log_every=32",
+    "run.save_every=48",
+    "eval.every=64",
+    "eval.train=60",
+    "eval.validation=40",
+    "eval.test=40",
+    "device=cpu",
+]
+
+
+def run(tmp_path, name, *overrides):
+    return go([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], build, train)
+
+
+def found(tmp_path, name):
+    """Weights' sha, checkpoint and metrics of a run; what depends on the clock or the name left out."""
+    facts, series = read(tmp_path / name / "metrics.zarr")
+    numbers = {group: arrays for group, arrays in series.items() if group != "speed"}
+    return facts["weights_sha256"], load_newest(tmp_path / name / "checkpoints")[0], numbers
+
+
+def assert_same_run(a, b):
+    assert a[0] == b[0]
+    assert same(a[1], b[1])
+    assert a[2].keys() == b[2].keys()
+    for group, arrays in a[2].items():
+        assert arrays.keys() == b[2][group].keys()
+        for name, values in arrays.items():
+            assert np.array_equal(values, b[2][group][name], equal_nan=True), (group, name)
+
+
+def stopping(monkeypatch, after, number=signal.SIGINT):
+    """Sends this process a signal during its `after`-th update."""
+    whole = Learner.update
+
+    def update(self, pairs):
+        if self.updates == after - 1:
+            os.kill(os.getpid(), number)
+        return whole(self, pairs)
+
+    monkeypatch.setattr(Learner, "update", update)
+
+
+@pytest.mark.parametrize("learner", ["bp", "dgl", "gll", "rll", "dtp"])
+def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, capsys, learner):
+    assert run(tmp_path, "straight", f"learner={learner}") == 0
+    assert found(tmp_path, "straight")[1]["updates"] == 20
+    with monkeypatch.context() as patch:
+        stopping(patch, 11)
+        assert run(tmp_path, "halves", f"learner={learner}") == 130
+    assert f"run.resume={tmp_path}/halves" in capsys.readouterr().out
+    assert load_newest(tmp_path / "halves" / "checkpoints")[0]["updates"] == 11
+    assert go([f"run.resume={tmp_path}/halves"], build, train) == 0
+    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "halves"))
+
+
+def test_a_polite_kill_saves_too(tmp_path, monkeypatch):
+    stopping(monkeypatch, 5, signal.SIGTERM)
+    assert run(tmp_path, "one") == 143
+    assert load_newest(tmp_path / "one" / "checkpoints")[0]["updates"] == 5
+
+
+def test_evaluation_cannot_change_training(tmp_path):
+    run(tmp_path, "scored", "eval.every=24")
+    run(tmp_path, "unscored", "eval.every=0")
+    scored, unscored = found(tmp_path, "scored"), found(tmp_path, "unscored")
+    assert scored[0] == unscored[0]
+    assert same(scored[1], unscored[1])
+    assert "eval/linear" in scored[2]
+    assert set(unscored[2]) == {"train"}
+
+
+def test_a_run_repeats_itself_and_seeds_differ(tmp_path):
+    shas = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path, name, f"seed={seed}", "eval.every=0")
+        shas.append(found(tmp_path, name)[0])
+    assert shas[0] == shas[1] != shas[2]
+
+
+def test_a_longer_run_goes_on_where_a_shorter_one_ended(tmp_path):
+    run(tmp_path, "long", "eval.every=0")
+    run(tmp_path, "short", "eval.every=0", "run.frames=96")
+    assert go([f"run.resume={tmp_path}/short", "run.frames=176"], build, train) == 0
+    assert found(tmp_path, "long")[0] == found(tmp_path, "short")[0]
+
+
+def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(tmp_path, monkeypatch, capsys):
+    run(tmp_path, "straight")
+    with monkeypatch.context() as patch:
+        stopping(patch, 15)
+        run(tmp_path, "one")
+    newest = max((tmp_path / "one" / "checkpoints").glob("*.pt"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert f"{newest.name} is damaged" in capsys.readouterr().err
+    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_end(tmp_path):
+    command = [sys.executable, "-m", "learners.online"]
+    told = [*SMALL, "run.frames=1600", "run.save_every=16", "eval.every=400", f"results_dir={tmp_path}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    draws = random.Random(0)
+    arguments = [*told, "run.name=killed"]
+    for _ in range(5):
+        process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+        process.stdout.readline()  # it has begun
+        time.sleep(draws.uniform(0.0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        arguments = [f"run.resume={tmp_path}/killed"]
+    assert (
+        subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL, env=environment, check=False).returncode == 0
+    )
+    done = subprocess.run(
+        [*command, *told, "run.name=straight"], stdout=subprocess.DEVNULL, env=environment, check=False
+    )
+    assert done.returncode == 0
+    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "killed"))
+
+
+def test_pictures_and_a_table_are_left_for_a_person(tmp_path, capsys):
+    run(tmp_path, "one", "learner=dgl")
+    text = capsys.readouterr().out
+    assert "random" in text
+    assert "frames/s" in text
+    for name in ("film_strip.png", "learning_curve.png"):
+        assert (tmp_path / "one" / name).read_bytes().startswith(b"\x89PNG")
+        assert str(tmp_path / "one" / name) in text.replace("\n", "")
+
+
+def test_resuming_a_finished_run_shows_it_again(tmp_path, capsys):
+    run(tmp_path, "one")
+    before = found(tmp_path, "one")
+    capsys.readouterr()
+    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert "one: linear probe" in capsys.readouterr().out
+    assert_same_run(before, found(tmp_path, "one"))
+
+
+def test_only_what_was_asked_for_is_left_in_the_results_folder(tmp_path):
+    run(tmp_path, "one")
+    left = {path.name for path in (tmp_path / "one").iterdir()}
+    assert left == {
+        ".hydra",
+        "checkpoints",
+        "metrics.zarr",
+        "versions.json",
+        "lock",
+        "film_strip.png",
+        "learning_curve.png",
+    }
+    shutil.rmtree(tmp_path / "one")

@@ -16,7 +16,7 @@ from envs.draws import Draws, key
 KINDS = {"ellipsoid": 0, "box": 1, "frustum": 2, "dome": 3}
 MAX_PARTS = 10
 PALETTE = 3  # colours an instance has
-SATURATION, VALUE = (0.15, 0.85), (0.3, 0.95)  # of those colours
+SATURATION, VALUE = (0.4, 1.0), (0.4, 1.0)  # of those colours
 PROJECTED_AREA = 2.2  # mean silhouette of every object, in squared object units: size must not tell the category
 SHOWN = 0.74  # of the parts' silhouettes, added up, how much of an object's is left: they hide each other
 MAX_RADIUS = 1.7  # no object reaches further from its centre, in object units

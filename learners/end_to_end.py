@@ -15,7 +15,7 @@ class Learner:
 
     def __init__(self, network: Network, loss, *, lr: float):
         self.network, self.loss = network, loss
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=lr)
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
         self.updates = 0
 
     def update(self, pairs: Pairs) -> Report:

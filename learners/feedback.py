@@ -64,6 +64,7 @@ class Layer(nn.Module):
     """Weights without a bias, and the way back across them. Concrete: Conv and Linear."""
 
     operation: type[Function]
+    gain = 1.0
 
     def __init__(self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, torch.Generator]):
         """`generators` draw the forward and the backward weights, both uniform in +-1/sqrt(fan in)."""
@@ -71,7 +72,7 @@ class Layer(nn.Module):
         if feedback not in KINDS:
             raise unknown("learner.feedback", feedback, KINDS)
         self.feedback = feedback
-        self.bound = 1 / math.sqrt(math.prod(shape[1:]))
+        self.bound = self.gain / math.sqrt(math.prod(shape[1:]))
         drawn = [(2 * torch.rand(shape, generator=generator) - 1) * self.bound for generator in generators]
         self.weight = nn.Parameter(drawn[0])
         if feedback == "updated":

@@ -67,7 +67,7 @@ class TargetProp(Learner):
             Inverse(above, below, draws=generator(seed, f"weights/inverse{number}"))
             for number, (below, above) in enumerate(pairwise(widths), 2)
         )
-        self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr)
+        self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr, fused=True)
 
     def learn(self, pairs: Pairs) -> Report:
         blocked, head = self.loss.blocked, self.network.heads[-1]

@@ -64,37 +64,40 @@ def learning_curve(summary: dict[str, Any], path: Path) -> None:
     with rc_context(STYLE):
         figure = Figure(figsize=(3.9 * len(panels), 2.8), layout="constrained")
         for axes, (name, series) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
-            thousands = np.array(series["frames"]) / 1000
-            axes.plot(thousands, 100 * np.array(series["top1"], float), color=CURVE, marker="o", markersize=4, lw=1.8)
-            axes.annotate(
-                summary["learner"], (thousands[-1], 100 * series["top1"][-1]), (5, 0),
-                textcoords="offset points", color=CURVE, va="center", fontweight="bold", annotation_clip=False,
-            )  # fmt: skip
-            _baselines(axes, summary["baseline"], name, end=thousands[-1])
+            thousands, percent = np.array(series["frames"]) / 1000, 100 * np.array(series["top1"], float)
+            axes.plot(thousands, percent, color=CURVE, marker="o", markersize=4, lw=1.8, clip_on=False, zorder=3)
+            axes.set_xlim(0, max(thousands[-1], 1e-3))
             axes.set_title(TITLES.get(name, f"Transfer to {name}"), loc="left", fontsize=10)
-            axes.set_xlabel("world frames seen (thousands)")
-            axes.set_ylabel("linear probe top-1 (%)")
-            axes.set_xlim(0, max(thousands[-1], 1) * 1.0)
+            axes.set(xlabel="world frames seen (thousands)", ylabel="linear probe top-1 (%)")
+            levels = {key: _level(scores, name) for key, scores in summary["baseline"].items()}
+            _baselines(axes, {key: 100 * level for key, level in levels.items() if level is not None})
+            _labels(axes, levels, learner=(summary["learner"], percent[-1]))
         _write(figure, path)
 
 
-def _baselines(axes, baselines: dict[str, Any], name: str, *, end: float) -> None:
-    """A thin labelled line for each baseline, labels pushed apart where lines lie close."""
-    found = {
-        key: scores["linear"] if name == "linear" else scores["transfer"].get(name) for key, scores in baselines.items()
-    }
-    levels = sorted((100 * value, key) for key, value in found.items() if value is not None)
+def _level(scores: dict[str, Any], name: str) -> float | None:
+    return scores["linear"] if name == "linear" else scores["transfer"].get(name)
+
+
+def _baselines(axes, levels: dict[str, float]) -> None:
+    """A thin line for each baseline, with room for all of them."""
+    for key, level in levels.items():
+        axes.axhline(level, color=QUIET, lw=1, ls=BASELINES[key][1], zorder=0)
     low, high = axes.get_ylim()
-    low, high = min([low, *(level - 3 for level, _ in levels)]), max([high, *(level + 3 for level, _ in levels)])
-    axes.set_ylim(max(low, 0), min(high, 101))
+    axes.set_ylim(max(min([low, *levels.values()]) - 3, 0), min(max([high, *levels.values()]) + 2, 100.5))
+
+
+def _labels(axes, levels: dict[str, float | None], *, learner: tuple[str, float]) -> None:
+    """A name at the end of every line, pushed up where two lie close."""
+    named = [(100 * level, BASELINES[key][0], QUIET, "normal") for key, level in levels.items() if level is not None]
+    named.append((learner[1], learner[0], CURVE, "bold"))
+    low, high = axes.get_ylim()
     below = -np.inf
-    for level, key in levels:
-        label, line = BASELINES[key]
-        axes.axhline(level, color=QUIET, lw=1, ls=line, zorder=0)
-        below = max(level, below + 0.065 * (high - low))
+    for level, text, color, weight in sorted(named):
+        below = max(level, below + 0.068 * (high - low))
         axes.annotate(
-            label, (end, below), (5, 0), textcoords="offset points",
-            color=QUIET, va="center", fontsize=8, annotation_clip=False,
+            text, (1, below), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            color=color, fontweight=weight, va="center", fontsize=8, annotation_clip=False,
         )  # fmt: skip
 
 

@@ -1,0 +1,59 @@
+"""Where the time of the main loop goes, and what channels_last and pairing in the world's own memory are worth.
+
+    python benchmarks/loop.py
+
+Everything is measured side by side in one process, in turns, and told as a ratio; the machine may be shared.
+"""
+
+import statistics
+from time import perf_counter
+
+import torch
+from machine import keep
+from rich.console import Console
+from rich.table import Table
+
+from learners.online import build
+from runs import settings as told
+
+ROUNDS, UPDATES = 5, 12
+
+
+def seconds(job) -> float:
+    """Of one call."""
+    start = perf_counter()
+    job()
+    return perf_counter() - start
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/loop.json."""
+    default = build(told.read(["device=cpu"]))
+    contiguous = build(told.read(["device=cpu"]))
+    contiguous.learner.network.to(memory_format=torch.contiguous_format)
+    shares, slower = [], []
+    for _ in range(ROUNDS + 1):  # the first warms up
+        world, stream = default.stream.frames.seconds, default.stream.seconds
+        batches = [next(default.stream) for _ in range(UPDATES)]
+        fed = default.stream.frames.seconds - world + default.stream.seconds - stream
+        learnt = seconds(lambda batches=batches: [default.learner.update(pairs) for pairs in batches])
+        plain = [pairs._replace(first=pairs.first.contiguous(), second=pairs.second.contiguous()) for pairs in batches]
+        slow = seconds(lambda batches=plain: [contiguous.learner.update(pairs) for pairs in batches])
+        shares.append(fed / (fed + learnt))
+        slower.append(slow / learnt)
+    found = {
+        "rendering_and_pairing_share_of_loop": statistics.median(shares[1:]),
+        "contiguous_over_channels_last": statistics.median(slower[1:]),
+        "threads": torch.get_num_threads(),
+    }
+    table = Table(
+        "question", "median of rounds", title="The main loop, 64 worlds at 32 px, conv4, CPU", title_justify="left"
+    )
+    table.add_row("share of rendering and pairing", f"{100 * found['rendering_and_pairing_share_of_loop']:.0f} %")
+    table.add_row("learning without channels_last takes", f"{found['contiguous_over_channels_last']:.2f} times as long")
+    Console().print(table)
+    Console().print(f"kept in {keep('loop', found)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

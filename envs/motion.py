@@ -26,8 +26,8 @@ WAVES = {
     "light_elevation": ("light_direction", (30, 50), (5, 25), (50, 120)),  # degrees above the horizon
     "light_intensity": ("light_intensity", (-0.2, 0.2), (0.1, 0.5), (40, 100)),  # stops: powers of two
     "light_mired": ("light_color", (140, 220), (20, 70), (50, 120)),  # 1e6 / colour temperature in kelvin
-    "background_x": ("background", (-9, 9), (0.3, 1.5), (80, 200)),  # how far the texture has slid, in lengths
-    "background_y": ("background", (-9, 9), (0.1, 0.5), (80, 200)),
+    "background_x": ("background", (-9, 9), (1.0, 3.0), (12, 30)),  # how far the texture has slid, in lengths
+    "background_y": ("background", (-9, 9), (0.3, 1.0), (12, 30)),
     "background_color": ("background", (0.5, 0.5), (0.5, 0.5), (12, 30)),  # from one pair of colours to another, 0 to 1
     "occluder_x": ("translation", (-0.2, 0.2), (0.8, 1.4), (50, 100)),  # as x and y, at the occluder's distance
     "occluder_y": ("translation", (-0.6, -0.2), (0.0, 0.2), (60, 140)),

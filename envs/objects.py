@@ -17,6 +17,7 @@ KINDS = {"ellipsoid": 0, "box": 1, "frustum": 2, "dome": 3}
 MAX_PARTS = 10
 PALETTE = 3  # colours an instance has
 SATURATION, VALUE = (0.4, 1.0), (0.4, 1.0)  # of those colours
+TEXTURED = 0.75  # share of instances whose surface is not plain
 PROJECTED_AREA = 2.2  # mean silhouette of every object, in squared object units: size must not tell the category
 SHOWN = 0.74  # of the parts' silhouettes, added up, how much of an object's is left: they hide each other
 MAX_RADIUS = 1.7  # no object reaches further from its centre, in object units
@@ -152,7 +153,7 @@ def _cover(out: Objects, draws: Draws) -> None:
     """Material and texture: of the instance, never of the category."""
     out.gloss[:, 0] = draws.uniform("gloss", 0, 0.6)
     out.gloss[:, 1] = draws.log_uniform("shininess", 6, 60)
-    out.texture[:, 0] = draws.integers("texture", 4)  # plain, stripes, checker, noise
+    out.texture[:, 0] = (1 + draws.integers("texture", 3)) * draws.chance("textured", TEXTURED)
     out.texture[:, 1] = draws.log_uniform("cycles", 1.0, 3.0)
     out.texture[:, 2] = draws.uniform("contrast", 0.2, 0.6)
     out.texture[:, 3] = draws.integers("grain", 1 << 20)

@@ -15,6 +15,7 @@ from envs.objects import Objects, assemble
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}  # each owns instance numbers of its own
 SPLIT_STRIDE = 1 << 20
+CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of two colours drawn apart
 BACKGROUNDS = ("plain", "gradient", "checker", "noise")
 
 
@@ -30,7 +31,7 @@ class WorldSettings:
     stagger: bool = False  # start worlds at different ages, so that they do not all change objects at once
     moving: tuple[str, ...] = NUISANCES  # which nuisances move; the others stay where they happen to be
     speed: float = 1.0  # of everything that moves; 0 stands still
-    turn: float = 4.0  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
+    turn: float = 3.0  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
     axis: str = "vertical"  # what objects turn about: vertical (give or take a tilt) or any
     jitter: float = 0.0  # fast shaking added to translation, scale and light, as a share of their slow swing
     light_path: str = "wander"  # wander, or arc (like a sun, once an episode)
@@ -158,7 +159,7 @@ def _background(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
     else:
         kind = np.full(len(draws), BACKGROUNDS.index(settings.background))
     color = draws.uniform("background/color", 0.15, 0.9, 12).reshape(-1, 2, 2, 3) ** 2
-    near = draws.uniform("background/contrast", 0.25, 0.7)[:, None, None]  # the second colour is not far from the first
+    near = draws.uniform("background/contrast", *CONTRAST)[:, None, None]  # the second colour is not far from the first
     color[:, :, 1] = near * color[:, :, 1] + (1 - near) * color[:, :, 0]
     return {
         "room": np.stack([draws.uniform("floor", -2.4, -1.5), draws.uniform("wall", 9.0, 13.0)], 1),

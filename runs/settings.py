@@ -76,8 +76,8 @@ class TargetPropSettings(LearnerSettings):
     """learner=dtp"""
 
     alpha: float = 0.5  # step from the top activity to its target, in units of one row's loss gradient
-    noise: float = 1.0  # std of what is added to an activity when its inverse learns
-    inverse_lr: float = 1e-3  # of the inverses' own Adam
+    noise: float = 0.3  # std of what is added to an activity when its inverse learns
+    inverse_lr: float = 5e-3  # of the inverses' own Adam
     inverse_steps: int = 1  # updates of the inverses before each forward update
 
 
@@ -86,12 +86,12 @@ class HingeSettings:
     """loss=hinge"""
 
     name: str = "hinge"
-    anchors: str = "first"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
+    anchors: str = "both"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
     positive_margin: float = 1.0
     negative_margin: float = 3.0
-    blocked: bool = True  # the gradient block: the earlier view is remembered activity
+    blocked: bool = False  # the gradient block: the earlier view is remembered activity
     negatives: int = 0  # other rows each anchor is kept from; 0 for all
-    average: str = "sum"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
+    average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
 
 
 @dataclass
@@ -105,7 +105,7 @@ class NetworkSettings:
 class EvalSettings:
     """When and on what the encoder is scored"""
 
-    every: int = 32_768  # frames between two evaluations; 0 for none at all
+    every: int = 16_384  # frames between two evaluations; 0 for none at all
     train: int = 4_000  # images the probe learns from, of training instances
     validation: int = 1_000  # images its strength is chosen on, of validation instances
     test: int = 2_000  # images it is scored on, of test instances
@@ -118,7 +118,7 @@ class RunSettings:
     """How long, and where it is kept"""
 
     name: str | None = None  # of the folder in results_dir; made up from env, learner, seed and time where absent
-    frames: int = 131_072  # world frames to learn from
+    frames: int = 65_536  # world frames to learn from
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept

@@ -46,9 +46,7 @@ def main() -> None:
         "contiguous_over_channels_last": statistics.median(slower[1:]),
         "threads": torch.get_num_threads(),
     }
-    table = Table(
-        "question", "median of rounds", title="The main loop, 64 worlds at 32 px, conv4, CPU", title_justify="left"
-    )
+    table = Table("question", "median of rounds", title="The main loop with its defaults, on CPU", title_justify="left")
     table.add_row("share of rendering and pairing", f"{100 * found['rendering_and_pairing_share_of_loop']:.0f} %")
     table.add_row("learning without channels_last takes", f"{found['contiguous_over_channels_last']:.2f} times as long")
     Console().print(table)

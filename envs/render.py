@@ -8,6 +8,7 @@ Colour is linear RGB until the last line: albedo x (ambient + sum of visible lig
 clipped to [0, 1], encoded by a square root, rounded to uint8.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,9 +20,22 @@ from envs.lighting import light_colors, light_directions
 from envs.motion import HALF_VIEW, orientations, positions, rotation_matrix, waves
 from envs.scene import Scene, WorldSettings
 
-wp.config.log_level = wp.LOG_WARNING  # no banner, no word about every kernel it loads
-with wp.ScopedLogLevel(wp.LOG_ERROR):  # nor about a driver that a machine without a GPU has no need of
-    wp.init()
+
+def _start_warp() -> None:
+    """Without a banner, and on a machine without a GPU without a complaint that it has none, which Warp makes in C."""
+    wp.config.log_level = wp.LOG_WARNING
+    heard, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        if not torch.cuda.is_available():
+            os.dup2(nowhere, 2)
+        wp.init()
+    finally:
+        os.dup2(heard, 2)
+        os.close(heard)
+        os.close(nowhere)
+
+
+_start_warp()
 torch.set_flush_denormal(True)  # fading highlights make denormals, and a CPU takes a hundred times as long over them
 
 NOTHING = wp.constant(1.0e9)

@@ -28,7 +28,7 @@ class MovingObjectsSettings(WorldSettings):
 
     name: str = "moving_objects"
     id: str = "MovingObjects-v0"
-    num_worlds: int = 64  # worlds watched at once; each gives one frame a step
+    num_worlds: int = 128  # worlds watched at once; each gives one frame a step
     stagger: bool = True
 
 
@@ -118,7 +118,7 @@ class RunSettings:
     """How long, and where it is kept"""
 
     name: str | None = None  # of the folder in results_dir; made up from env, learner, seed and time where absent
-    frames: int = 65_536  # world frames to learn from
+    frames: int = 49_152  # world frames to learn from
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept

@@ -8,7 +8,7 @@ import torch
 
 from envs.categories import CATEGORIES
 from envs.motion import HALF_VIEW, rotation_matrix
-from envs.render import ground_truth, moment, render
+from envs.render import _pool, ground_truth, moment, render
 from envs.scene import WorldSettings, draw_scene, meet
 
 
@@ -183,3 +183,9 @@ def test_more_samples_smooth_edges_without_moving_them():
     one, many = (render(scene, now_of(scene, s), s).float().mean(-1) for s in (settings, fine))
     assert (one - many).abs().mean() < 6
     assert (one - many).mean().abs() < math.sqrt(0.1)
+
+
+def test_denormals_are_off_in_every_thread():
+    tiny = torch.full((1 << 20,), 1e-30)
+    assert not (tiny * 1e-12).any()
+    assert not any(_pool(2).map(lambda _: bool((torch.tensor(1e-30) * 1e-12).any()), range(4)))

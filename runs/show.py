@@ -42,12 +42,12 @@ def summary(path: Path) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> Group:
     """What was learned, beside what, and at what speed, for a terminal."""
     scores = Table(title=f"{found['run']}: linear probe top-1, %", title_justify="left")
-    scores.add_column("")
+    scores.add_column("", no_wrap=True)
     for name in (found["learner"], "gain", "random encoder", "raw pixels", "mean colour", "chance"):
         scores.add_column(name, justify="right")
     named = {
         "test instances": ("linear",),
-        **{f"transfer: {set}": ("transfer", set) for set in found["eval"]["transfer"]},
+        **{f"transfer: {name}": ("transfer", name) for name in found["eval"]["transfer"]},
     }
     for label, where in named.items():
         last = _at(found["eval"], where)["top1"][-1:]

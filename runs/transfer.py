@@ -9,7 +9,11 @@ from torchvision.transforms.v2.functional import resize
 from envs.errors import unknown
 from runs.probes import LabelledImages, Task
 
-DIGITS_SPLIT = (1000, 297, 500)  # training, validation and test images
+DIGITS_SPLIT = (
+    200,
+    297,
+    1300,
+)  # training, validation and test images: with more to learn from, all encoders reach 99 %
 
 
 def digits(size: int) -> Task:

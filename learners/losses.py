@@ -75,10 +75,14 @@ class Hinge:
             positive = distance.diagonal()
             negative = episode[:, None] != episode
         if self.negatives and self.average == "sum":
-            loss = hinge_of_distances(distance, positive, negative.to(distance.dtype) / self.negatives, self)
+            loss = hinge_of_distances(distance, positive, negative.to(distance.dtype) / distance.shape[1], self)
         else:
             loss = hinge_of_distances(distance, positive, negative, self)
         return loss, _report(loss, distance, positive, negative, self)
+
+    def terms(self, pairs: int) -> int:
+        """How many anchors the loss of so many pairs is the mean over."""
+        return pairs * (2 if self.anchors == "both" else 1)
 
     def _some(self, u: Tensor, v: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (B, n) to n others, which lie at n even steps round the batch, and whether each is a negative."""

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from learners_toy import RULES, batches, learner, same, weights
+from learners_toy import RULES, TARGETS, batches, learner, same, weights
 
 from envs.errors import SettingError
 from learners.build import build_learner
@@ -72,6 +72,9 @@ def test_features_are_the_last_block_whatever_the_rule():
         ("learner.alpha is a setting of target propagation", {"alpha": 0.1}),
         ("network.name=conv5", {"network": "conv5"}),
         ("env.size=8", {"size": 8}),
+        ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
+        ("learner.inverse_lr=-1", {"schedule": "target_prop", **TARGETS, "inverse_lr": -1}),
+        ("learner.noise=-1", {"schedule": "target_prop", **TARGETS, "noise": -1}),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(told, more):

@@ -103,7 +103,7 @@ def test_a_sweep_runs_every_combination_in_its_own_folder(tmp_path):
         [sys.executable, "-m", "learners.online", "-m", *told], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    runs = [show.summary(path) for path in tmp_path.iterdir()]
+    runs = [show.summary(path) for path in tmp_path.iterdir() if path.is_dir()]
     assert {(found["learner"], found["seed"]) for found in runs} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
 
 

@@ -1,9 +1,10 @@
+import pytest
 import torch
 from learners_toy import batches, learner
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
 
 from learners.networks import prepared
-from learners.target_prop import top_target
+from learners.target_prop import noise_like, top_target
 from streams.seeding import generator
 
 
@@ -54,7 +55,7 @@ def test_the_inverses_learn_from_their_own_loss_only_and_before_the_blocks():
     h = activities(pairs.second, forward)[1:]
     rule.learn(pairs)
     for level in (2, 3, 4):  # ||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2, F_l as it was
-        noise = torch.empty_like(h[level - 2]).normal_(generator=generator(0, f"noise/{level}/0", 0))
+        noise = noise_like(h[level - 2], generator(0, f"noise/{level}/0", 0))
         noisy = h[level - 2] + 0.3 * noise
         g = inverse[level - 2].clone().requires_grad_()
         above = torch.tanh(max_pool2d(conv2d(noisy, forward[level - 1], padding=1), 2))
@@ -84,3 +85,22 @@ def test_a_blocks_gradient_is_that_of_its_own_distance_to_its_target():
         assert torch.allclose(rule.network.blocks[level - 1][0].weight.grad, w.grad, atol=1e-10)
         if level > 1:
             t = h[level - 1] - back(h[level], inverse[level - 2]) + back(t, inverse[level - 2])
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"blocked": False}, {"anchors": "both", "blocked": False, "average": "violators"}]
+)
+def test_the_top_target_steps_by_the_gradient_of_the_sum_over_anchors_in_every_form(form):
+    rule, pairs = learner("dtp", **form), float64(batches(1)[0])
+    double(rule)
+    with torch.no_grad():
+        u, v = (rule.activities(images)[-1] for images in (pairs.first, pairs.second))
+    blocked, head = not form, rule.network.heads[-1]
+    top = (v if blocked else torch.cat([u, v])).requires_grad_()
+    views = (head(u).detach(), head(top)) if blocked else head(top).chunk(2)
+    anchors = 2 * len(u) if form.get("anchors") == "both" else len(u)
+    (gradient,) = torch.autograd.grad(anchors * rule.loss(*views, episode=pairs.episode)[0], top)
+    found, targets = {}, rule.targets
+    rule.targets = lambda h, given: found.update(gradient=given) or targets(h, given)
+    rule.learn(pairs)
+    assert torch.allclose(found["gradient"], gradient, atol=1e-12)

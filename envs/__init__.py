@@ -4,6 +4,7 @@ import gymnasium as gym
 
 for _name, _module, _class in (
     ("MovingObjects-v0", "moving_objects", "MovingObjects"),
+    ("MovingImages-v0", "moving_images", "MovingImages"),
     ("Counting-v0", "counting", "Counting"),
 ):
     gym.register(

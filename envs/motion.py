@@ -19,21 +19,22 @@ NUISANCES = ("translation", "rotation", "scale", "light_direction", "light_inten
 
 # wave: (nuisance it belongs to, range of its level, range of its swing, range of its period in steps)
 WAVES = {
-    "x": ("translation", (-0.15, 0.15), (0.1, 0.35), (60, 140)),  # of the half-width of the view at the object
-    "y": ("translation", (-0.1, 0.1), (0.1, 0.3), (60, 140)),
-    "distance": ("scale", (4.6, 5.4), (0.3, 1.1), (60, 140)),  # object units from the eye
+    "x": ("translation", (-0.15, 0.15), (0.1, 0.35), (200, 400)),  # of the half-width of the view at the object
+    "y": ("translation", (-0.1, 0.1), (0.1, 0.3), (200, 400)),
+    "distance": ("scale", (4.6, 5.4), (0.3, 1.1), (200, 400)),  # object units from the eye
     "light_azimuth": ("light_direction", (-40, 40), (20, 60), (50, 120)),  # degrees from the eye, to the right
     "light_elevation": ("light_direction", (30, 50), (5, 25), (50, 120)),  # degrees above the horizon
     "light_intensity": ("light_intensity", (-0.2, 0.2), (0.1, 0.5), (40, 100)),  # stops: powers of two
     "light_mired": ("light_color", (140, 220), (20, 70), (50, 120)),  # 1e6 / colour temperature in kelvin
-    "background_x": ("background", (-9, 9), (1.0, 3.0), (12, 30)),  # how far the texture has slid, in lengths
-    "background_y": ("background", (-9, 9), (0.3, 1.0), (12, 30)),
-    "background_color": ("background", (0.5, 0.5), (0.5, 0.5), (12, 30)),  # from one pair of colours to another, 0 to 1
+    "background_x": ("background", (-9, 9), (1.0, 3.0), (6, 15)),  # how far the texture has slid, in lengths
+    "background_y": ("background", (-9, 9), (0.3, 1.0), (6, 15)),
+    "background_color": ("background", (0.5, 0.5), (0.5, 0.5), (6, 15)),  # from one pair of colours to another, 0 to 1
     "occluder_x": ("translation", (-0.2, 0.2), (0.8, 1.4), (50, 100)),  # as x and y, at the occluder's distance
     "occluder_y": ("translation", (-0.6, -0.2), (0.0, 0.2), (60, 140)),
 }
 WAVE = {name: index for index, name in enumerate(WAVES)}
 JITTER_PERIOD = (3.0, 6.0)  # steps
+FLICKER = {"light_azimuth": 12.0, "light_elevation": 6.0, "light_intensity": 0.5}  # a flame's: degrees and stops
 OCCLUDER_DISTANCE = 0.62  # of the object's
 HALF_VIEW = 0.40  # tangent of half the field of view: about 44 degrees in all
 
@@ -51,6 +52,9 @@ def draw_motion(draws: Draws, settings: "WorldSettings", *, objects: int) -> dic
         phase[:, k] = draws.uniform(f"{name}/phase", 0, 2 * np.pi, 2)
     if settings.light_path == "arc":
         _sun(level, swing, rate, phase, draws, settings)
+    elif settings.light_path == "flicker":
+        for name, most in FLICKER.items():
+            swing[:, WAVE[name], 1] = most
     turns = [_turn(draws, settings, name) for name in ("object", "occluder")[:objects]]
     facing, axis, spin = (np.stack(part, 1) for part in zip(*turns, strict=True))
     return {"level": level, "swing": swing, "rate": rate, "phase": phase, "facing": facing, "axis": axis, "spin": spin}

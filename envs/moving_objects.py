@@ -4,7 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.render import Truth, ground_truth, moment, render
+from envs.drift import phase_at, stops_at
+from envs.motion import HALF_VIEW
+from envs.pictures import load_pictures
+from envs.render import Moment, Truth, ground_truth, moment, render
 from envs.scene import Scene, WorldSettings, draw_scene, meet
 from envs.world import SingleWorld, VectorWorld
 
@@ -15,7 +18,8 @@ class MovingObjectsVector(VectorWorld):
     Factors in `info`, besides those of every world: category and instance (N,); position (N, 3) in object units, x
     right, y up, looking towards -z; orientation (N, 4) unit quaternion (w, x, y, z); distance (N,); light_direction
     (N, 3) unit vector towards the key light; light_intensity (N,) stops; light_color (N,) kelvin; background (N,)
-    index into envs.scene.BACKGROUNDS; background_offset (N, 2) lengths; background_color (N, 2, 3) linear RGB.
+    index into envs.scene.BACKGROUNDS; background_offset (N, 2) lengths; background_color (N, 2, 3) linear RGB;
+    bearing (N, 2) where the object is, in half-widths of the view from straight ahead; phase (N,) of the drift.
     """
 
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
@@ -31,16 +35,24 @@ class MovingObjectsVector(VectorWorld):
             render_mode=render_mode,
         )
         self.scene: Scene | None = None
+        self._pictures: Tensor | None = None
+        if self.settings.background_path:
+            found = load_pictures(
+                self.settings.background_path, self.settings.background_dataset, setting="env.background_path"
+            )
+            self._pictures = torch.from_numpy(found.images).to(self.device)
+        self._start = np.zeros(num_envs, np.int64)
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         scene = draw_scene(meet(seeds, episodes, self.settings), self.settings)
+        self._start[rows] = scene.start.numpy()
         if len(rows) == self.num_envs:
             self.scene = scene.to(self.device)
         else:
             self.scene[torch.from_numpy(rows).to(self.device)] = scene
 
     def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        now = moment(self.scene, age, self.gaze, self.settings)
+        now = self._moment(age)
         factors = {
             "category": self.scene.category.clone(),
             "instance": self.scene.instance.clone(),
@@ -53,13 +65,28 @@ class MovingObjectsVector(VectorWorld):
             "background": self.scene.background_kind.long(),
             "background_offset": now.slide,
             "background_color": now.background_color,
+            "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
+            "phase": self._on_device(phase_at(self._phase_time(), self.settings)),
         }
-        return render(self.scene, now, self.settings), factors
+        return render(self.scene, now, self.settings, self._pictures), factors
 
     def ground_truth(self) -> Truth:
         """Mask, depth and normals of the frames last seen."""
         age = torch.from_numpy(self.age.astype(np.float32)).to(self.device)
-        return ground_truth(self.scene, moment(self.scene, age, self.gaze, self.settings), self.settings)
+        return ground_truth(self.scene, self._moment(age), self.settings)
+
+    def _moment(self, age: Tensor) -> Moment:
+        stops = None
+        if self.settings.drift == "day_night":
+            stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
+        return moment(self.scene, age, self.gaze, self.settings, stops)
+
+    def _phase_time(self) -> np.ndarray:
+        """A block of categories is that of the encounter's beginning; the light's phase is that of the frame."""
+        return self._start if self.settings.drift == "categories" else self._start + self.age
+
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
 
 
 class MovingObjects(SingleWorld):

@@ -52,21 +52,25 @@ class Moment(NamedTuple):
     background_color: Tensor  # (N, 2, 3) linear RGB of the texture's two colours
     slide: Tensor  # (N, 2) how far the background's texture has slid
     gaze: Tensor  # (N, 2) where the eye looks, in half-widths of the view
+    dim: Tensor  # (N,) what day and night leave of all light
     waves: dict[str, Tensor]  # (N,) each
 
 
-def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings) -> Moment:
-    """The scene at ages (N,) seen with gaze (N, 2); a function of its arguments and nothing else."""
+def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings, stops: Tensor | None = None) -> Moment:
+    """The scene at ages (N,) seen with gaze (N, 2), its light changed by so many stops (N,); of its arguments alone."""
     wave = waves(scene, age)
+    stops = torch.zeros_like(age) if stops is None else stops
+    dim = torch.exp2(stops)
     return Moment(
         positions(wave, occluder=settings.occluder),
         orientations(scene, age),
         light_directions(wave, second=settings.second_light),
-        light_colors(wave, second=settings.second_light),
+        light_colors(wave, second=settings.second_light) * dim[:, None, None],
         torch.lerp(*scene.background_color.unbind(1), wave["background_color"][:, None, None]),
         torch.stack([wave["background_x"], wave["background_y"]], 1),
         gaze,
-        wave,
+        dim,
+        wave | {"light_intensity": wave["light_intensity"] + stops},
     )
 
 
@@ -92,6 +96,7 @@ class World:
     background_kind: wp.array1d(dtype=wp.int32)
     background_color: wp.array2d(dtype=wp.vec3)  # (N, 2)
     background_grain: wp.array1d(dtype=wp.vec2)
+    pictures: wp.array4d(dtype=wp.uint8)  # (M, h, w, 3)
     slide: wp.array1d(dtype=wp.vec2)
     gaze: wp.array1d(dtype=wp.vec2)
 
@@ -265,9 +270,44 @@ def grain(kind: int, p: wp.vec3, cycles: float, seed: float) -> float:
 
 
 @wp.func
+def texel(world: World, which: int, row: int, column: int) -> wp.vec3:
+    """Linear RGB of one picture element, the picture mirrored at its edges for ever."""
+    height = world.pictures.shape[1]
+    width = world.pictures.shape[2]
+    y = row - (2 * height) * int(wp.floor(float(row) / float(2 * height)))
+    x = column - (2 * width) * int(wp.floor(float(column) / float(2 * width)))
+    y = wp.min(y, 2 * height - 1 - y)
+    x = wp.min(x, 2 * width - 1 - x)
+    r = float(world.pictures[which, y, x, 0]) / 255.0
+    g = float(world.pictures[which, y, x, 1]) / 255.0
+    b = float(world.pictures[which, y, x, 2]) / 255.0
+    return wp.vec3(r * r, g * g, b * b)
+
+
+@wp.func
+def wallpaper(world: World, n: int, p: wp.vec3) -> wp.vec3:
+    """A picture on the wall, as high as the view at gaze 0, unfolded onto the floor; between its elements, bilinear."""
+    which = int(world.background_grain[n][1] * (1.0 / 64.0) * float(world.pictures.shape[0]))
+    wall = world.room[n][1]
+    height = world.pictures.shape[1]
+    scale = float(height) / (2.0 * HALF_VIEW * wall)
+    column = scale * (p[0] + world.slide[n][0]) + 0.5 * float(world.pictures.shape[2]) - 0.5
+    row = 0.5 * float(height) - scale * (p[1] + world.slide[n][1] - (p[2] + wall)) - 0.5
+    x = int(wp.floor(column))
+    y = int(wp.floor(row))
+    s = column - float(x)
+    t = row - float(y)
+    upper = texel(world, which, y, x) * (1.0 - s) + texel(world, which, y, x + 1) * s
+    lower = texel(world, which, y + 1, x) * (1.0 - s) + texel(world, which, y + 1, x + 1) * s
+    return upper * (1.0 - t) + lower * t
+
+
+@wp.func
 def paper(world: World, n: int, p: wp.vec3, film_y: float) -> wp.vec3:
-    """The albedo of the room at a point: plain, gradient, checker or noise."""
+    """The albedo of the room at a point: plain, gradient, checker, noise or a picture."""
     kind = world.background_kind[n]
+    if kind == 4:
+        return wallpaper(world, n, p)
     share = float(0.0)
     if kind == 1:
         share = wp.clamp(0.5 + 0.5 * film_y / HALF_VIEW, 0.0, 1.0)
@@ -364,11 +404,14 @@ class Truth(NamedTuple):
     normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
 
 
-def render(scene: Scene, now: Moment, settings: WorldSettings) -> Tensor:
-    """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device."""
+def render(scene: Scene, now: Moment, settings: WorldSettings, pictures: Tensor | None = None) -> Tensor:
+    """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device.
+
+    `pictures` (M, h, w, 3) uint8 are those of `background="pictures"`.
+    """
     count, size = len(scene.category), settings.size
     image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
-    world, pixels = _world(scene, now), wp.from_torch(image)
+    world, pixels = _world(scene, now, pictures), wp.from_torch(image)
 
     def launch(first: int, past: int) -> None:
         inputs = [world, first, settings.shadows, settings.samples, pixels]
@@ -393,7 +436,9 @@ def ground_truth(scene: Scene, now: Moment, settings: WorldSettings) -> Truth:
     return Truth(mask, depth, normals)
 
 
-def _world(scene: Scene, now: Moment) -> World:
+def _world(scene: Scene, now: Moment, pictures: Tensor | None = None) -> World:
+    if pictures is None:
+        pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
     turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye
     upright = turn.transpose(-1, -2).contiguous()
     inverse = scene.inverse @ upright[:, :, None]
@@ -413,11 +458,12 @@ def _world(scene: Scene, now: Moment) -> World:
         ("texture", scene.texture, wp.vec4),
         ("light_direction", now.light_direction, wp.vec3),
         ("light_color", now.light_color, wp.vec3),
-        ("ambient", scene.ambient, wp.vec3),
+        ("ambient", scene.ambient * now.dim[:, None], wp.vec3),
         ("room", scene.room, wp.vec2),
         ("background_kind", scene.background_kind, wp.int32),
         ("background_color", now.background_color, wp.vec3),
         ("background_grain", scene.background_grain, wp.vec2),
+        ("pictures", pictures, wp.uint8),
         ("slide", now.slide, wp.vec2),
         ("gaze", now.gaze, wp.vec2),
     ):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from envs.categories import CATEGORIES
 from envs.draws import Draws, key
+from envs.drift import DriftSettings, beginnings, categories_at
 from envs.errors import SettingError, unknown
 from envs.lighting import draw_light
 from envs.motion import NUISANCES, draw_motion
@@ -16,11 +17,11 @@ from envs.objects import Objects, assemble
 SPLITS = {"train": 0, "validation": 1, "test": 2}  # each owns instance numbers of its own
 SPLIT_STRIDE = 1 << 20
 CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of two colours drawn apart
-BACKGROUNDS = ("plain", "gradient", "checker", "noise")
+BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
 
 
 @dataclass
-class WorldSettings:
+class WorldSettings(DriftSettings):
     """What the world of moving objects is told. Angles in degrees, times in steps, lengths in object units."""
 
     size: int = 32  # pixels along an edge of the square frame
@@ -31,14 +32,16 @@ class WorldSettings:
     stagger: bool = False  # start worlds at different ages, so that they do not all change objects at once
     moving: tuple[str, ...] = NUISANCES  # which nuisances move; the others stay where they happen to be
     speed: float = 1.0  # of everything that moves; 0 stands still
-    turn: float = 3.0  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
+    turn: float = 1.5  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
     axis: str = "vertical"  # what objects turn about: vertical (give or take a tilt) or any
     jitter: float = 0.0  # fast shaking added to translation, scale and light, as a share of their slow swing
-    light_path: str = "wander"  # wander, or arc (like a sun, once an episode)
+    light_path: str = "wander"  # wander, arc (like a sun, once an episode) or flicker (like a flame)
     second_light: bool = False  # a weaker lamp from another side
     shadows: bool = True  # cast by objects on themselves, each other, the floor and the wall
     occluder: bool = False  # a second object that passes in front
-    background: str = "mixed"  # plain, gradient, checker, noise, or mixed
+    background: str = "mixed"  # plain, gradient, checker, noise, mixed (of those four) or pictures (of one's own)
+    background_path: str = ""  # where the pictures are: a folder, .npy, .npz, Zarr, or a torchvision data set's root
+    background_dataset: str = ""  # the torchvision data set's class, such as CIFAR10
     samples: int = 1  # rays along an edge of a pixel; 2 smooths edges at four times the price
 
     def __post_init__(self):
@@ -56,11 +59,17 @@ class WorldSettings:
         for name, known in (
             ("split", SPLITS),
             ("axis", ("vertical", "any")),
-            ("light_path", ("wander", "arc")),
+            ("light_path", ("wander", "arc", "flicker")),
             ("background", (*BACKGROUNDS, "mixed")),
         ):
             if getattr(self, name) not in known:
                 raise unknown(f"env.{name}", getattr(self, name), known)
+        if (self.background == "pictures") != bool(self.background_path):
+            raise SettingError(
+                f"env.background={self.background} and env.background_path={self.background_path!r} "
+                "go together: background=pictures, with the path of a folder, .npy, .npz or Zarr"
+            )
+        self.check(categories=self.categories)
         for name in ("speed", "turn", "jitter"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise SettingError(f"env.{name}={getattr(self, name)} must be a number from 0 up")
@@ -95,7 +104,8 @@ class Scene:
     room: Tensor  # (N, 2) height of the floor (negative) and distance of the wall behind
     background_kind: Tensor  # (N,) int32, index into BACKGROUNDS
     background_color: Tensor  # (N, 2, 2, 3) linear RGB of the texture's two colours, at either end of their change
-    background_grain: Tensor  # (N, 2) cycles a unit of length, and a seed
+    background_grain: Tensor  # (N, 2) cycles a unit of length, and a seed in [0, 64)
+    start: Tensor  # (N,) int64 the world's time in steps at age 0
 
     def __setitem__(self, rows: Tensor, other: "Scene") -> None:
         """Replaces rows (m,) by another scene's m rows."""
@@ -117,6 +127,7 @@ class Encounter:
     keys: np.ndarray  # (N,) uint64 of (world seed, episode)
     category: np.ndarray  # (N,) int64
     instance: np.ndarray  # (N,) int64
+    start: np.ndarray  # (N,) int64 the world's time in steps when the episode begins
     draws: Draws = field(init=False)
 
     def __post_init__(self):
@@ -128,13 +139,14 @@ def meet(seeds: np.ndarray, episodes: np.ndarray, settings: WorldSettings) -> En
     keys = key("encounter", seeds, episodes)
     draws = Draws(keys)
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
-    return Encounter(keys, draws.integers("category", settings.categories), instance)
+    start = beginnings(seeds, episodes, settings)
+    return Encounter(keys, categories_at(draws, start, settings, categories=settings.categories), instance, start)
 
 
 def draw_scene(encounter: Encounter, settings: WorldSettings) -> Scene:
     """The scenes (on the CPU) of N encounters; a function of the encounters and nothing else."""
     draws = encounter.draws
-    arrays = {"category": encounter.category, "instance": encounter.instance}
+    arrays = {"category": encounter.category, "instance": encounter.instance, "start": encounter.start}
     arrays |= _objects(encounter, settings)
     arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
     arrays |= draw_light(draws, settings)
@@ -155,10 +167,10 @@ def _objects(encounter: Encounter, settings: WorldSettings) -> dict[str, np.ndar
 
 def _background(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
     if settings.background == "mixed":
-        kind = draws.integers("background", len(BACKGROUNDS))
+        kind = draws.integers("background", BACKGROUNDS.index("pictures"))
     else:
         kind = np.full(len(draws), BACKGROUNDS.index(settings.background))
-    color = draws.uniform("background/color", 0.15, 0.9, 12).reshape(-1, 2, 2, 3) ** 2
+    color = draws.uniform("background/color", 0, 1, 12).reshape(-1, 2, 2, 3) ** 2
     near = draws.uniform("background/contrast", *CONTRAST)[:, None, None]  # the second colour is not far from the first
     color[:, :, 1] = near * color[:, :, 1] + (1 - near) * color[:, :, 0]
     return {

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from envs.draws import Draws, key
+from envs.drift import first_age
 from envs.errors import SettingError
 
 MAX_GAZE = 0.5  # half-widths of the view that the eye can look to each side
@@ -66,7 +66,7 @@ class VectorWorld(VectorEnv):
             self.episode += 1
         self.age[:] = 0
         if self.stagger:
-            self.age[:] = Draws(key("stagger", self.seeds)).uniform("age", 0, self.episode_length)
+            self.age[:] = first_age(self.seeds, self)
         self.gaze = torch.zeros_like(self.gaze)  # never in place: the last one was handed out
         self._begin(np.arange(self.num_envs), self.seeds, self.episode)
         return self._observe()

@@ -50,7 +50,11 @@ def build(settings: DictConfig) -> Run:
     world = gym.make_vec(
         env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
     )
-    stream = TemporalPairs(Live(world, seed=settings.seed), seed=settings.seed, **told.keywords(settings.pairs, "name"))
+    stream = TemporalPairs(
+        Live(world, seed=settings.seed, gaze=settings.stream.gaze),
+        seed=settings.seed,
+        **told.keywords(settings.pairs, "name"),
+    )
     learner = build_learner(
         network=settings.network.name,
         loss=told.keywords(settings.loss),

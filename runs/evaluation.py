@@ -19,7 +19,7 @@ BATCH = 512  # worlds rendered at once
 def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **settings: Any) -> Task:
     """A world's categories as a classification task: `images[split]` frames of each split's own instances.
 
-    Every image is another encounter, at a random age. The images are a function of (seed, split) and of the world's
+    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images are a function of (seed, split) and of the world's
     settings, and of nothing that training draws.
     """
     splits = {}
@@ -38,7 +38,8 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **sett
 def _encounters(
     env_id: str, numbers: range, *, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, Tensor]:
-    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, **settings | {"split": split, "stagger": True})
+    settings |= {"split": split, "stagger": True} | ({"drift": "none"} if "drift" in settings else {})
+    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, **settings)
     frames, info = world.reset(seed=[seed_of(seed, f"evaluation/{split}", number) for number in numbers])
     return frames.permute(0, 3, 1, 2), info["category"]
 

@@ -18,6 +18,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, unknown
+from envs.gaze import gaze
+from envs.moving_images import MovingImagesSettings
 from envs.scene import WorldSettings
 from runs.transfer import TRANSFER
 
@@ -29,6 +31,16 @@ class MovingObjectsSettings(WorldSettings):
     name: str = "moving_objects"
     id: str = "MovingObjects-v0"
     num_worlds: int = 128  # worlds watched at once; each gives one frame a step
+    stagger: bool = True
+
+
+@dataclass
+class MovingImagesRunSettings(MovingImagesSettings):
+    """env=moving_images"""
+
+    name: str = "moving_images"
+    id: str = "MovingImages-v0"
+    num_worlds: int = 128
     stagger: bool = True
 
 
@@ -50,6 +62,7 @@ class StreamSettings:
     """stream=live"""
 
     name: str = "live"
+    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
 
 
 @dataclass
@@ -106,9 +119,9 @@ class EvalSettings:
     """When and on what the encoder is scored"""
 
     every: int = 16_384  # frames between two evaluations; 0 for none at all
-    train: int = 4_000  # images the probe learns from, of training instances
+    train: int = 8_000  # images the probe learns from, of training instances
     validation: int = 1_000  # images its strength is chosen on, of validation instances
-    test: int = 2_000  # images it is scored on, of test instances
+    test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
     transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets the same encoder is scored on
 
@@ -118,7 +131,7 @@ class RunSettings:
     """How long, and where it is kept"""
 
     name: str | None = None  # of the folder in results_dir; made up from env, learner, seed and time where absent
-    frames: int = 32_768  # world frames to learn from
+    frames: int = 65_536  # world frames to learn from
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept
@@ -145,6 +158,7 @@ class Settings:
 SCHEMAS = {
     (None, "settings_schema"): Settings,
     ("env", "moving_objects_schema"): MovingObjectsSettings,
+    ("env", "moving_images_schema"): MovingImagesRunSettings,
     ("env", "counting_schema"): CountingSettings,
     ("stream", "live_schema"): StreamSettings,
     ("pairs", "temporal_schema"): PairsSettings,
@@ -253,6 +267,7 @@ def check(settings: DictConfig) -> None:
             raise unknown("eval.transfer", name, TRANSFER)
     if settings.learner.lr <= 0:
         raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
+    gaze(settings.stream.gaze)
     device(settings)
 
 

@@ -4,9 +4,9 @@ from time import perf_counter
 from typing import Any
 
 import gymnasium as gym
-import torch
 
 import envs  # noqa: F401  registers the worlds
+from envs.gaze import gaze as gaze_of
 from streams.seeding import seed_of
 from streams.types import Frames
 
@@ -18,12 +18,13 @@ class Live:
     that two runs with different seeds share no world.
     """
 
-    def __init__(self, world: gym.vector.VectorEnv, *, seed: int):
+    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = "fixed"):
         self.world = world.unwrapped
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far
-        self._ahead = torch.zeros(world.num_envs, 2, device=self.world.device)  # the eye stays where it is
+        self._gaze, self._seed = gaze_of(gaze), seed_of(seed, "gaze")
+        self._shift = None  # (N, 2) of the gaze at the next step
 
     def __iter__(self) -> "Live":
         return self
@@ -33,18 +34,22 @@ class Live:
         if self.step < 0:
             images, info = self.world.reset(seed=self.seeds)
         else:
-            images, *_, info = self.world.step(self._ahead)
+            images, *_, info = self.world.step(self._shift)
         self.step += 1
+        self._shift = self._gaze(self._seed, self.step, info)
         self.seconds += perf_counter() - start
         factors = {name: value for name, value in info.items() if name != "encounter"}
         return Frames(images.permute(0, 3, 1, 2), info["encounter"], self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is; nothing before the first frame."""
-        return {"step": self.step} | ({"world": self.world.state_dict()} if self.step >= 0 else {})
+        if self.step < 0:
+            return {"step": self.step}
+        return {"step": self.step, "world": self.world.state_dict(), "shift": self._shift.cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next frames are those that followed the saved ones."""
         self.step = state["step"]
         if self.step >= 0:
             self.world.load_state_dict(state["world"])
+            self._shift = state["shift"].to(self.world.device)

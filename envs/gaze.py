@@ -1,0 +1,67 @@
+"""Where the eye looks: gazes that need no learning. One of a user's own acts through the ordinary Gymnasium loop.
+
+A gaze is a function (seed, step, info) -> shift (N, 2) in [-1, 1]: the action for the next step, given what the world
+said of the present frame. It keeps nothing, so that a stream resumes from its step alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.draws import Draws, key
+from envs.errors import SettingError, unknown
+from envs.world import MAX_GAZE
+
+SACCADES_A_STEP = 0.125  # probability of one, so that the eye rests for eight steps on average
+LANDING = 0.25  # half-widths of the view that a saccade may miss the object by, to each side
+
+
+def fixed(seed: int, step: int, info: dict[str, Any]) -> Tensor:
+    """The eye stays where it is."""
+    return torch.zeros_like(info["gaze"])
+
+
+def pursuit(seed: int, step: int, info: dict[str, Any]) -> Tensor:
+    """The eye follows the object, one step behind."""
+    return towards(bearing(info), info)
+
+
+def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
+    """Now and then, at random, the eye jumps to somewhere near the object, and rests in between."""
+    draws = Draws(key("saccades", seed, step, np.arange(len(info["gaze"]))))
+    jumps = torch.from_numpy(draws.chance("jump", SACCADES_A_STEP)).to(info["gaze"].device, non_blocking=True)
+    miss = torch.from_numpy(draws.uniform("landing", -LANDING, LANDING, 2)).to(info["gaze"], non_blocking=True)
+    return towards(bearing(info) + miss, info) * jumps[:, None]
+
+
+GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
+    "fixed": fixed,
+    "pursuit": pursuit,
+    "saccades": saccades,
+}
+
+
+def gaze(name: str) -> Callable[[int, int, dict[str, Any]], Tensor]:
+    """The gaze of this name.
+
+    Raises:
+        SettingError: there is none such.
+    """
+    if name not in GAZES:
+        raise unknown("stream.gaze", name, GAZES)
+    return GAZES[name]
+
+
+def towards(target: Tensor, info: dict[str, Any]) -> Tensor:
+    """The shift (N, 2) that brings the gaze to targets (N, 2) in half-widths of the view, or as near as it can."""
+    return ((target - info["gaze"]) / MAX_GAZE).clamp(-1, 1)
+
+
+def bearing(info: dict[str, Any]) -> Tensor:
+    """(N, 2) where the object is, in half-widths of the view from straight ahead."""
+    if "bearing" not in info:
+        raise SettingError("stream.gaze needs a world that says where its object is (factor bearing); try fixed")
+    return info["bearing"]

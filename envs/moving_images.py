@@ -1,0 +1,214 @@
+"""MovingImages-v0: pictures that move along smooth paths of warps, colours and illumination.
+
+Every nuisance is a parameter that travels back and forth over its range at constant speed (a triangle wave of random
+phase). At `speed=1` the wave's rate is uniform over (0, 1) periods a step, so that two frames one step apart are two
+independent draws: exactly batch augmentation with the ranges of Tang, Yang and Amit (2022), section 2.1, less its flip.
+At lower speeds the same states are visited smoothly, and neighbours are nearly the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from kornia.geometry.transform import homography_warp
+from torch import Tensor
+
+from envs.draws import Draws, key
+from envs.drift import DriftSettings, beginnings, categories_at, phase_at, stops_at
+from envs.errors import SettingError, unknown
+from envs.pictures import load_pictures
+from envs.scene import SPLITS
+from envs.world import SingleWorld, VectorWorld
+
+# parameter: (nuisance it belongs to, the most it departs from 0)
+WAVES = {
+    "xx": ("deformation", 0.25),  # the affine matrix, from output to picture, less the identity
+    "xy": ("deformation", 0.25),
+    "yx": ("deformation", 0.25),
+    "yy": ("deformation", 0.25),
+    "x": ("translation", 0.5),  # half-widths of the view
+    "y": ("translation", 0.5),
+    "px": ("perspective", 0.15),  # how much nearer one side is than the middle
+    "py": ("perspective", 0.15),
+    "saturation": ("saturation", 2.0),  # powers of two
+    "hue": ("hue", 0.1),  # turns
+    "brightness": ("brightness", 0.5),  # stops
+    "gradient_x": ("gradient", 0.4),  # change of the light across half the view
+    "gradient_y": ("gradient", 0.4),
+}
+NUISANCES = tuple(dict.fromkeys(nuisance for nuisance, _ in WAVES.values()))
+PAPER = ("translation", "deformation", "saturation", "hue")  # what the paper's augmentation changes
+SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # of the pictures, by a draw for each
+
+
+@dataclass
+class MovingImagesSettings(DriftSettings):
+    """What the world of moving pictures is told. Times in steps."""
+
+    path: str = ""  # a folder of pictures, .npy, .npz, Zarr, or the root of a torchvision data set
+    dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
+    size: int = 32  # pixels along an edge of the square frame
+    split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
+    episode_length: int = 48  # frames a picture stays
+    stagger: bool = False  # start worlds at different ages, so that they do not all change pictures at once
+    nuisances: tuple[str, ...] = NUISANCES  # which there are at all; without one, pictures are as they came in it
+    moving: tuple[str, ...] = NUISANCES  # which of them move; the others stay where they happen to be
+    speed: float = 0.02  # 1: neighbours are independent augmentations of a picture; 0: nothing moves
+
+    def __post_init__(self):
+        self.moving, self.nuisances = tuple(self.moving), tuple(self.nuisances)
+        for name, low, high in (("size", 4, 1024), ("episode_length", 2, 1 << 20)):
+            if not low <= getattr(self, name) <= high:
+                raise SettingError(f"env.{name}={getattr(self, name)} is out of range; try {low} to {high}")
+        if not 0 <= self.speed <= 1:
+            raise SettingError(f"env.speed={self.speed} is out of range; try 0 (still) to 1 (unrelated neighbours)")
+        if self.split not in (*SPLITS, "all"):
+            raise unknown("env.split", self.split, (*SPLITS, "all"))
+        for setting in ("moving", "nuisances"):
+            for name in getattr(self, setting):
+                if name not in NUISANCES:
+                    raise unknown(f"env.{setting}", name, NUISANCES)
+
+
+class MovingImagesVector(VectorWorld):
+    """N pictures at once; every keyword of MovingImagesSettings is a setting.
+
+    Factors in `info`, besides those of every world: category (N,) the picture's label; instance (N,) its place among
+    the pictures; position and bearing (N, 2) half-widths; deformation (N, 4) the matrix less the identity; perspective
+    (N, 2); saturation (N,) powers of two; hue (N,) turns; brightness (N,) stops; gradient (N, 2); phase (N,).
+    """
+
+    def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
+        if max_episode_steps is not None:
+            settings["episode_length"] = max_episode_steps + 1
+        self.settings = MovingImagesSettings(**settings)
+        super().__init__(
+            num_envs=num_envs,
+            size=self.settings.size,
+            episode_length=self.settings.episode_length,
+            stagger=self.settings.stagger,
+            device=device,
+            render_mode=render_mode,
+        )
+        pictures = load_pictures(self.settings.path, self.settings.dataset)
+        self.categories = int(pictures.labels.max()) + 1
+        self.settings.check(categories=self.categories)
+        self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
+        self._labels = pictures.labels
+        self._members = self._by_category(pictures.labels)
+        self._waves = torch.zeros(3, num_envs, len(WAVES), device=self.device)  # amplitude, rate, phase
+        self._instance = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
+        self._category = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
+        self._start = np.zeros(num_envs, np.int64)
+
+    def _by_category(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The split's pictures in the order of their labels; where each label's begin, and how many there are."""
+        mine = np.arange(len(labels))
+        if self.settings.split != "all":
+            low, high = SHARES[self.settings.split]
+            place = Draws(key("picture", mine)).uniform("split")
+            mine = mine[(low <= place) & (place < high)]
+        mine = mine[np.argsort(labels[mine], kind="stable")]
+        counts = np.bincount(labels[mine], minlength=self.categories)
+        if not len(mine):
+            raise SettingError(f"env.split={self.settings.split} holds none of {len(labels)} pictures; try all")
+        return mine, np.cumsum(counts) - counts, counts
+
+    def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
+        draws = Draws(key("picture", seeds, episodes))
+        start = beginnings(seeds, episodes, self.settings)
+        ordered, first, counts = self._members
+        if self.settings.drift == "categories":
+            category = categories_at(draws, start, self.settings, categories=self.categories)
+            choice = (draws.uniform("instance") * counts[category]).astype(np.int64)
+            instance = ordered[np.minimum(first[category] + choice, len(ordered) - 1)]
+        else:
+            instance = ordered[draws.integers("instance", len(ordered))]
+        speed = self.settings.speed * np.array([kind in self.settings.moving for kind, _ in WAVES.values()])
+        size = [most * (kind in self.settings.nuisances) for kind, most in WAVES.values()]
+        waves = np.stack(
+            [
+                np.broadcast_to(size, (len(rows), len(WAVES))),
+                speed * draws.uniform("rate", 0, 1, len(WAVES)),
+                draws.uniform("phase", 0, 1, len(WAVES)),
+            ]
+        )
+        at = torch.from_numpy(rows).to(self.device)
+        self._waves[:, at] = torch.from_numpy(waves.astype(np.float32)).to(self.device)
+        self._instance[at] = torch.from_numpy(instance).to(self.device)
+        self._category[at] = torch.from_numpy(self._labels[instance]).to(self.device)
+        self._start[rows] = start
+
+    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        most, rate, phase = self._waves
+        turn = torch.remainder(rate * age[:, None] + phase, 1)
+        value = dict(zip(WAVES, (most * (4 * (turn - 0.5).abs() - 1)).unbind(1), strict=True))
+        time = self._start + self.age
+        stops = torch.from_numpy(stops_at(time, self.settings).astype(np.float32)).to(self.device, non_blocking=True)
+        factors = {
+            "category": self._category.clone(),
+            "instance": self._instance.clone(),
+            "position": torch.stack([-value["x"], value["y"]], 1),
+            "bearing": torch.stack([-value["x"], value["y"]], 1),
+            "deformation": torch.stack([value[name] for name in ("xx", "xy", "yx", "yy")], 1),
+            "perspective": torch.stack([value["px"], value["py"]], 1),
+            "saturation": value["saturation"],
+            "hue": value["hue"],
+            "brightness": value["brightness"] + stops,
+            "gradient": torch.stack([value["gradient_x"], value["gradient_y"]], 1),
+            "phase": torch.from_numpy(
+                phase_at(self._start if self.settings.drift == "categories" else time, self.settings)
+            ).to(self.device, non_blocking=True),
+        }
+        picture = self._pictures.index_select(0, self._instance).float().div_(255)
+        size = self.single_observation_space.shape[0]
+        warped = homography_warp(
+            picture, self._homography(value), (size, size), padding_mode="border", align_corners=False
+        )
+        lit = illuminate(recolor(warped, value["saturation"], value["hue"]), factors["brightness"], factors["gradient"])
+        return lit.mul_(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous(), factors
+
+    def _homography(self, value: dict[str, Tensor]) -> Tensor:
+        """(N, 3, 3) from points of the frame to points of the picture, both in half-widths, y downwards."""
+        gaze_x, gaze_y = self.gaze.unbind(1)
+        affine = torch.stack(
+            [
+                *(1 + value["xx"], value["xy"], value["x"]),
+                *(value["yx"], 1 + value["yy"], value["y"]),
+                *(value["px"], value["py"], torch.ones_like(gaze_x)),
+            ],
+            1,
+        ).reshape(-1, 3, 3)
+        one, zero = torch.ones_like(gaze_x), torch.zeros_like(gaze_x)
+        look = torch.stack([one, zero, gaze_x, zero, one, -gaze_y, zero, zero, one], 1).reshape(-1, 3, 3)
+        return affine @ look
+
+
+def recolor(images: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] with saturation times 2^saturation (N,) and hue turned by hue (N,) turns.
+
+    One linear map an image: colours are turned about the grey axis and moved away from it. HSV's hue and saturation do
+    nearly the same, by branches.
+    """
+    angle = 2 * torch.pi * hue
+    cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None] / 3**0.5
+    grey = images.new_full((3, 3), 1 / 3)
+    across = images.new_tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+    turn = cosine * (torch.eye(3, device=images.device) - grey) + sine * across
+    matrix = grey + torch.exp2(saturation)[:, None, None] * turn
+    return (matrix @ images.flatten(2)).clamp_(0, 1).reshape(images.shape)
+
+
+def illuminate(images: Tensor, brightness: Tensor, gradient: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] under light of 2^brightness (N,), brighter by gradient (N, 2) to the right and up."""
+    height, width = images.shape[2:]
+    x = torch.linspace(-1, 1, width, device=images.device)
+    y = torch.linspace(1, -1, height, device=images.device)
+    slope = gradient[:, 0, None, None] * x + gradient[:, 1, None, None] * y[:, None]  # (N, H, W)
+    return (images * (torch.exp2(brightness)[:, None, None] * (1 + slope))[:, None]).clamp_(0, 1)
+
+
+class MovingImages(SingleWorld):
+    """One picture; the same settings."""
+
+    vector_world = MovingImagesVector

@@ -1,0 +1,134 @@
+"""Pictures from wherever a user keeps them: an array file, .npz, Zarr, a folder of images, or a torchvision data set."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from envs.errors import SettingError, unknown
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+IMAGE_KEYS = ("images", "image", "data", "x", "x_train", "arr_0")
+LABEL_KEYS = ("labels", "label", "targets", "y", "y_train", "category")
+
+
+class Pictures(NamedTuple):
+    """M pictures of one size, with a label each (0 throughout where there are none)."""
+
+    images: np.ndarray  # (M, H, W, 3) uint8
+    labels: np.ndarray  # (M,) int64
+
+
+def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") -> Pictures:
+    """All pictures of a file or folder.
+
+    Args:
+        path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x) and,
+            if there are, labels (M,) (named labels, targets, category or y); a recorded stream; a folder of image
+            files, in which sub-folders are the labels; or the root of a torchvision data set.
+        dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded.
+        setting: what the error messages call the path.
+
+    Raises:
+        SettingError: with the path, what is wrong there, and the way out.
+    """
+    where = Path(path).expanduser()
+    if not path or not where.exists():
+        raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
+    try:
+        if dataset:
+            images, labels = _torchvision(where, dataset)
+        elif where.suffix == ".npy":
+            images, labels = np.load(where, allow_pickle=False), None
+        elif where.suffix == ".npz":
+            with np.load(where, allow_pickle=False) as arrays:
+                images, labels = _named({name: arrays[name] for name in arrays.files})
+        elif (where / "zarr.json").exists():
+            images, labels = _zarr(where)
+        elif where.is_dir():
+            images, labels = _folder(where)
+        else:
+            raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
+        return _checked(images, labels)
+    except SettingError as error:
+        raise SettingError(f"{setting}={path} {error}") from None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise SettingError(f"{setting}={path} can't be read ({str(error).splitlines()[0]}); mend the file") from error
+
+
+def _checked(images: np.ndarray, labels: Any) -> Pictures:
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim == 4 and images.shape[-1] not in (1, 3) and images.shape[1] in (1, 3):
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise SettingError(f"has an array of shape {images.shape}, no pictures; store (M, H, W, 3)")
+    if images.dtype != np.uint8:
+        raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
+    labels = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels).reshape(-1).astype(np.int64)
+    if len(labels) != len(images):
+        raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
+    return Pictures(np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:3], 3))), labels)
+
+
+def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
+    images = next((arrays[name] for name in IMAGE_KEYS if name in arrays), None)
+    if images is None:
+        raise SettingError(f"has no array named images, data or x, but {', '.join(arrays) or 'nothing'}")
+    return images, next((arrays[name] for name in LABEL_KEYS if name in arrays), None)
+
+
+def _zarr(where: Path) -> tuple[Any, Any]:
+    import zarr
+
+    node = zarr.open(where, mode="r")
+    if isinstance(node, zarr.Array):
+        return node[:], None
+    committed = node.attrs.get("committed")  # a recorded stream: (T, N, ...), and nothing counts past the mark
+    if committed is None:
+        return _named({name: array[:] for name, array in node.arrays()})
+    category = node["factors/category"][:committed] if "factors/category" in node else None
+    images = node["images"][:committed]
+    return images.reshape(-1, *images.shape[2:]), category
+
+
+def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
+    files = sorted(file for file in where.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise SettingError(f"holds no pictures; known are {' '.join(SUFFIXES)}")
+    labels = sorted({file.parent for file in files})
+    images = [_picture(file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            one, other = (f"{shape[1]}x{shape[0]}" for shape in (images[0].shape, image.shape))
+            raise SettingError(f"mixes sizes: {files[0].name} is {one}, {file.name} is {other}; resize them to one")
+    return np.stack(images), np.array([labels.index(file.parent) for file in files])
+
+
+def _picture(file: Path) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError):
+        raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
+
+
+def _torchvision(where: Path, dataset: str) -> tuple[Any, Any]:
+    from torchvision import datasets
+
+    if dataset not in datasets.__all__:
+        raise unknown("env.dataset", dataset, datasets.__all__)
+    kind = getattr(datasets, dataset)
+    try:
+        found = kind(str(where), download=False)
+    except TypeError:
+        found = kind(str(where))
+    except RuntimeError as error:
+        raise SettingError(f"holds no {dataset} ({error}); put it there first") from None
+    labels = getattr(found, "targets", getattr(found, "labels", None))
+    if hasattr(found, "data"):
+        return np.asarray(found.data), labels
+    pairs = [(np.asarray(image.convert("RGB")), label) for image, label, *_ in found]
+    return np.stack([image for image, _ in pairs]), [label for _, label in pairs]

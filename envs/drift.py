@@ -46,6 +46,14 @@ def beginnings(seeds: np.ndarray, episodes: np.ndarray, settings) -> np.ndarray:
     return episodes * settings.episode_length - first_age(seeds, settings)
 
 
+def phase_of(start: np.ndarray, age: np.ndarray, settings: DriftSettings) -> np.ndarray:
+    """(N,) int64: the phase of frames of this age in episodes that began at times (N,).
+
+    An encounter belongs to the block of categories in which it began, whereas the light changes under it.
+    """
+    return phase_at(start if settings.drift == "categories" else start + age, settings)
+
+
 def phase_at(time: np.ndarray, settings: DriftSettings) -> np.ndarray:
     """(N,) int64: the phase at times (N,) in steps; 0 throughout where nothing drifts."""
     count = {"none": 1, "categories": settings.phases, "day_night": 2}[settings.drift]

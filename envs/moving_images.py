@@ -14,7 +14,7 @@ from kornia.geometry.transform import homography_warp
 from torch import Tensor
 
 from envs.draws import Draws, key
-from envs.drift import DriftSettings, beginnings, categories_at, phase_at, stops_at
+from envs.drift import DriftSettings, beginnings, categories_at, phase_of, stops_at
 from envs.errors import SettingError, unknown
 from envs.pictures import load_pictures
 from envs.scene import SPLITS
@@ -143,8 +143,7 @@ class MovingImagesVector(VectorWorld):
         most, rate, phase = self._waves
         turn = torch.remainder(rate * age[:, None] + phase, 1)
         value = dict(zip(WAVES, (most * (4 * (turn - 0.5).abs() - 1)).unbind(1), strict=True))
-        time = self._start + self.age
-        stops = torch.from_numpy(stops_at(time, self.settings).astype(np.float32)).to(self.device, non_blocking=True)
+        stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
         factors = {
             "category": self._category.clone(),
             "instance": self._instance.clone(),
@@ -156,9 +155,7 @@ class MovingImagesVector(VectorWorld):
             "hue": value["hue"],
             "brightness": value["brightness"] + stops,
             "gradient": torch.stack([value["gradient_x"], value["gradient_y"]], 1),
-            "phase": torch.from_numpy(
-                phase_at(self._start if self.settings.drift == "categories" else time, self.settings)
-            ).to(self.device, non_blocking=True),
+            "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
         picture = self._pictures.index_select(0, self._instance).float().div_(255)
         size = self.single_observation_space.shape[0]
@@ -200,7 +197,7 @@ def recolor(images: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
 
 
 def illuminate(images: Tensor, brightness: Tensor, gradient: Tensor) -> Tensor:
-    """Images (N, 3, H, W) in [0, 1] under light of 2^brightness (N,), brighter by gradient (N, 2) to the right and up."""
+    """Images (N, 3, H, W) in [0, 1] in light of 2^brightness (N,) that grows by gradient (N, 2) to the right and up."""
     height, width = images.shape[2:]
     x = torch.linspace(-1, 1, width, device=images.device)
     y = torch.linspace(1, -1, height, device=images.device)

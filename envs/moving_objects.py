@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.drift import phase_at, stops_at
+from envs.drift import phase_of, stops_at
 from envs.motion import HALF_VIEW
 from envs.pictures import load_pictures
 from envs.render import Moment, Truth, ground_truth, moment, render
@@ -66,7 +66,7 @@ class MovingObjectsVector(VectorWorld):
             "background_offset": now.slide,
             "background_color": now.background_color,
             "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
-            "phase": self._on_device(phase_at(self._phase_time(), self.settings)),
+            "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
         return render(self.scene, now, self.settings, self._pictures), factors
 
@@ -80,13 +80,6 @@ class MovingObjectsVector(VectorWorld):
         if self.settings.drift == "day_night":
             stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
         return moment(self.scene, age, self.gaze, self.settings, stops)
-
-    def _phase_time(self) -> np.ndarray:
-        """A block of categories is that of the encounter's beginning; the light's phase is that of the frame."""
-        return self._start if self.settings.drift == "categories" else self._start + self.age
-
-    def _on_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
 
 
 class MovingObjects(SingleWorld):

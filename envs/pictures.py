@@ -1,7 +1,8 @@
-"""Pictures from wherever a user keeps them: an array file, .npz, Zarr, a folder of images, or a torchvision data set."""
+"""Pictures from wherever a user keeps them: array files, .npz, Zarr, folders of images, torchvision data sets."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -24,8 +25,8 @@ def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") ->
     """All pictures of a file or folder.
 
     Args:
-        path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x) and,
-            if there are, labels (M,) (named labels, targets, category or y); a recorded stream; a folder of image
+        path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x)
+            and, if there are, labels (M,) (named labels, targets, category or y); a recorded stream; a folder of image
             files, in which sub-folders are the labels; or the root of a torchvision data set.
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded.
         setting: what the error messages call the path.
@@ -53,7 +54,7 @@ def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") ->
         return _checked(images, labels)
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise SettingError(f"{setting}={path} can't be read ({str(error).splitlines()[0]}); mend the file") from error
 
 
@@ -70,7 +71,7 @@ def _checked(images: np.ndarray, labels: Any) -> Pictures:
     labels = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels).reshape(-1).astype(np.int64)
     if len(labels) != len(images):
         raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
-    return Pictures(np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:3], 3))), labels)
+    return Pictures(np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images), labels)
 
 
 def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:

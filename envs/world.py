@@ -107,10 +107,13 @@ class VectorWorld(VectorEnv):
         self._begin(np.arange(self.num_envs), self.seeds, self.episode)
 
     def _observe(self) -> tuple[Tensor, dict[str, Any]]:
-        age = torch.from_numpy(self.age.astype(np.float32)).to(self.device, non_blocking=True)
+        age = self._on_device(self.age.astype(np.float32))
         self._image, factors = self._look(age)
         encounter = torch.from_numpy(self.episode * self.num_envs + np.arange(self.num_envs))
         return self._image, {"encounter": encounter, "gaze": self.gaze, **factors}
+
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _seeded(self, seed: int | list[int] | None) -> np.ndarray:
         if seed is None:

@@ -50,11 +50,8 @@ def build(settings: DictConfig) -> Run:
     world = gym.make_vec(
         env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
     )
-    stream = TemporalPairs(
-        Live(world, seed=settings.seed, gaze=settings.stream.gaze),
-        seed=settings.seed,
-        **told.keywords(settings.pairs, "name"),
-    )
+    frames = Live(world, seed=settings.seed, **told.keywords(settings.stream, "name"))
+    stream = TemporalPairs(frames, seed=settings.seed, **told.keywords(settings.pairs, "name"))
     learner = build_learner(
         network=settings.network.name,
         loss=told.keywords(settings.loss),

@@ -19,8 +19,8 @@ BATCH = 512  # worlds rendered at once
 def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **settings: Any) -> Task:
     """A world's categories as a classification task: `images[split]` frames of each split's own instances.
 
-    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images are a function of (seed, split) and of the world's
-    settings, and of nothing that training draws.
+    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images
+    are a function of (seed, split) and of the world's settings, and of nothing that training draws.
     """
     splits = {}
     for split, count in images.items():

@@ -1,0 +1,142 @@
+import pickle
+
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from envs.errors import SettingError
+from envs.pictures import load_pictures
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (6, 5, 4, 3), np.uint8)
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+
+
+def write_npy(path):
+    np.save(path / "a.npy", IMAGES)
+    return path / "a.npy", None
+
+
+def write_npz(path):
+    np.savez(path / "a.npz", images=IMAGES, labels=LABELS)
+    return path / "a.npz", LABELS
+
+
+def write_zarr(path):
+    group = zarr.create_group(path / "a.zarr")
+    group.create_array("images", data=IMAGES)
+    group.create_array("labels", data=LABELS)
+    return path / "a.zarr", LABELS
+
+
+def write_recording(path):
+    group = zarr.create_group(path / "walk.zarr", attributes={"committed": 3})
+    unfinished = np.concatenate([IMAGES, IMAGES[:2] * 0])
+    group.create_array("images", data=unfinished.reshape(4, 2, 5, 4, 3))
+    group.create_array("factors/category", data=np.append(LABELS, [9, 9]).reshape(4, 2))
+    return path / "walk.zarr", LABELS
+
+
+def write_folder(path):
+    for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        (path / "all" / f"kind{label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path / "all" / f"kind{label}" / f"{number}.png")
+    return path / "all", LABELS
+
+
+@pytest.mark.parametrize("write", [write_npy, write_npz, write_zarr, write_recording, write_folder])
+def test_pictures_come_back_as_they_were(write, tmp_path):
+    path, labels = write(tmp_path)
+    found = load_pictures(str(path))
+    np.testing.assert_array_equal(found.images, IMAGES)
+    np.testing.assert_array_equal(found.labels, 0 * LABELS if labels is None else labels)
+
+
+def test_grey_and_channels_first_are_understood(tmp_path):
+    np.save(tmp_path / "grey.npy", IMAGES[..., 0])
+    np.testing.assert_array_equal(load_pictures(str(tmp_path / "grey.npy")).images[..., 2], IMAGES[..., 0])
+    np.save(tmp_path / "first.npy", IMAGES.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(load_pictures(str(tmp_path / "first.npy")).images, IMAGES)
+
+
+def test_a_torchvision_set_is_read_where_it_lies(tmp_path):
+    base = tmp_path / "cifar-10-batches-py"
+    base.mkdir()
+    from torchvision.datasets import CIFAR10
+
+    with pytest.raises(SettingError, match="holds no CIFAR10"):
+        load_pictures(str(tmp_path), "CIFAR10")
+    images = RNG.integers(0, 256, (2, 3072), np.uint8)
+    for name, _ in CIFAR10.train_list:
+        (base / name).write_bytes(pickle.dumps({"data": images, "labels": [3, 7]}))
+    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CIFAR10, "_check_integrity", lambda self: True)
+        patch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+        found = load_pictures(str(tmp_path), "CIFAR10")
+    np.testing.assert_array_equal(found.images[:2], images.reshape(2, 3, 32, 32).transpose(0, 2, 3, 1))
+    assert found.labels.tolist() == [3, 7] * 5
+
+
+def nothing(path):
+    return path / "nowhere"
+
+
+def empty(path):
+    return path
+
+
+def mixed(path):
+    write_folder(path)
+    Image.new("RGB", (9, 9)).save(path / "all" / "kind0" / "z.png")
+    return path / "all"
+
+
+def corrupt(path):
+    write_folder(path)
+    (path / "all" / "kind0" / "broken.png").write_bytes(b"\x89PNG no more")
+    return path / "all"
+
+
+def truncated(path):
+    source, _ = write_npz(path)
+    source.write_bytes(source.read_bytes()[:200])
+    return source
+
+
+def floats(path):
+    np.save(path / "f.npy", IMAGES / 255)
+    return path / "f.npy"
+
+
+def objects(path):
+    np.save(path / "o.npy", np.array([{"run": "me"}], object), allow_pickle=True)
+    return path / "o.npy"
+
+
+def fewer_labels(path):
+    np.savez(path / "l.npz", images=IMAGES, labels=LABELS[:4])
+    return path / "l.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (nothing, "isn't there"),
+        (empty, "holds no pictures"),
+        (mixed, "mixes sizes"),
+        (corrupt, "broken.png"),
+        (truncated, "can't be read"),
+        (floats, "store uint8"),
+        (objects, "can't be read"),
+        (fewer_labels, "6 pictures but 4 labels"),
+    ],
+)
+def test_what_cannot_be_read_gets_one_line_with_the_path(make, says, tmp_path):
+    with pytest.raises(SettingError) as caught:
+        load_pictures(str(make(tmp_path)))
+    message = str(caught.value)
+    assert message.startswith(f"env.path={tmp_path}")
+    assert says in message
+    assert "\n" not in message

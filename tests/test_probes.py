@@ -4,7 +4,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from envs.errors import SettingError
-from runs.probes import LabelledImages, Task, chance, linear_probe, mean_colour, pixels, ridge
+from runs.probes import STRENGTHS, LabelledImages, Task, chance, linear_probe, mean_colour, pixels, ridge
 
 CPU = torch.device("cpu")
 
@@ -63,3 +63,17 @@ def test_chance_is_the_commonest_class():
 def test_a_task_of_one_class_is_refused():
     with pytest.raises(SettingError, match="toy shows one class only"):
         linear_probe(pixels, task(classes=1), device=CPU)
+
+
+def test_the_strength_is_that_of_least_validation_error():
+    toy = task(train=60)
+    x, y = (part.images.flatten(1).double().numpy() / 255 for part in (toy.train, toy.validation))
+    mean, deviation = x.mean(0), x.std(0, ddof=1)
+    wanted = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
+    errors = {
+        strength: np.square(
+            Ridge(alpha=strength).fit((x - mean) / deviation, wanted[0]).predict((y - mean) / deviation) - wanted[1]
+        ).sum()
+        for strength in STRENGTHS
+    }
+    assert linear_probe(pixels, toy, device=CPU).strength == min(errors, key=errors.get)

@@ -49,7 +49,12 @@ def build_learner(
     rule = {"loss": Hinge(**loss), "lr": lr}
     blocks = len(net.blocks)
     if schedule == "greedy":
-        return LayerWise(net, **rule, schedule=layerwise.greedy(blocks, updates=max(updates, 1)))
+        if updates < blocks:
+            raise SettingError(
+                f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
+                f"blocks; try run.frames of at least {blocks} x env.num_worlds"
+            )
+        return LayerWise(net, **rule, schedule=layerwise.greedy(blocks, updates=updates))
     if schedule == "random":
         return LayerWise(net, **rule, schedule=layerwise.random(blocks, seed=seed))
     if schedule == "simultaneous":

@@ -125,7 +125,7 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
     with Stop() as stop, Progress(console, frames=run.frames, total=run.settings.run.frames) as progress:
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         train(run, folder, metrics, progress, stop)
-    if stop:
+    if stop and run.frames < run.settings.run.frames:
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.came

@@ -96,13 +96,18 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}.
 
     Raises:
-        SettingError: no such store, or one of another format.
+        SettingError: no such store, or one of another format, or a damaged one.
     """
     root = _open(path, mode="r")
-    series = {
-        group: {name: _padded(array, length) for name, array in root[group].arrays()}
-        for group, length in root.attrs["committed"].items()
-    }
+    group = ""
+    try:
+        series = {}
+        for group, length in root.attrs["committed"].items():
+            series[group] = {name: _padded(array, length) for name, array in root[group].arrays()}
+            if "frames" not in series[group]:
+                raise KeyError("frames")
+    except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        raise SettingError(f"{path}/{group} is damaged ({type(error).__name__}: {error})") from error
     return dict(root.attrs), series
 
 

@@ -88,3 +88,11 @@ def test_what_makes_no_sense_is_refused_with_the_reason(told, more):
     }
     with pytest.raises(SettingError, match=told):
         build_learner(**sensible | {"updates": 9, "seed": 0, "device": torch.device("cpu")} | more)
+
+
+def test_a_greedy_schedule_needs_an_update_a_block():
+    with pytest.raises(SettingError, match="3 updates.*4 blocks"):
+        build_learner(
+            network="conv4", size=32, loss={}, schedule="greedy", feedback="updated", lr=1e-3, updates=3, seed=0,
+            device=torch.device("cpu"),
+        )  # fmt: skip

@@ -67,7 +67,7 @@ def test_resuming_with_other_settings_lists_them(tmp_path, online):
     online(*TINY, f"results_dir={tmp_path}", "run.name=one")
     status, text = online(f"run.resume={tmp_path}/one", "learner.lr=0.5", "pairs.gap=3")
     assert status == 2
-    assert "learner.lr: 0.002 in the run, 0.5 asked for" in text
+    assert "learner.lr: 0.001 in the run, 0.5 asked for" in text
     assert "pairs.gap: 2 in the run, 3 asked for" in text
 
 

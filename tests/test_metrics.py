@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -98,3 +101,20 @@ def test_what_is_no_run_is_told_in_one_line(tmp_path):
     zarr.open_group(tmp_path / "other", mode="w").update_attributes({"format": "contiguity-run/2"})
     with pytest.raises(SettingError, match="contiguity-run/2"):
         read(tmp_path / "other")
+
+
+@pytest.mark.parametrize("hurt", ["half a chunk", "a series gone", "no commit mark"])
+def test_a_damaged_store_is_told_in_one_line(tmp_path, hurt):
+    stored(tmp_path)
+    store = tmp_path / "metrics.zarr"
+    if hurt == "half a chunk":
+        chunk = store / "train" / "loss" / "c" / "0"
+        chunk.write_bytes(chunk.read_bytes()[:9])
+    elif hurt == "a series gone":
+        shutil.rmtree(store / "train")
+    else:
+        facts = json.loads((store / "zarr.json").read_text())
+        del facts["attributes"]["committed"]
+        (store / "zarr.json").write_text(json.dumps(facts))
+    with pytest.raises(SettingError, match="damaged"):
+        read(store)

@@ -1,54 +1,73 @@
 """Look at what there is: a sheet of all categories, and film strips of single episodes.
 
 python -m envs.gallery --out gallery
-python -m envs.gallery --out gallery --set axis=any occluder=true
+python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
+python -m envs.gallery --out gallery --world moving_images --set path=PICTURES speed=0.05
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-import gymnasium as gym
 import numpy as np
 import torch
 from PIL import Image
 
-import envs  # noqa: F401  registers the worlds
 from envs.categories import CATEGORIES
 from envs.errors import SettingError
+from envs.gaze import GAZES
+from envs.moving_images import MovingImagesSettings, MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene import WorldSettings
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
+ROWS = 24  # categories on a sheet, at most
+WORLDS = {
+    "moving_objects": (MovingObjectsVector, WorldSettings, {"samples": 2, "categories": len(CATEGORIES)}),
+    "moving_images": (MovingImagesVector, MovingImagesSettings, {}),
+}
 
 
-def sheet(instances: int, **settings) -> np.ndarray:
+def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:
     """(K * size, instances * size, 3) uint8: a row for each category, each picture another instance."""
-    kinds = settings.pop("categories", len(CATEGORIES))
-    rows: dict[int, list[np.ndarray]] = {number: [] for number in range(kinds)}
-    world = MovingObjectsVector(64 * kinds, categories=kinds, **settings)
-    images, info = world.reset(seed=0)
-    for image, category in zip(images.cpu().numpy(), info["category"].tolist(), strict=True):
-        rows[category].append(image)
-    return np.concatenate([np.concatenate(row[:instances], 1) for row in rows.values()])
+    vector, settings = WORLDS[world][0], settings | {"drift": "none"}
+    kinds = vector(1, **settings).categories
+    images, info = vector(5 * instances * kinds, **settings).reset(seed=0)
+    images, category = images.cpu().numpy(), info["category"].cpu().numpy()
+    pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
+    for number, row in enumerate(pictures):
+        found = images[category == number][:instances]
+        row[: len(found)] = found
+    return np.concatenate([np.concatenate(list(row), 1) for row in pictures])
 
 
-def episodes(count: int, **settings) -> np.ndarray:
+def episodes(count: int, *, world: str = "moving_objects", gaze: str = "fixed", **settings) -> np.ndarray:
     """(count, T, size, size, 3) uint8: whole episodes from beginning to end."""
-    world = gym.make_vec("MovingObjects-v0", num_envs=count, **settings).unwrapped
-    frames = [world.reset(seed=0)[0]]
-    still = torch.zeros(count, 2, device=world.device)
-    frames += [world.step(still)[0] for _ in range(world.episode_length - 1)]
+    shown = WORLDS[world][0](count, **settings)
+    image, info = shown.reset(seed=0)
+    frames = [image]
+    for step in range(shown.episode_length - 1):
+        image, *_, info = shown.step(GAZES[gaze](0, step, info))
+        frames.append(image)
     return torch.stack(frames, 1).cpu().numpy()
 
 
-def write_gallery(out: Path, *, instances: int = 12, count: int = 6, **settings) -> list[Path]:
+def write_gallery(
+    out: Path,
+    *,
+    world: str = "moving_objects",
+    gaze: str = "fixed",
+    instances: int = 12,
+    count: int = 6,
+    **settings,
+) -> list[Path]:
     """Writes sheet.png, strips.png and episodes.gif into a folder and returns their paths."""
+    settings = WORLDS[world][2] | {"size": 64} | settings
+    films, pictures = episodes(count, world=world, gaze=gaze, **settings), sheet(instances, world=world, **settings)
     out.mkdir(parents=True, exist_ok=True)
-    films = episodes(count, **settings)
     stride = max(1, films.shape[1] // 12)
     strips = np.concatenate([np.concatenate(list(film[::stride][:12]), 1) for film in films])
-    Image.fromarray(_larger(sheet(instances, **settings))).save(out / "sheet.png")
+    Image.fromarray(_larger(pictures)).save(out / "sheet.png")
     Image.fromarray(_larger(strips)).save(out / "strips.png")
     moving = [Image.fromarray(_larger(np.concatenate(list(films[:, t]), 1))) for t in range(films.shape[1])]
     moving[0].save(out / "episodes.gif", save_all=True, append_images=moving[1:], duration=80, loop=0)
@@ -59,10 +78,10 @@ def _larger(image: np.ndarray) -> np.ndarray:
     return image.repeat(SCALE, 0).repeat(SCALE, 1)
 
 
-def _setting(text: str) -> tuple[str, object]:
+def _setting(text: str, world: str) -> tuple[str, object]:
     """name=value, the value of the type that the world's setting has."""
     name, equals, value = text.partition("=")
-    known = vars(WorldSettings())
+    known = vars(WORLDS[world][1]())
     if not equals or name not in known:
         raise SettingError(f"--set {text} is no setting of the world; known: {', '.join(known)}")
     kind = type(known[name])
@@ -76,14 +95,17 @@ def _setting(text: str) -> tuple[str, object]:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description="Pictures of the world of moving objects.")
+    parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
+    parser.add_argument("--world", choices=WORLDS, default="moving_objects")
+    parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")
     parser.add_argument("--out", type=Path, default=Path("gallery"), help="folder to write into")
     parser.add_argument("--instances", type=int, default=12, help="pictures of each category")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
     told = parser.parse_args()
     try:
-        settings = {"size": 64, "samples": 2} | dict(_setting(text) for text in told.set)
-        for path in write_gallery(told.out, instances=told.instances, **settings):
+        settings = dict(_setting(text, told.world) for text in told.set)
+        wanted = {"world": told.world, "gaze": told.gaze, "instances": told.instances}
+        for path in write_gallery(told.out, **wanted, **settings):
             print(path)  # noqa: T201
     except (SettingError, OSError) as error:
         sys.exit(str(error))

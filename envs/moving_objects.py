@@ -34,6 +34,7 @@ class MovingObjectsVector(VectorWorld):
             device=device,
             render_mode=render_mode,
         )
+        self.categories = self.settings.categories
         self.scene: Scene | None = None
         self._pictures: Tensor | None = None
         if self.settings.background_path:

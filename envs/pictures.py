@@ -35,7 +35,9 @@ def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") ->
         SettingError: with the path, what is wrong there, and the way out.
     """
     where = Path(path).expanduser()
-    if not path or not where.exists():
+    if not path:
+        raise SettingError(f"{setting} is not given; give a folder of pictures, a .npy, .npz or Zarr")
+    if not where.exists():
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         if dataset:
@@ -43,7 +45,7 @@ def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") ->
         elif where.suffix == ".npy":
             images, labels = np.load(where, allow_pickle=False), None
         elif where.suffix == ".npz":
-            with np.load(where, allow_pickle=False) as arrays:
+            with where.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 images, labels = _named({name: arrays[name] for name in arrays.files})
         elif (where / "zarr.json").exists():
             images, labels = _zarr(where)

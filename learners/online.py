@@ -15,6 +15,7 @@ from runs import settings as told
 from runs.checkpoint import save, weights_sha256
 from runs.clocks import Means, Stopwatch, due
 from runs.commands import Stop, command
+from runs.divergence import check_finite
 from runs.evaluation import baselines, scores, tasks
 from runs.folder import RunFolder
 from runs.metrics import Metrics
@@ -71,6 +72,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
     scored = tasks(settings, device) if settings.eval.every else {}
 
     def score() -> None:
+        check_finite(run, folder, metrics)
         with clock("eval"):
             found = scores(run.learner.encode, scored, under="eval", device=device)
             metrics.add_all(run.frames, found)
@@ -90,6 +92,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
             run.frames, run.updates = pairs.frames, run.updates + 1
             last = run.frames >= settings.run.frames
             if last or due(settings.run.log_every, before, run.frames):
+                check_finite(run, folder, metrics)
                 means = run.means.take()
                 metrics.add("train", run.frames, means)
                 progress.advance(run.frames, means)
@@ -103,6 +106,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
 
 def keep(run: Run, folder: RunFolder, metrics: Metrics) -> None:
     """Writes down all that has happened; metrics first, so that a checkpoint never knows of more than they do."""
+    check_finite(run, folder, metrics)
     sha = weights_sha256(run.learner.network.state_dict())
     metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha)
     save(folder.checkpoints, run.state_dict(), frames=run.frames, keep=run.settings.run.keep)

@@ -67,6 +67,11 @@ def load_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     return None, []
 
 
+def newest(folder: Path) -> Path | None:
+    """The checkpoint written last, sound or not; None where there is none yet."""
+    return next(iter(_newest_first(folder)), None)
+
+
 def weights_sha256(weights: dict[str, Tensor]) -> str:
     """The sha256 of named tensors: two networks have one exactly if they are the same to the last bit."""
     digest = hashlib.sha256()

@@ -36,3 +36,15 @@ def test_a_stopwatch_adds_up_its_parts():
             pass
     assert list(clock.seconds) == ["a"]
     assert clock.seconds["a"] >= 0
+
+
+def test_the_first_bad_loss_is_a_blocks_and_is_told_once():
+    means, fine, bad = Means(), torch.tensor(1.0), torch.tensor(float("nan"))
+    assert means.first_bad() is None
+    means.add({"loss": fine, "active": bad})  # only losses and errors are looked at
+    means.add({"loss": bad, "block3/loss": bad})
+    means.add({"loss": bad, "block1/loss": bad})
+    name, value, ago = means.first_bad()
+    assert (name, ago) == ("block3/loss", 1)
+    assert value != value
+    assert means.first_bad() is None

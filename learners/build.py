@@ -9,8 +9,9 @@ from learners import layerwise
 from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.layerwise import LayerWise
 from learners.losses import Hinge
-from learners.networks import SPECS, Network
-from learners.target_prop import TargetProp
+from learners.named import named
+from learners.networks import SPECS, Network, Spec
+from learners.target_prop import INVERSE_LOSSES, TargetProp
 
 SCHEDULES = ("end_to_end", "greedy", "random", "simultaneous", "target_prop", "untrained")
 
@@ -35,14 +36,16 @@ def build_learner(
     """
     if schedule not in SCHEDULES:
         raise unknown("learner.schedule", schedule, SCHEDULES)
-    if schedule == "target_prop" and feedback != "backprop":
-        raise SettingError(
-            f"learner.feedback={feedback} has no use in target propagation, which sends back targets, not errors"
-        )
+    useless = {
+        "target_prop": "target propagation, which sends back targets, not errors",
+        "untrained": "a network that does not learn",
+    }
+    if schedule in useless and feedback != "backprop":
+        raise SettingError(f"learner.feedback={feedback} has no use in {useless[schedule]}; leave it out")
     if targets and schedule != "target_prop":
         raise SettingError(f"learner.{next(iter(targets))} is a setting of target propagation; set learner=dtp")
     if schedule == "target_prop":
-        _check_targets(size=size, blocks=len(SPECS.get(network, ())), **targets)
+        _check_targets(named("network.name", network, SPECS), size=size, **targets)
     heads = "every" if schedule in ("greedy", "random", "simultaneous") else "top"
     net = Network(network, size=size, feedback=feedback, heads=heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
@@ -66,14 +69,20 @@ def build_learner(
     return (EndToEnd if schedule == "end_to_end" else Untrained)(net, **rule)
 
 
-def _check_targets(*, size: int, blocks: int, alpha: float, noise: float, inverse_lr: float, inverse_steps: int):
-    """Each inverse doubles its block's output, which must give back the size of the block below it."""
-    whole = 2**blocks
-    if size >= whole and (size // 2) % (whole // 2):
+def _check_targets(
+    spec: Spec, *, size: int, alpha: float, noise: float, inverse_lr: float, inverse_steps: int, inverse_loss: str
+) -> None:
+    """Each inverse undoes its block's halving, which must give back the size of the block below it."""
+    if len(spec.blocks) < 2:
+        raise SettingError("a network of one block has no block to send a target down to; set learner=bp")
+    first, whole = 2 ** spec.blocks[0].count("pool"), 2 ** spec.halvings()
+    if size >= whole and (size // first) % (whole // first):
         raise SettingError(
-            f"env.size={size} does not halve evenly {blocks} times, as the inverses of target propagation need; "
-            f"try {size // whole * whole} or {(size // whole + 1) * whole}"
+            f"env.size={size} does not halve evenly {spec.halvings()} times, as the inverses of target propagation "
+            f"need; try {size // whole * whole} or {(size // whole + 1) * whole}"
         )
+    if inverse_loss not in INVERSE_LOSSES:
+        raise unknown("learner.inverse_loss", inverse_loss, INVERSE_LOSSES)
     for name, value, least in (("noise", noise, 0), ("inverse_steps", inverse_steps, 0)):
         if value < least:
             raise SettingError(f"learner.{name}={value} must be {least} or more")

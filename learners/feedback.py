@@ -64,21 +64,29 @@ class Layer(nn.Module):
     """Weights without a bias, and the way back across them. Concrete: Conv and Linear."""
 
     operation: type[Function]
-    gain = 1.0
 
-    def __init__(self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, torch.Generator]):
-        """`generators` draw the forward and the backward weights, both uniform in +-1/sqrt(fan in)."""
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        feedback: str,
+        generators: tuple[torch.Generator, torch.Generator],
+        gain: float = 1.0,
+    ):
+        """`generators` draw the forward and the backward weights, both uniform in +-gain/sqrt(fan in)."""
         super().__init__()
         if feedback not in KINDS:
             raise unknown("learner.feedback", feedback, KINDS)
         self.feedback = feedback
-        self.bound = self.gain / math.sqrt(math.prod(shape[1:]))
-        drawn = [(2 * torch.rand(shape, generator=generator) - 1) * self.bound for generator in generators]
-        self.weight = nn.Parameter(drawn[0])
+        self.bound = gain / math.sqrt(math.prod(shape[1:]))
+        self.weight = nn.Parameter(self._draw(shape, generators[0]))
         if feedback == "updated":
-            self.back = nn.Parameter(drawn[1])
+            self.back = nn.Parameter(self._draw(shape, generators[1]))
         if feedback == "random":
-            self.register_buffer("back", drawn[1])
+            self.register_buffer("back", self._draw(shape, generators[1]))
+
+    def _draw(self, shape: tuple[int, ...], draws: torch.Generator) -> Tensor:
+        return (2 * torch.rand(shape, generator=draws) - 1) * self.bound
 
     def forward(self, x: Tensor) -> Tensor:
         if self.feedback == "backprop":

@@ -4,66 +4,106 @@ A block is a few layers after which learning may be local; a head reads an embed
 be taken on, and is no part of what the network is scored by: that is the flattened output of the last block.
 """
 
-import torch
+from collections.abc import Callable
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError
 from learners.feedback import Conv, Linear
+from learners.named import named
 from streams.seeding import generator
 
 EMBEDDING = 64  # dimensions of a head's output
+LAYERS = {"pool": lambda: nn.MaxPool2d(2), "tanh": nn.Tanh, "hardtanh": nn.Hardtanh, "relu": nn.ReLU}
 
-# blocks of layers; a number is a 3x3 convolution to so many channels
-SPECS: dict[str, tuple[tuple[int | str, ...], ...]] = {
+
+class Spec(NamedTuple):
+    """What a network is made of.
+
+    A layer is a number, for a 3x3 convolution to so many channels; a name of LAYERS; or a function from the number of
+    channels to a module that keeps the shape (a normalisation, say).
+    """
+
+    blocks: tuple[tuple[int | str | Callable[[int], nn.Module], ...], ...]
+    squash: bool  # whether a head's linear layer is followed by a tanh
+    gain: float = 1.0  # weights are drawn uniform in +-gain/sqrt(fan in)
+
+    def halvings(self) -> int:
+        """How many times the images are halved on their way up."""
+        return sum(block.count("pool") for block in self.blocks)
+
+
+SPECS: dict[str, Spec] = {
     # Tang, Yang and Amit (2022), the network of their target propagation
-    "conv4": ((32, "pool", "tanh"), (64, "pool", "tanh"), (128, "pool", "tanh"), (256, "pool", "tanh")),
+    "conv4": Spec(((32, "pool", "tanh"), (64, "pool", "tanh"), (128, "pool", "tanh"), (256, "pool", "tanh")), True),
+    # Tang et al. (2022), the network of Table 1: 512 * 4 * 4 = 8192 features of 32-pixel images. The five convolutions
+    # that the paper lists are the blocks; its sixth layer is the linear one, which is our head.
+    "conv6": Spec(((32, "hardtanh"), (32, "pool"), (64, "hardtanh"), (64, "pool"), (512, "pool")), False),
+    # Illing, Ventura, Bellec and Gerstner (2021), "Local plasticity rules can learn deep representations using
+    # self-supervised contrastive predictions": VGG-6. Gain by He et al. (2015), since there is no normalisation.
+    "vgg6": Spec(
+        (
+            (128, "relu"),
+            (256, "relu", "pool"),
+            (256, "relu"),
+            (512, "relu", "pool"),
+            (1024, "relu", "pool"),
+            (1024, "relu", "pool"),
+        ),
+        squash=False,
+        gain=6**0.5,
+    ),
 }
 
 
 class Head(nn.Module):
-    """Flattened block output to an embedding in (-1, 1)^64 (Tang et al. 2022, conv4: linear, then tanh)."""
+    """Flattened block output to an embedding of 64 dimensions (Tang et al. 2022): linear, and with conv4 a tanh."""
 
-    def __init__(self, features: int, **drawn):
+    def __init__(self, features: int, *, squash: bool, **drawn):
         super().__init__()
         self.linear = Linear((EMBEDDING, features), **drawn)
+        self.squash = squash
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(flat(x)).tanh()
+        z = self.linear(flat(x))
+        return z.tanh() if self.squash else z
 
 
 class Network(nn.Module):
     """Blocks, and a head for each (or for the last alone). Weights are a function of (seed, layer), not of feedback."""
 
     def __init__(self, name: str, *, size: int, feedback: str, heads: str, seed: int):
-        """Builds a network of SPECS for images (B, 3, size, size), with heads at `every` block or at the `top`.
+        """Builds a network for images (B, 3, size, size), with heads at `every` block or at the `top`.
+
+        `name` is one of SPECS, or the dotted path of a Spec of one's own.
 
         Raises:
             SettingError: an unknown network, or images too small for it.
         """
         super().__init__()
-        if name not in SPECS:
-            raise unknown("network.name", name, SPECS)
-        halvings = sum(block.count("pool") for block in SPECS[name])
-        if size < 2**halvings:
+        self.spec = spec = named("network.name", name, SPECS)
+        least = 2 ** spec.halvings()
+        if size < least:
             raise SettingError(
-                f"env.size={size} is too small for {name}, which halves it {halvings} times; try {2**halvings * 2}"
+                f"env.size={size} is too small for {name}, which halves it {spec.halvings()} times; try {least * 2}"
             )
         self.blocks, self.heads = nn.ModuleList(), nn.ModuleList()
         channels = 3
-        for number, spec in enumerate(SPECS[name], 1):
+        for number, block in enumerate(spec.blocks, 1):
             layers = []
-            for layer in spec:
+            for layer in block:
                 if isinstance(layer, int):
-                    where = f"block{number}/layer{len(layers)}"
-                    layers.append(Conv((layer, channels, 3, 3), feedback=feedback, generators=_generators(seed, where)))
+                    drawn = _drawn(seed, f"block{number}/layer{len(layers)}", feedback=feedback, gain=spec.gain)
+                    layers.append(Conv((layer, channels, 3, 3), **drawn))
                     channels = layer
                 else:
-                    layers.append({"pool": nn.MaxPool2d(2), "tanh": nn.Tanh()}[layer])
-                    size //= 2 if layer == "pool" else 1
+                    layers.append(layer(channels) if callable(layer) else named("network layer", layer, LAYERS)())
+            size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
-            if heads == "every" or number == len(SPECS[name]):
-                drawn = {"feedback": feedback, "generators": _generators(seed, f"head{number}")}
-                self.heads.append(Head(channels * size * size, **drawn))
+            if heads == "every" or number == len(spec.blocks):
+                drawn = _drawn(seed, f"head{number}", feedback=feedback)
+                self.heads.append(Head(channels * size * size, squash=spec.squash, **drawn))
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to (B, D): what the network is scored by."""
@@ -83,5 +123,6 @@ def flat(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def _generators(seed: int, where: str) -> tuple[torch.Generator, torch.Generator]:
-    return generator(seed, f"weights/{where}"), generator(seed, f"feedback/{where}")
+def _drawn(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:
+    generators = generator(seed, f"weights/{where}"), generator(seed, f"feedback/{where}")
+    return {"feedback": feedback, "generators": generators, "gain": gain}

@@ -1,7 +1,9 @@
 """Difference target propagation: every block learns to come nearer to a target, and no error crosses a block.
 
 Lee, Zhang, Fischer and Bengio (2015), "Difference target propagation", with the convolutional inverses, the noise and
-the top target of Tang, Yang and Amit (2022). F_l is block l, h_l its output (h_0 the image), G_l its inverse.
+the top target of Tang, Yang and Amit (2022). F_l is block l, h_l its output (h_0 the image), G_l its inverse, which
+learns to give back what went in (`reconstruction`), or to send differences back as the transpose of F_l's Jacobian
+would (`ldrl`: Ernoult et al. 2022, "Towards scaling difference target propagation by learning backprop targets").
 """
 
 from itertools import pairwise
@@ -12,9 +14,11 @@ from torch import Tensor, nn
 
 from learners.end_to_end import Learner
 from learners.losses import Report
-from learners.networks import Network, prepared
+from learners.networks import Network, Spec, prepared
 from streams.seeding import generator
 from streams.types import Pairs
+
+INVERSE_LOSSES = ("reconstruction", "ldrl")
 
 
 def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
@@ -32,6 +36,15 @@ def squared_error(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().flatten(1).sum(1).mean()
 
 
+def ldrl(dx: Tensor, dy: Tensor, back: Tensor, back_of_dx: Tensor, back_of_dy: Tensor) -> Tensor:
+    """The local difference reconstruction loss (Ernoult et al. 2022, equation 12), the mean over rows.
+
+    `J = -2 <dx, G(F(x + dx)) - G(F(x))> + ||G(F(x) + dy) - G(F(x))||^2`, from `back` = G(F(x)), `back_of_dx` =
+    G(F(x + dx)) and `back_of_dy` = G(F(x) + dy). Its least is where the Jacobian of G is the transpose of that of F.
+    """
+    return (-2 * dx * (back_of_dx - back) + (back_of_dy - back).square()).flatten(1).sum(1).mean()
+
+
 def noise_like(h: Tensor, draws: torch.Generator) -> Tensor:
     """Normal noise like h (B, C, H, W), drawn in the order of channels_last memory: on a CPU 4 to 6 times faster."""
     batch, channels, height, width = h.shape
@@ -40,15 +53,35 @@ def noise_like(h: Tensor, draws: torch.Generator) -> Tensor:
 
 
 class Inverse(nn.Module):
-    """`G_l = tanh(conv_transpose(., stride 2))`: (B, above, H, W) to (B, below, 2H, 2W)."""
+    """`G_l = s(conv_transpose(.))`: (B, above, H, W) to (B, below, kH, kW), k being the stride."""
 
-    def __init__(self, above: int, below: int, *, draws: torch.Generator):
+    def __init__(self, above: int, below: int, *, stride: int, ends: str, draws: torch.Generator):
+        """`ends` says what s is, by the last nonlinearity of the block below: its range is where activities lie."""
         super().__init__()
-        bound = (4 * above) ** -0.5  # of the four or so taps that reach a pixel
-        self.weight = nn.Parameter((2 * torch.rand(above, below, 4, 4, generator=draws) - 1) * bound)
+        self.stride, self.kernel, self.ends = stride, 2 * stride if stride > 1 else 3, ends
+        taps = 4 if stride > 1 else 9  # that reach a pixel
+        bound = (taps * above) ** -0.5
+        self.weight = nn.Parameter((2 * torch.rand(above, below, *2 * [self.kernel], generator=draws) - 1) * bound)
 
     def forward(self, h: Tensor) -> Tensor:
-        return nn.functional.conv_transpose2d(h, self.weight, stride=2, padding=1).tanh()
+        x = nn.functional.conv_transpose2d(h, self.weight, stride=self.stride, padding=(self.kernel - self.stride) // 2)
+        return x.relu() if self.ends == "relu" else x.tanh() if self.ends in ("tanh", "hardtanh") else x
+
+
+def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
+    """The inverses of blocks 2 to L, for nobody needs a target for the image."""
+    widths = [[layer for layer in block if isinstance(layer, int)][-1] for block in spec.blocks]
+    ends = [[layer for layer in block if layer in ("tanh", "hardtanh", "relu")][-1:] for block in spec.blocks]
+    return nn.ModuleList(
+        Inverse(
+            above,
+            below,
+            stride=2 ** spec.blocks[number - 1].count("pool"),
+            ends=ends[number - 2][0] if ends[number - 2] else "linear",
+            draws=generator(seed, f"weights/inverse{number}"),
+        )
+        for number, (below, above) in enumerate(pairwise(widths), 2)
+    )
 
 
 class TargetProp(Learner):
@@ -64,16 +97,14 @@ class TargetProp(Learner):
         noise: float,
         inverse_lr: float,
         inverse_steps: int,
+        inverse_loss: str,
         seed: int,
     ):
         """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update."""
         super().__init__(network, loss, lr=lr)
         self.alpha, self.noise, self.inverse_steps, self.seed = alpha, noise, inverse_steps, seed
-        widths = [block[0].weight.shape[0] for block in network.blocks]
-        self.inverses = nn.ModuleList(  # of blocks 2 to L: nobody needs a target for the image
-            Inverse(above, below, draws=generator(seed, f"weights/inverse{number}"))
-            for number, (below, above) in enumerate(pairwise(widths), 2)
-        )
+        self.inverse_error = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
+        self.inverses = inverses_of(network.spec, seed=seed)
         self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr, fused=True)
 
     def learn(self, pairs: Pairs) -> Report:
@@ -110,20 +141,33 @@ class TargetProp(Learner):
         return targets[::-1]
 
     def teach_inverses(self, h: list[Tensor]) -> Report:
-        """`||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2` (Lee et al. 2015, equation 15), for every l > 1."""
+        """Every inverse learns from its own loss at the present activities; what was lost in the last step."""
         report = {}
         for step in range(self.inverse_steps):
             self.inverse_optimiser.zero_grad()
-            for number, (inverse, below) in enumerate(zip(self.inverses, h[:-1], strict=True), 2):
-                draws = generator(self.seed, f"noise/{number}/{step}", self.updates, device=below.device)
-                noisy = below + self.noise * noise_like(below, draws)
-                with torch.no_grad():
-                    above = self.network.blocks[number - 1](noisy)
-                error = squared_error(inverse(above), noisy)
+            for number, (below, above) in enumerate(pairwise(h), 2):
+                error = self.inverse_error(number, below, above, step)
                 error.backward()
                 report[f"block{number}/inverse_error"] = error.detach()
             self.inverse_optimiser.step()
         return report
+
+    def _reconstruction(self, number: int, below: Tensor, above: Tensor, step: int) -> Tensor:
+        """`||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2` (Lee et al. 2015, equation 15)."""
+        noisy = below + self._noise(below, f"{number}/{step}")
+        return squared_error(self.inverses[number - 2](self._forward(number, noisy)), noisy)
+
+    def _ldrl(self, number: int, below: Tensor, above: Tensor, step: int) -> Tensor:
+        dx, dy = self._noise(below, f"{number}/{step}"), self._noise(above, f"above/{number}/{step}")
+        inverse = self.inverses[number - 2]
+        return ldrl(dx, dy, inverse(above), inverse(self._forward(number, below + dx)), inverse(above + dy))
+
+    @torch.no_grad()
+    def _forward(self, number: int, h: Tensor) -> Tensor:
+        return self.network.blocks[number - 1](h)
+
+    def _noise(self, h: Tensor, name: str) -> Tensor:
+        return self.noise * noise_like(h, generator(self.seed, f"noise/{name}", self.updates, device=h.device))
 
     def state_dict(self) -> dict[str, Any]:
         inverses = {"inverses": self.inverses.state_dict(), "inverse_optimiser": self.inverse_optimiser.state_dict()}

@@ -92,6 +92,7 @@ class TargetPropSettings(LearnerSettings):
     noise: float = 0.3  # std of what is added to an activity when its inverse learns
     inverse_lr: float = 5e-3  # of the inverses' own Adam
     inverse_steps: int = 1  # updates of the inverses before each forward update
+    inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
 
 
 @dataclass
@@ -111,7 +112,7 @@ class HingeSettings:
 class NetworkSettings:
     """network=conv4"""
 
-    name: str = "conv4"
+    name: str = "conv4"  # conv4, conv6, vgg6, or the dotted path of a Spec of your own
 
 
 @dataclass

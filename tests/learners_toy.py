@@ -14,14 +14,15 @@ RULES = {
     "gll": ("greedy", "updated"),
     "rll": ("random", "updated"),
     "dtp": ("target_prop", "backprop"),
+    "dtp_ldrl": ("target_prop", "backprop"),
     "none": ("untrained", "backprop"),
 }
-TARGETS = {"alpha": 0.5, "noise": 0.3, "inverse_lr": 1e-3, "inverse_steps": 1}
+TARGETS = {"alpha": 0.5, "noise": 0.3, "inverse_lr": 1e-3, "inverse_steps": 1, "inverse_loss": "reconstruction"}
 
 
 def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
     schedule, feedback = RULES[rule]
-    more = TARGETS if rule == "dtp" else {}
+    more = {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
     return build_learner(
         network="conv4",
         size=16,

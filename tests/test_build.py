@@ -1,8 +1,11 @@
+import itertools
+
 import pytest
 import torch
 from learners_toy import RULES, TARGETS, batches, learner, same, weights
 
 from envs.errors import SettingError
+from learners import networks
 from learners.build import build_learner
 
 LEARNING = [rule for rule in RULES if rule != "none"]
@@ -74,6 +77,9 @@ def test_features_are_the_last_block_whatever_the_rule():
         ("env.size=8", {"size": 8}),
         ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
         ("learner.inverse_lr=-1", {"schedule": "target_prop", **TARGETS, "inverse_lr": -1}),
+        ("learner.feedback=sign has no use in a network", {"schedule": "untrained", "feedback": "sign"}),
+        ("learner.inverse_loss=ldr", {"schedule": "target_prop", **TARGETS, "inverse_loss": "ldr"}),
+        ("env.size=18 .* try 16 or 24", {"schedule": "target_prop", "size": 18, "network": "conv6", **TARGETS}),
         ("learner.noise=-1", {"schedule": "target_prop", **TARGETS, "noise": -1}),
     ],
 )
@@ -96,3 +102,36 @@ def test_a_greedy_schedule_needs_an_update_a_block():
             network="conv4", size=32, loss={}, schedule="greedy", feedback="updated", lr=1e-3, updates=3, seed=0,
             device=torch.device("cpu"),
         )  # fmt: skip
+
+
+RULES_OF_THE_PRODUCT = [
+    *itertools.product(
+        ("end_to_end", "greedy", "random", "simultaneous"), ("backprop", "random", "updated", "sign"), [{}]
+    ),
+    *(("target_prop", "backprop", TARGETS | {"inverse_loss": name}) for name in ("reconstruction", "ldrl")),
+    ("untrained", "backprop", {}),
+]
+LOSSES = [{}, {"anchors": "both", "blocked": False, "average": "violators"}]
+
+
+@pytest.fixture
+def slim(monkeypatch):
+    """Every network with a sixteenth of its channels."""
+    for name, spec in networks.SPECS.items():
+        blocks = tuple(tuple(layer // 16 if isinstance(layer, int) else layer for layer in b) for b in spec.blocks)
+        monkeypatch.setitem(networks.SPECS, name, spec._replace(blocks=blocks))
+
+
+@pytest.mark.usefixtures("slim")
+@pytest.mark.parametrize("network", networks.SPECS)
+@pytest.mark.parametrize(("schedule", "feedback", "more"), RULES_OF_THE_PRODUCT)
+def test_every_rule_learns_from_every_loss_with_every_network(schedule, feedback, more, network):
+    for loss in LOSSES:
+        one = build_learner(
+            network=network, size=16, loss=loss, schedule=schedule, feedback=feedback, lr=1e-3, updates=9, seed=0,
+            device=torch.device("cpu"), **more,
+        )  # fmt: skip
+        before = weights(one)
+        report = one.update(batches(1)[0])
+        assert all(value.isfinite() for value in report.values())
+        assert same(before, weights(one)) == (schedule == "untrained")

@@ -2,23 +2,57 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.networks import EMBEDDING, Network, flat, prepared
+from learners.networks import EMBEDDING, SPECS, Network, Spec, flat, prepared
+
+NORMED = Spec(((8, lambda channels: torch.nn.GroupNorm(2, channels), "relu", 12, "pool"),), squash=True)
 
 
-def network(size=32, *, heads="top", feedback="backprop", seed=0):
-    return Network("conv4", size=size, feedback=feedback, heads=heads, seed=seed)
+def network(size=32, *, name="conv4", heads="top", feedback="backprop", seed=0):
+    return Network(name, size=size, feedback=feedback, heads=heads, seed=seed)
 
 
-@pytest.mark.parametrize(("size", "features"), [(16, 256), (32, 1024), (64, 4096)])
-def test_features_and_heads_fit_the_images(size, features):
-    net, images = network(size, heads="every"), torch.rand(2, 3, size, size)
+@pytest.mark.parametrize(
+    ("name", "size", "features"),
+    [
+        ("conv4", 16, 256),
+        ("conv4", 32, 1024),
+        ("conv4", 64, 4096),
+        ("conv6", 32, 8192),
+        ("vgg6", 32, 4096),
+        (f"{__name__}.NORMED", 32, 3072),
+    ],
+)
+def test_features_and_heads_fit_the_images(name, size, features):
+    net, images = network(size, name=name, heads="every"), torch.rand(2, 3, size, size)
     assert net.features(images).shape == (2, features)
     x = prepared(images)
-    for block, head, width in zip(net.blocks, net.heads, (32, 64, 128, 256), strict=True):
+    for block, head, spec in zip(net.blocks, net.heads, SPECS.get(name, NORMED).blocks, strict=True):
         x = block(x)
-        size //= 2
-        assert x.shape == (2, width, size, size)
+        size //= 1 + ("pool" in spec)
+        assert x.shape == (2, [layer for layer in spec if isinstance(layer, int)][-1], size, size)
         assert head(x).shape == (2, EMBEDDING)
+
+
+def test_conv4s_embedding_is_squashed_and_conv6s_is_not():
+    images = 50 * torch.rand(4, 3, 32, 32)
+    for name, squashed in (("conv4", True), ("conv6", False)):
+        net = network(name=name)
+        x = prepared(images)
+        for block in net.blocks:
+            x = block(x)
+        assert bool((net.heads[0](100 * x).abs() <= 1).all()) == squashed
+
+
+def test_activity_neither_dies_nor_explodes_on_the_way_up():
+    images = torch.rand(4, 3, 32, 32)
+    for name in SPECS:
+        assert 0.02 < network(name=name).features(images).std() < 20
+
+
+@pytest.mark.parametrize("name", ["conv7", "nowhere.SPEC", "learners.networks.SPEC"])
+def test_a_network_that_is_not_there_is_refused(name):
+    with pytest.raises(SettingError, match=f"network.name={name}"):
+        network(name=name)
 
 
 def test_too_small_images_are_refused_with_a_size_that_works():

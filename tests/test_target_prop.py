@@ -3,8 +3,8 @@ import torch
 from learners_toy import batches, learner
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
 
-from learners.networks import prepared
-from learners.target_prop import noise_like, top_target
+from learners.networks import SPECS, prepared
+from learners.target_prop import inverses_of, ldrl, noise_like, top_target
 from streams.seeding import generator
 
 
@@ -104,3 +104,46 @@ def test_the_top_target_steps_by_the_gradient_of_the_sum_over_anchors_in_every_f
     rule.targets = lambda h, given: found.update(gradient=given) or targets(h, given)
     rule.learn(pairs)
     assert torch.allclose(found["gradient"], gradient, atol=1e-12)
+
+
+def test_the_difference_reconstruction_loss_makes_the_inverse_of_a_linear_layer_its_transpose():
+    draws = torch.Generator().manual_seed(0)
+    f = torch.randn(4, 6, dtype=torch.float64, generator=draws)  # F(x) = f x
+    g = torch.zeros(6, 4, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.SGD([g], lr=0.05)
+    for _ in range(600):
+        x, dx = torch.randn(2, 256, 6, dtype=torch.float64, generator=draws)
+        dy = torch.randn(256, 4, dtype=torch.float64, generator=draws)
+        optimiser.zero_grad()
+        ldrl(dx, dy, x @ f.T @ g.T, (x + dx) @ f.T @ g.T, (x @ f.T + dy) @ g.T).backward()
+        optimiser.step()
+    assert torch.allclose(g, f.T, atol=0.1 * f.abs().max().item())
+    assert torch.nn.functional.cosine_similarity(g.flatten(), f.T.flatten(), dim=0) > 0.995
+
+
+def test_with_ldrl_the_inverses_learn_from_its_equation():
+    rule, pairs = learner("dtp_ldrl"), float64(batches(1)[0])
+    forward, inverse = double(rule)
+    h = activities(pairs.second, forward)[1:]
+    rule.learn(pairs)
+    for level in (2, 3, 4):
+        below, above, g = h[level - 2], h[level - 1], inverse[level - 2].clone().requires_grad_()
+        dx = 0.3 * noise_like(below, generator(0, f"noise/{level}/0", 0))
+        dy = 0.3 * noise_like(above, generator(0, f"noise/above/{level}/0", 0))
+        moved = torch.tanh(max_pool2d(conv2d(below + dx, forward[level - 1], padding=1), 2))
+        pull = (dx * (back(moved, g) - back(above, g))).sum()
+        (-2 * pull + (back(above + dy, g) - back(above, g)).square().sum()).div(len(dx)).backward()
+        assert torch.allclose(rule.inverses[level - 2].weight.grad, g.grad, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_inverses_fit_blocks_with_and_without_pooling_and_end_in_the_range_of_the_block_below(name):
+    size, below = 32, None
+    for block, inverse in zip(SPECS[name].blocks, [None, *inverses_of(SPECS[name], seed=0)], strict=True):
+        size //= 1 + ("pool" in block)
+        h = 5 * torch.randn(2, block[0], size, size)
+        if inverse:
+            found = inverse(h)
+            assert found.shape == below[1]
+            assert found.min() >= (0 if "relu" in below[0] else -1 if {"tanh", "hardtanh"} & {*below[0]} else -1e9)
+        below = block, h.shape

@@ -5,13 +5,11 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-import hydra
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from envs.errors import SettingError
@@ -19,9 +17,10 @@ from runs import settings as told
 from runs.checkpoint import load_newest
 from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
-from runs.metrics import Metrics
+from runs.metrics import Metrics, facts
 from runs.progress import Progress
 from runs.show import summary, table
+from runs.sweeps import label, sweep
 
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
@@ -57,24 +56,44 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
     def main() -> None:
         arguments = sys.argv[1:]
         overrides = [argument for argument in arguments if not argument.startswith("-")]
-        if len(overrides) == len(arguments):
-            sys.exit(_guarded(go, overrides, build, train))
+        asked, values = _guarded(told.sweep, overrides)
+        if not asked and len(overrides) == len(arguments):
+            sys.exit(_guarded(go, overrides, build=build, train=train))
         if not {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments):
-            _guarded(lambda: told.check(told.read(told.first_choices(overrides))))
-        failed = []
-
-        @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
-        def one_of_many(_: DictConfig) -> None:
-            code = _guarded(go, list(HydraConfig.get().overrides.task), build, train, leave=False)
-            if code == 130 or HydraConfig.get().mode != RunMode.MULTIRUN:
-                sys.exit(code)
-            failed.extend([code] if code else [])
-
-        told.register()
-        one_of_many()
-        sys.exit(max(failed, default=0))
+            for each in told.one_at_a_time(values):
+                _guarded(lambda each=each: told.check(told.read(each)))
+        varied = [name for name, each in values.items() if len(each) > 1]
+        sys.exit(_guarded(sweep, partial(_guarded, go_on, varied=varied, build=build, train=train, leave=False)))
 
     return main
+
+
+def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Callable) -> int:
+    """One run of a sweep: begun, gone on with where it was interrupted, or passed over where it has ended.
+
+    Where it has a group and no name, it is named after what the sweep varies.
+
+    Raises:
+        SettingError: its folder holds a run with other settings.
+    """
+    settings = told.read(overrides)
+    if settings.run.group and not settings.run.name:
+        said = [text for text in overrides if text.partition("=")[0] in varied]
+        settings.run.name = label(said, learner=settings.learner.name, seed=settings.seed)
+        overrides = [*overrides, f"run.name={settings.run.name}"]
+    folder = RunFolder(_place(settings) / (settings.run.name or ""))
+    if settings.run.resume or not folder.is_run:
+        return go(overrides, build, train)
+    saved = OmegaConf.merge(OmegaConf.to_container(settings), folder.settings)  # what is new since has its default
+    changed = differences(saved, settings, ignore=(*MAY_CHANGE, "device"))
+    if changed:
+        raise SettingError(
+            f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
+        )
+    if folder.metrics.exists() and facts(folder.metrics).get("frames", 0) >= settings.run.frames:
+        print(f"{folder.path}: has ended already, passed over")  # noqa: T201
+        return 0
+    return _resume(str(folder.path), [f"run.frames={settings.run.frames}"], build, train)
 
 
 def go(overrides: list[str], build: Callable, train: Callable) -> int:
@@ -86,7 +105,7 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
     settings.device = str(told.device(settings))
     settings.run.name = settings.run.name or _name(settings)
     run = build(settings)  # what cannot work says so before there is a folder
-    with RunFolder.create(Path(settings.results_dir), settings.run.name, settings, overrides) as folder:
+    with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
         return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
 
 
@@ -163,15 +182,21 @@ def _next(folder: RunFolder, settings: DictConfig) -> list[str]:
     ]
 
 
+def _place(settings: DictConfig) -> Path:
+    return Path(settings.results_dir) / (settings.run.group or "")
+
+
 def _name(settings: DictConfig) -> str:
+    if settings.run.group:
+        return label([], learner=settings.learner.name, seed=settings.seed)
     now = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return f"{settings.env.name}-{settings.learner.name}-seed{settings.seed}-{now}"
 
 
-def _guarded(job: Callable, *arguments, leave: bool = True) -> int:
+def _guarded(job: Callable, *arguments, leave: bool = True, **named):
     """Runs a job; what the user or the disk did is told in one line, with exit status 2."""
     try:
-        return job(*arguments) or 0
+        return job(*arguments, **named)
     except SettingError as error:
         text = str(error)
     except OSError as error:

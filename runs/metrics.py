@@ -111,6 +111,15 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Series]]:
     return dict(root.attrs), series
 
 
+def facts(path: Path) -> dict[str, Any]:
+    """A run's attributes alone: what it is, and how far its last commit was.
+
+    Raises:
+        SettingError: no such store, or one of another format.
+    """
+    return dict(_open(path, mode="r").attrs)
+
+
 def _padded(array: zarr.Array, length: int) -> np.ndarray:
     found = array[:length]
     return np.concatenate([found, np.full(length - len(found), array.fill_value, found.dtype)])

@@ -5,15 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -132,6 +135,7 @@ class RunSettings:
     """How long, and where it is kept"""
 
     name: str | None = None  # of the folder in results_dir; made up from env, learner, seed and time where absent
+    group: str | None = None  # folder in results_dir shared by the runs of one experiment; names then have no time
     frames: int = 65_536  # world frames to learn from
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
@@ -168,6 +172,7 @@ SCHEMAS = {
     ("loss", "hinge_schema"): HingeSettings,
     ("network", "network_schema"): NetworkSettings,
 }
+HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
 
 
 def register() -> None:
@@ -177,41 +182,62 @@ def register() -> None:
 
 
 def choices() -> dict[str, list[str]]:
-    """The Hydra groups and what each can be, read off the YAML files."""
-    return {
-        folder.name: sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml"))
-        for folder in files("runs.conf").iterdir()
-        if folder.is_dir() and not folder.name.startswith("_")
-    }
+    """The Hydra groups and what each can be, read off the YAML files (in folders as `folder/name`)."""
+    return {folder.name: sorted(_names(folder)) for folder in files("runs.conf").iterdir() if _holds_choices(folder)}
+
+
+def _holds_choices(folder: Traversable) -> bool:
+    return folder.is_dir() and not folder.name.startswith("_")
+
+
+def _names(folder: Traversable) -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.name.endswith(".yaml"):
+            yield Path(entry.name).stem
+        elif _holds_choices(entry):
+            yield from (f"{entry.name}/{name}" for name in _names(entry))
 
 
 def read(overrides: list[str]) -> DictConfig:
     """The settings that command-line overrides ask for.
 
     Raises:
-        SettingError: an unknown group or key (with the near miss), or a value of the wrong type.
+        SettingError: an unknown group or key (with the near miss), several values, or a value of the wrong type.
     """
     register()
+    picks, values = _sorted(overrides)
+    with _hydra():
+        try:
+            known = _keys(compose("config", picks))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise SettingError(_plain(error, [])) from error
+        for text, override in values:
+            if override.key_or_group.startswith(HYDRA):
+                continue
+            if override.key_or_group not in known or text[0] in "+~":
+                raise _no_such_key(override.key_or_group, known)
+        try:
+            config = compose("config", overrides)
+            OmegaConf.resolve(config)
+            return config
+        except (HydraException, OmegaConfBaseException) as error:
+            raise SettingError(_plain(error, values)) from error
+
+
+def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]]:
+    """Overrides that choose from a group, and those that set a value."""
     groups, picks, values = choices(), [], []
     for text in overrides:
         override = _parsed(text)
+        if override.is_sweep_override():
+            raise SettingError(f"{text} is more than one value; a sweep over them begins with -m")
         if override.key_or_group in groups:
             if override.value() not in [*groups[override.key_or_group], None]:
                 raise unknown(override.key_or_group, override.value(), groups[override.key_or_group])
             picks.append(text)
         else:
             values.append((text, override))
-    with _hydra():
-        known = _keys(compose("config", picks))
-        for text, override in values:
-            if override.key_or_group.startswith("hydra."):
-                continue
-            if override.key_or_group not in known or text[0] in "+~":
-                raise _no_such_key(override.key_or_group, known)
-        try:
-            return compose("config", overrides)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise SettingError(_plain(error, values)) from error
+    return picks, values
 
 
 @contextmanager
@@ -228,13 +254,53 @@ def _hydra() -> Iterator[None]:
             GlobalHydra.instance().initialize(outer)
 
 
-def first_choices(overrides: list[str]) -> list[str]:
-    """A sweep's overrides with the first of the values of each, to be checked before any of its runs begins."""
-    parsed = [(text, _parsed(text)) for text in overrides]
-    return [
-        f"{override.key_or_group}={next(override.sweep_string_iterator())}" if override.is_sweep_override() else text
-        for text, override in parsed
-    ]
+class Sweep(NamedTuple):
+    """What a command line goes through."""
+
+    asked: bool  # by the experiment itself, without -m
+    values: dict[str, list[str]]  # of every setting that is said, each value as an override
+
+
+def sweep(overrides: list[str]) -> Sweep:
+    """The values that a command line, and the experiment it may choose, give each setting.
+
+    An experiment is a sweep where it says `hydra.mode: MULTIRUN`; its `hydra.sweeper.params` are taken as if they had
+    been said before the command line, which has the last word.
+
+    Raises:
+        SettingError: an unknown experiment, or several of which one is a sweep itself.
+    """
+    register()
+    lines = [override for override in map(_parsed, overrides) if override.key_or_group == "experiment"]
+    picks = [text for override in lines for text in _each(override)]
+    said = [text for text in overrides if text.startswith(HYDRA)]
+    mode = None
+    with _hydra():
+        for text in picks:
+            _sorted([text])
+            found = compose("config", [text, *said], return_hydra_config=True).hydra
+            mode, params = found.mode, found.sweeper.params or {}
+            if params and len(picks) > 1:
+                raise SettingError(f"{text} is a sweep already; begin one such experiment at a time")
+            overrides = [*(f"{name}={value}" for name, value in params.items()), *overrides]
+    values = {override.key_or_group: _each(override) for override in map(_parsed, overrides)}
+    return Sweep(mode == RunMode.MULTIRUN, values)
+
+
+def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
+    """Runs of a sweep in which every value of every setting comes up once: to be checked before any of them begins."""
+    first = {name: each[0] for name, each in values.items()}
+    yield list(first.values())
+    for name, each in values.items():
+        for text in each[1:]:
+            yield list((first | {name: text}).values())
+
+
+def _each(override: Override) -> list[str]:
+    """A sweep over a setting as one override for each value; anything else as it is."""
+    if not override.is_discrete_sweep():
+        return [override.input_line]
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
 def check(settings: DictConfig) -> None:
@@ -263,6 +329,8 @@ def check(settings: DictConfig) -> None:
     ):
         if value < least:
             raise SettingError(f"{name}={value} is too few; try {least} or more")
+    if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
+        raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
     for name in settings.eval.transfer:
         if name not in TRANSFER:
             raise unknown("eval.transfer", name, TRANSFER)
@@ -298,7 +366,7 @@ def keywords(group: DictConfig, *without: str) -> dict[str, Any]:
     return {name: value for name, value in OmegaConf.to_container(group, resolve=True).items() if name not in without}
 
 
-def _parsed(text: str):
+def _parsed(text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException:

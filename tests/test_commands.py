@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_online import SMALL
+from test_online import SMALL, stopping
 
+from learners.end_to_end import Learner
 from learners.online import build, train
 from runs import checkpoint, commands, show
 
@@ -43,6 +44,9 @@ def online(monkeypatch, capsys):
         ("loss.negatives=-1", "loss.negatives=-1"),
         ("run.resume=nowhere", "run.resume=nowhere is no run"),
         ("device=cuda:99", "device=cuda:99"),
+        ("experiment=plausible", "did you mean plausible_vs_backprop?"),
+        ("learner=bp,dgl", "learner=bp,dgl is more than one value; a sweep over them begins with -m"),
+        ("run.group=a/b", "run.group='a/b'"),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told):
@@ -138,3 +142,44 @@ def test_a_run_that_was_never_scored_is_shown(tmp_path, online, monkeypatch, cap
     monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one")])
     show.main()
     assert "never scored" in capsys.readouterr().out
+
+
+def test_a_sweep_begun_again_passes_over_what_has_ended_and_goes_on_with_the_rest(tmp_path, online, monkeypatch):
+    told = ("experiment=plausible_vs_backprop", "learner=bp,dgl", "seed=0", *TINY, f"results_dir={tmp_path}")
+    with monkeypatch.context() as patch:
+        stopping(patch, 1)
+        assert online(*told)[0] == 130
+    place = tmp_path / "plausible_vs_backprop"
+    assert [path.name for path in place.iterdir()] == ["bp-seed0"]
+    assert online(*told)[0] == 0
+    kept = {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
+    assert {path.parts[-3] for path in kept} == {"bp-seed0", "dgl-seed0"}
+    assert online(*told)[0] == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
+    status, text = online(*told, "pairs.gap=1")
+    assert status == 2
+    assert "pairs.gap: 2 in the run, 1 asked for" in text
+
+
+def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monkeypatch):
+    whole = Learner.update
+
+    def update(self, pairs):
+        if self.loss.positive_margin == 2:
+            raise RuntimeError("out of memory")
+        return whole(self, pairs)
+
+    monkeypatch.setattr(Learner, "update", update)
+    told = (*TINY, f"results_dir={tmp_path}", "run.group=margins", "learner=bp", "loss.positive_margin=2,1")
+    status, text = online("-m", *told)
+    assert status == 2
+    assert "out of memory" in text
+    assert "failed: " in text
+    assert show.summary(tmp_path / "margins" / "bp-positive_margin1-seed0")["frames"] == 32
+
+
+def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online):
+    status, text = online("-m", *TINY, f"results_dir={tmp_path}/results", "learner=bp,dgl,gle")
+    assert status == 2
+    assert "did you mean gll?" in text
+    assert not (tmp_path / "results").exists()

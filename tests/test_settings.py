@@ -3,7 +3,7 @@ import torch
 from omegaconf import OmegaConf
 
 from envs.errors import SettingError
-from runs.settings import check, choices, first_choices, read
+from runs.settings import check, choices, one_at_a_time, read, sweep
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,37 @@ def test_every_choice_of_every_group_makes_settings():
             assert not OmegaConf.missing_keys(settings)
 
 
-def test_a_sweep_is_checked_by_its_first_values():
-    assert first_choices(["learner=bp,gll", "seed=range(3)", "run.frames=64"]) == [
-        "learner=bp",
-        "seed=0",
-        "run.frames=64",
+def test_every_value_of_a_sweep_comes_up_once():
+    asked, values = sweep(["learner=bp,gll", "seed=range(3)", "run.frames=64"])
+    assert not asked
+    assert list(one_at_a_time(values)) == [
+        ["learner=bp", "seed=0", "run.frames=64"],
+        ["learner=gll", "seed=0", "run.frames=64"],
+        ["learner=bp", "seed=1", "run.frames=64"],
+        ["learner=bp", "seed=2", "run.frames=64"],
     ]
+
+
+def test_an_experiment_is_a_sweep_of_which_the_command_line_has_the_last_word():
+    asked, values = sweep(["experiment=plausible_vs_backprop", "seed=7"])
+    assert asked
+    assert [text.removeprefix("learner=") for text in values["learner"]] == ["bp", "dgl", "gll", "rll", "dtp", "rf"]
+    assert values["seed"] == ["seed=7"]
+    settings = read(["experiment=plausible_vs_backprop", "learner=rf", "seed=7"])
+    assert (settings.run.group, settings.run.name) == ("plausible_vs_backprop", "rf-seed7")
+
+
+def test_an_experiment_in_a_folder_is_named_with_it(tmp_path, monkeypatch):
+    (tmp_path / "experiment" / "table1").mkdir(parents=True)
+    (tmp_path / "experiment" / "table1" / "bp.yaml").write_text("")
+    monkeypatch.setattr("runs.settings.files", lambda _: tmp_path)
+    assert choices() == {"experiment": ["table1/bp"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("plausible", "did you mean plausible_vs_backprop?"), ("plausible_vs_backprop,null", "is a sweep already")],
+)
+def test_an_experiment_that_cannot_be_is_told_in_one_line(name, told):
+    with pytest.raises(SettingError, match=told.replace("?", r"\?")):
+        sweep([f"experiment={name}"])

@@ -91,8 +91,13 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.feedback == "backprop":
             return self.plain(x)
-        back = self.back if self.feedback != "sign" else self.bound / math.sqrt(3) * self.weight.detach().sign()
-        return self.operation.apply(x, self.weight, back)
+        return self.operation.apply(x, self.weight, self.carrier())
+
+    def carrier(self) -> Tensor:
+        """The weights by which an error goes back across the layer."""
+        if self.feedback == "sign":
+            return self.bound / math.sqrt(3) * self.weight.detach().sign()
+        return self.weight if self.feedback == "backprop" else self.back
 
     def plain(self, x: Tensor) -> Tensor:
         """The layer as autograd knows it."""

@@ -5,12 +5,14 @@ python -m learners.online run.resume=results/NAME
 """
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import gymnasium as gym
 from omegaconf import DictConfig
 
 from learners.build import build_learner
+from learners.watch import watch
 from runs import settings as told
 from runs.checkpoint import save, weights_sha256
 from runs.clocks import Means, Stopwatch, due
@@ -22,6 +24,10 @@ from runs.metrics import Metrics
 from runs.progress import Progress
 from streams.live import Live
 from streams.pairing import TemporalPairs
+from streams.seeding import seed_of
+from streams.types import Pairs
+
+PROBE = 8  # first batches of a stream, the largest of which the network is watched on
 
 
 @dataclass
@@ -47,22 +53,32 @@ class Run:
 
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet."""
+    learner = build_learner(
+        network=settings.network.name,
+        loss=told.keywords(settings.loss),
+        size=settings.env.size,
+        seed=settings.seed,
+        updates=settings.run.frames // settings.env.num_worlds,
+        device=told.device(settings),
+        **told.keywords(settings.learner, "name"),
+    )
+    return Run(settings, build_stream(settings, seed=settings.seed), learner)
+
+
+def build_stream(settings: DictConfig, *, seed: int) -> TemporalPairs:
+    """Pairs of frames of the world that the settings ask for, at their beginning."""
     device, env = told.device(settings), settings.env
     world = gym.make_vec(
         env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
     )
-    frames = Live(world, seed=settings.seed, **told.keywords(settings.stream, "name"))
-    stream = TemporalPairs(frames, seed=settings.seed, **told.keywords(settings.pairs, "name"))
-    learner = build_learner(
-        network=settings.network.name,
-        loss=told.keywords(settings.loss),
-        size=env.size,
-        seed=settings.seed,
-        updates=settings.run.frames // env.num_worlds,
-        device=device,
-        **told.keywords(settings.learner, "name"),
-    )
-    return Run(settings, stream, learner)
+    frames = Live(world, seed=seed, **told.keywords(settings.stream, "name"))
+    return TemporalPairs(frames, seed=seed, **told.keywords(settings.pairs, "name"))
+
+
+def probe(settings: DictConfig) -> Pairs:
+    """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
+    stream = build_stream(settings, seed=seed_of(settings.seed, "watch"))
+    return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 
 
 def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop) -> None:
@@ -70,6 +86,8 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
     settings, device, clock = run.settings, told.device(run.settings), Stopwatch()
     began = run.frames
     scored = tasks(settings, device) if settings.eval.every else {}
+    watch_every = settings.eval.every if settings.watch.every is None else settings.watch.every
+    watched = probe(settings) if watch_every else None
 
     def score() -> None:
         check_finite(run, folder, metrics)
@@ -78,9 +96,16 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
             metrics.add_all(run.frames, found)
             progress.score(found)
 
+    def look() -> None:
+        check_finite(run, folder, metrics)
+        with clock("eval"):
+            metrics.add_all(run.frames, watch(run.learner, watched))
+
     if run.frames == 0 and not metrics.begun:  # what the network is before it learns: the random encoder
         metrics.add_all(0, baselines(scored, device=device))
         score()
+        if watched:
+            look()
         keep(run, folder, metrics)
 
     while run.frames < settings.run.frames and not stop:
@@ -98,6 +123,8 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
                 progress.advance(run.frames, means)
         if scored and (last or due(settings.eval.every, before, run.frames)):
             score()
+        if watched and (last or due(watch_every, before, run.frames)):
+            look()
         if last or stop or due(settings.run.save_every, before, run.frames):
             metrics.add("speed", run.frames, speed(run.frames - began, clock, world=run.stream.frames.seconds))
             keep(run, folder, metrics)

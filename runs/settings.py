@@ -131,6 +131,13 @@ class EvalSettings:
 
 
 @dataclass
+class WatchSettings:
+    """When the network itself is looked at: ranks, norms, and the alignment of its updates with the gradient"""
+
+    every: int | None = None  # frames between two looks; 0 for none at all; at every evaluation where not given
+
+
+@dataclass
 class RunSettings:
     """How long, and where it is kept"""
 
@@ -154,6 +161,7 @@ class Settings:
     loss: HingeSettings = MISSING
     network: NetworkSettings = MISSING
     eval: EvalSettings = field(default_factory=EvalSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
     run: RunSettings = field(default_factory=RunSettings)
     seed: int = 0  # of the weights and of the world
     device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
@@ -325,6 +333,7 @@ def check(settings: DictConfig) -> None:
         ("run.save_every", run.save_every, 1),
         ("run.keep", run.keep, 1),
         ("eval.every", every, 0),
+        ("watch.every", settings.watch.every or 0, 0),
         *((f"eval.{name}", settings.eval[name], 2) for name in ("train", "validation", "test")),
     ):
         if value < least:

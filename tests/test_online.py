@@ -98,6 +98,19 @@ def test_evaluation_cannot_change_training(tmp_path):
     assert set(unscored[2]) == {"train"}
 
 
+@pytest.mark.parametrize("learner", ["dgl", "dtp"])
+def test_watching_cannot_change_training(tmp_path, learner):
+    run(tmp_path, "watched", f"learner={learner}", "eval.every=0", "watch.every=24")
+    run(tmp_path, "unwatched", f"learner={learner}", "watch.every=0", "eval.every=0")
+    watched, unwatched = found(tmp_path, "watched"), found(tmp_path, "unwatched")
+    assert watched[0] == unwatched[0]
+    assert same(watched[1], unwatched[1])
+    assert set(unwatched[2]) == {"train"}
+    rows = watched[2]["alignment/block2"]
+    assert rows["frames"].tolist() == [0, 24, 48, 72, 96, 120, 144, 168, 176]
+    assert np.isfinite([*rows.values(), *watched[2]["watch/block2"].values()]).all()
+
+
 def test_a_run_repeats_itself_and_seeds_differ(tmp_path):
     shas = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

@@ -1,0 +1,96 @@
+import pytest
+import torch
+from learners_toy import RULES, batches, learner, same
+
+from learners.watch import activities, alignments, effective_rank, feedback_alignment, watch
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_watching_touches_nothing_that_the_next_update_depends_on(rule):
+    seen, unseen = learner(rule), learner(rule)
+    pairs = batches(4)
+    for batch in pairs:
+        watch(seen, pairs[0])
+        seen.update(batch)
+        unseen.update(batch)
+    assert same(seen.state_dict(), unseen.state_dict())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_block_has_a_row_of_numbers(rule):
+    found = watch(learner(rule), batches(1)[0])
+    assert {f"watch/block{number}" for number in range(1, 5)} <= set(found)
+    assert all(value == value for row in found.values() for value in row.values())
+    last = found["watch/block4"]
+    assert {"loss", "active", "positive_distance", "negative_distance"} <= set(last)
+    assert (last["update_norm"] > 0) == (rule != "none")
+
+
+@pytest.mark.parametrize("kind", ["greedy", "random"])
+def test_each_block_of_a_layer_wise_rule_is_watched_whichever_learns_now(kind):
+    found = watch(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
+    assert all(found[f"watch/block{number}"]["update_norm"] > 0 for number in range(1, 5))
+
+
+def cosines(rule, **loss):
+    return [
+        {name: float(value) for name, value in row.items()} for row in alignments(learner(rule, **loss), batches(1)[0])
+    ]
+
+
+def test_backpropagation_is_the_true_gradient():
+    for row in cosines("bp"):
+        assert row["own_gradient"] == row["top_gradient"] == pytest.approx(1, abs=1e-5)
+        assert row["feedback"] == pytest.approx(1, abs=1e-5)
+
+
+def test_random_feedback_begins_unaligned():
+    rows = cosines("rf")
+    assert all(abs(row["feedback"]) < 0.2 and abs(row["own_gradient"]) < 0.5 for row in rows)
+
+
+def test_the_sign_of_the_weights_is_nearer_than_chance():
+    assert all(row["feedback"] == pytest.approx(3**0.5 / 2, abs=0.05) for row in cosines("sign"))  # of uniform weights
+
+
+def test_a_layer_wise_rule_by_backpropagation_follows_its_own_loss_and_not_the_top_one():
+    rule = learner("dgl")
+    for layer in rule.network.modules():
+        if hasattr(layer, "feedback"):
+            layer.feedback = "backprop"
+    rows = alignments(rule, batches(1)[0])
+    assert all(float(row["own_gradient"]) == pytest.approx(1, abs=1e-5) for row in rows)
+    assert float(rows[0]["top_gradient"]) < 0.99
+    assert float(rows[3]["top_gradient"]) == pytest.approx(1, abs=1e-5)  # the last block's own loss is the top one
+
+
+class Transposed(torch.nn.Module):
+    """What backpropagation carries back across a block, at one activity below it."""
+
+    def __init__(self, block, below):
+        super().__init__()
+        self.block, self.below = block, below
+
+    @torch.enable_grad()
+    def forward(self, error):
+        below = self.below.clone().requires_grad_()
+        return torch.autograd.grad(self.block(below), below, error)[0]
+
+
+def test_inverses_are_compared_with_what_backpropagation_carries_back():
+    rule, pairs = learner("dtp"), batches(1)[0]
+    drawn = [float(row["feedback"]) for row in alignments(rule, pairs)[1:]]
+    assert all(abs(cosine) < 0.5 for cosine in drawn)
+    h = activities(rule.network, pairs.second)
+    rule.inverses = [Transposed(block, below) for block, below in zip(rule.network.blocks[1:], h, strict=False)]
+    assert all(float(row["feedback"]) == pytest.approx(1, abs=1e-3) for row in feedback_alignment(rule, pairs)[1:])
+
+
+def test_the_effective_rank_counts_equal_directions_and_finds_collapse():
+    draws = torch.Generator().manual_seed(0)
+    centred = torch.randn(64, 5, generator=draws)
+    axes = torch.linalg.qr(centred - centred.mean(0))[0]  # (64, 5), orthonormal and still centred
+    wide = axes @ torch.linalg.qr(torch.randn(40, 5, generator=draws))[0].T
+    assert float(effective_rank(wide)) == pytest.approx(5, abs=0.05)
+    assert float(effective_rank(torch.ones(20, 7))) == pytest.approx(1)
+    assert float(effective_rank(torch.randn(50, 2000, generator=draws))) == pytest.approx(49, rel=0.02)

@@ -58,7 +58,7 @@ def effective_rank(features: Tensor) -> Tensor:
 def alignments(learner: Learner, pairs: Pairs) -> list[dict[str, Tensor]]:
     """Of each block, the cosines of its update with the true gradients, and of its feedback."""
     updates = gradients(every_block(learner), pairs)
-    top = gradients(EndToEnd(by_backprop(learner).network, learner.loss, lr=1.0), pairs)
+    top = gradients(end_to_end(by_backprop(learner)), pairs)
     own = gradients(every_block(by_backprop(learner)), pairs) if isinstance(learner, LayerWise) else top
     carried = feedback_alignment(learner, pairs)
     return [
@@ -124,6 +124,12 @@ def every_block(learner: Learner) -> Learner:
     copy = deepcopy(learner)
     if isinstance(copy, LayerWise):
         copy.schedule = simultaneous(len(copy.network.blocks))
+    return copy
+
+
+def end_to_end(copy: Learner) -> Learner:
+    """A learner, which is a copy, that from now on has its loss at the top alone, whatever its rule was."""
+    copy.__class__ = EndToEnd  # the same network, loss and optimiser: all that the rules share
     return copy
 
 

@@ -19,7 +19,9 @@ check: $(MARK)
 	$(BIN)/lint-imports
 
 bench: $(MARK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/worlds.py
 
 $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.drift import phase_of, stops_at
+from envs.drift import beginnings, phase_of, stops_at
 from envs.motion import HALF_VIEW
 from envs.pictures import load_pictures
 from envs.render import Moment, Truth, ground_truth, moment, render
@@ -36,6 +36,7 @@ class MovingObjectsVector(VectorWorld):
         )
         self.categories = self.settings.categories
         self.scene: Scene | None = None
+        self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
         self._pictures: Tensor | None = None
         if self.settings.background_path:
             found = load_pictures(
@@ -45,12 +46,20 @@ class MovingObjectsVector(VectorWorld):
         self._start = np.zeros(num_envs, np.int64)
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
-        scene = draw_scene(meet(seeds, episodes, self.settings), self.settings)
-        self._start[rows] = scene.start.numpy()
+        self._start[rows] = beginnings(seeds, episodes, self.settings)
         if len(rows) == self.num_envs:
-            self.scene = scene.to(self.device)
-        else:
-            self.scene[torch.from_numpy(rows).to(self.device)] = scene
+            self.scene, self._next = self._drawn(seeds, episodes), None
+            return
+        if self._next is None or (self._next[0][rows] != episodes).any():
+            coming = self.episode + 1
+            coming[rows] = episodes
+            self._next = coming, self._drawn(self.seeds, coming)
+        at = torch.from_numpy(rows).to(self.device)
+        self.scene[at] = self._next[1][at]
+
+    def _drawn(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
+        """A call costs the same for one world as for a hundred, so the next episodes of all are drawn at once."""
+        return draw_scene(meet(seeds, episodes, self.settings), self.settings).to(self.device)
 
     def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         now = self._moment(age)

@@ -105,13 +105,15 @@ class Scene:
     background_kind: Tensor  # (N,) int32, index into BACKGROUNDS
     background_color: Tensor  # (N, 2, 2, 3) linear RGB of the texture's two colours, at either end of their change
     background_grain: Tensor  # (N, 2) cycles a unit of length, and a seed in [0, 64)
-    start: Tensor  # (N,) int64 the world's time in steps at age 0
+
+    def __getitem__(self, rows: Tensor) -> "Scene":
+        """The scenes of rows (m,)."""
+        return Scene(**{name: getattr(self, name)[rows] for name in FIELDS})
 
     def __setitem__(self, rows: Tensor, other: "Scene") -> None:
         """Replaces rows (m,) by another scene's m rows."""
         for name in FIELDS:
-            mine = getattr(self, name)
-            mine[rows] = getattr(other, name).to(mine.device, non_blocking=True)
+            getattr(self, name)[rows] = getattr(other, name)
 
     def to(self, device: torch.device) -> "Scene":
         return Scene(**{name: getattr(self, name).to(device) for name in FIELDS})
@@ -127,7 +129,6 @@ class Encounter:
     keys: np.ndarray  # (N,) uint64 of (world seed, episode)
     category: np.ndarray  # (N,) int64
     instance: np.ndarray  # (N,) int64
-    start: np.ndarray  # (N,) int64 the world's time in steps when the episode begins
     draws: Draws = field(init=False)
 
     def __post_init__(self):
@@ -140,13 +141,13 @@ def meet(seeds: np.ndarray, episodes: np.ndarray, settings: WorldSettings) -> En
     draws = Draws(keys)
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
     start = beginnings(seeds, episodes, settings)
-    return Encounter(keys, categories_at(draws, start, settings, categories=settings.categories), instance, start)
+    return Encounter(keys, categories_at(draws, start, settings, categories=settings.categories), instance)
 
 
 def draw_scene(encounter: Encounter, settings: WorldSettings) -> Scene:
     """The scenes (on the CPU) of N encounters; a function of the encounters and nothing else."""
     draws = encounter.draws
-    arrays = {"category": encounter.category, "instance": encounter.instance, "start": encounter.start}
+    arrays = {"category": encounter.category, "instance": encounter.instance}
     arrays |= _objects(encounter, settings)
     arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
     arrays |= draw_light(draws, settings)

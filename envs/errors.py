@@ -17,3 +17,13 @@ def unknown(setting: str, value: object, known: Iterable[str]) -> SettingError:
     near = get_close_matches(str(value), known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return SettingError(f"{setting}={value} is unknown; {hint}known: {', '.join(known)}")
+
+
+def no_such(key: str, known: Iterable[str]) -> SettingError:
+    """The error for a key that is no setting, with the nearest, and those of its group or the groups themselves."""
+    known = list(known)
+    near = get_close_matches(key, known, n=1)
+    group = key.rpartition(".")[0]
+    beside = [name for name in known if name.rpartition(".")[0] == group] or [name for name in known if "." not in name]
+    hint = f"did you mean {near[0]}? " if near else ""
+    return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside or known)}")

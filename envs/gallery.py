@@ -19,6 +19,7 @@ from envs.gaze import GAZES
 from envs.moving_images import MovingImagesSettings, MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene import WorldSettings
+from envs.settings import parsed
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most
@@ -84,13 +85,7 @@ def _setting(text: str, world: str) -> tuple[str, object]:
     known = vars(WORLDS[world][1]())
     if not equals or name not in known:
         raise SettingError(f"--set {text} is no setting of the world; known: {', '.join(known)}")
-    kind = type(known[name])
-    try:
-        if kind is bool:
-            return name, {"true": True, "false": False}[value.lower()]
-        return name, tuple(filter(None, value.split(","))) if kind is tuple else kind(value)
-    except (KeyError, ValueError):
-        raise SettingError(f"--set {text}: {name} is of type {kind.__name__}, like {known[name]}") from None
+    return name, parsed(value, like=known[name], setting=f"--set {name}")
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+from streams.files import replace
 
 DIGITS = 16  # of the sha256 in a name
 
@@ -32,21 +32,6 @@ def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> 
     for old in [other for other in _newest_first(folder) if other != path][keep - 1 :]:
         old.unlink()
     return path
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Puts data where path is, so that a reader finds the old or the new, never a part, even after a power cut."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
 
 
 def load_newest(folder: Path) -> tuple[dict[str, Any] | None, list[Path]]:
@@ -84,11 +69,3 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 def _newest_first(folder: Path) -> list[Path]:
     """By frames, and of two at one number of frames, the one written last."""
     return sorted(folder.glob("*-*.pt"), key=lambda path: (path.name[:12], path.stat().st_mtime_ns), reverse=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from runs.checkpoint import replace
+from streams.files import replace
 
 STYLE = {
     "font.size": 9,

@@ -2,21 +2,16 @@
 
 import fcntl
 import json
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from envs.errors import SettingError
-from runs.checkpoint import replace
+from streams.files import replace
+from streams.versions import versions
 
-PACKAGES = ("contiguity", "torch", "torchvision", "kornia", "gymnasium", "warp-lang", "zarr", "hydra-core", "numpy")
 UNBORN = {"checkpoints", ".hydra", "lock", "versions.json"}  # all that a run killed while it was made can leave
 
 
@@ -105,25 +100,6 @@ def differences(saved: DictConfig, wanted: DictConfig, *, ignore: Iterable[str] 
         for name in sorted({*before, *now} - set(ignore))
         if before.get(name) != now.get(name)
     ]
-
-
-def versions() -> dict[str, Any]:
-    """What the numbers depend on besides the settings."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "commit": _commit(),
-        **{name: version(name) for name in PACKAGES},
-    }
-
-
-def _commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _flat(config: DictConfig) -> dict[str, Any]:

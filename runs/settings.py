@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -20,44 +19,11 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, no_such, unknown
 from envs.gaze import gaze
-from envs.moving_images import MovingImagesSettings
-from envs.scene import WorldSettings
+from envs.settings import CountingSettings, MovingImagesRunSettings, MovingObjectsSettings
+from envs.settings import device as device_of
 from runs.transfer import TRANSFER
-
-
-@dataclass
-class MovingObjectsSettings(WorldSettings):
-    """env=moving_objects"""
-
-    name: str = "moving_objects"
-    id: str = "MovingObjects-v0"
-    num_worlds: int = 128  # worlds watched at once; each gives one frame a step
-    stagger: bool = True
-
-
-@dataclass
-class MovingImagesRunSettings(MovingImagesSettings):
-    """env=moving_images"""
-
-    name: str = "moving_images"
-    id: str = "MovingImages-v0"
-    num_worlds: int = 128
-    stagger: bool = True
-
-
-@dataclass
-class CountingSettings:
-    """env=counting, the world of the tests"""
-
-    name: str = "counting"
-    id: str = "Counting-v0"
-    num_worlds: int = 16
-    size: int = 32
-    episode_length: int = 16
-    stagger: bool = True
-    split: str = "train"
 
 
 @dataclass
@@ -223,7 +189,7 @@ def read(overrides: list[str]) -> DictConfig:
             if override.key_or_group.startswith(HYDRA):
                 continue
             if override.key_or_group not in known or text[0] in "+~":
-                raise _no_such_key(override.key_or_group, known)
+                raise no_such(override.key_or_group, known)
         try:
             config = compose("config", overrides)
             OmegaConf.resolve(config)
@@ -355,19 +321,7 @@ def device(settings: DictConfig) -> torch.device:
     Raises:
         SettingError: where this machine has none such.
     """
-    name = settings.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        wanted = torch.device(name)
-    except RuntimeError:
-        raise SettingError(f"device={name} is no device; try cpu, cuda or auto") from None
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise SettingError(f"device={name} is not on this machine, which has {count} CUDA devices; try device=cpu")
-    if wanted.type not in ("cpu", "cuda"):
-        raise SettingError(f"device={name} is not supported; try cpu or cuda")
-    return wanted
+    return device_of(settings.device)
 
 
 def keywords(group: DictConfig, *without: str) -> dict[str, Any]:
@@ -390,15 +344,6 @@ def _keys(config: DictConfig, prefix: str = "") -> list[str]:
         if not OmegaConf.is_missing(config, name) and OmegaConf.is_dict(config[name]):
             keys += _keys(config[name], f"{prefix}{name}.")
     return keys
-
-
-def _no_such_key(key: str, known: list[str]) -> SettingError:
-    """Names the nearest key, and lists those of its group or the groups themselves."""
-    near = get_close_matches(key, known, n=1)
-    group = key.rpartition(".")[0]
-    beside = [name for name in known if name.rpartition(".")[0] == group] or [name for name in known if "." not in name]
-    hint = f"did you mean {near[0]}? " if near else ""
-    return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside)}")
 
 
 def _plain(error: Exception, values: list) -> str:

@@ -1,0 +1,218 @@
+"""The folder of a recording, here or at any fsspec URL: files are written whole or not at all, links are refused."""
+
+import fcntl
+import io
+import os
+from pathlib import Path
+from time import sleep
+from typing import BinaryIO, Protocol
+
+from envs.errors import SettingError
+
+PATIENCE = 5  # tries for a lock, 20 ms apart: whoever asks whether a recording is being written holds it for a moment
+
+
+class Folder(Protocol):
+    """Files by keys such as `images/c/0/0/0/0/0`."""
+
+    def open(self, key: str) -> BinaryIO:
+        """One version of a file, even if it is replaced meanwhile. Raises FileNotFoundError."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Puts data there for good: a reader finds the old or the new, never a part, even after a power cut."""
+
+    def names(self, key: str) -> list[str]:
+        """What lies in a folder; nothing where there is none."""
+
+    def remove(self, key: str) -> None:
+        """Takes a file away."""
+
+    def lock(self) -> "Lock":
+        """Makes this process the only writer. Raises SettingError where another one is."""
+
+    @property
+    def being_written(self) -> bool:
+        """Whether some process holds the lock."""
+
+
+class Lock(Protocol):
+    """Held until it is closed."""
+
+    def close(self) -> None: ...
+
+
+def open_folder(path: str) -> Folder:
+    """The folder at a local path or URL.
+
+    Raises:
+        SettingError: a URL of a kind that this installation cannot reach.
+    """
+    return RemoteFolder(path) if "://" in path else LocalFolder(path)
+
+
+def read(folder: Folder, key: str) -> bytes:
+    """A whole file."""
+    with folder.open(key) as file:
+        return file.read()
+
+
+class LocalFolder:
+    """A folder on this machine. The lock is on the folder itself, and the system lets go of it however we end."""
+
+    def __init__(self, path: str):
+        self.path = Path(path).expanduser()
+        self._root = os.path.realpath(self.path)
+
+    def open(self, key: str) -> BinaryIO:
+        return self._inside(key).open("rb")
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._inside(key)
+        _make(path.parent)
+        replace(path, data)
+
+    def names(self, key: str) -> list[str]:
+        path = self._inside(key)
+        return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+    def remove(self, key: str) -> None:
+        self._inside(key).unlink()
+
+    def lock(self) -> Lock:
+        _make(self.path)
+        for _ in range(PATIENCE):
+            held = self._held(fcntl.LOCK_EX)
+            if held:
+                return held
+            sleep(0.02)
+        raise SettingError(f"{self.path} is being written by another process; wait for it, or choose another path")
+
+    @property
+    def being_written(self) -> bool:
+        held = self._held(fcntl.LOCK_SH) if self.path.is_dir() else None
+        if held:
+            held.close()
+        return self.path.is_dir() and held is None
+
+    def _held(self, kind: int) -> Lock | None:
+        held = _Handle(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
+        try:
+            fcntl.flock(held.number, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.close()
+            return None
+        return held
+
+    def _inside(self, key: str) -> Path:
+        """The path of a key, which no link may lead elsewhere."""
+        path = os.path.join(self._root, key)  # noqa: PTH118  pathlib would take `..` for a name
+        if os.path.realpath(path) != path:
+            raise SettingError(f"{self.path}/{key} is a link or leads out of the folder, and is not followed")
+        return Path(path)
+
+
+class _Handle:
+    """An open file descriptor that is closed once."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+    def close(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+        self.number = -1
+
+    __del__ = close
+
+
+class RemoteFolder:
+    """A folder at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
+
+    A killed writer leaves its lock, which the user must remove; two writers that begin in one moment both pass.
+    """
+
+    def __init__(self, url: str):
+        from fsspec.core import url_to_fs
+
+        try:
+            self.fs, self.root = url_to_fs(url.rstrip("/"), use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise SettingError(f"{url} can't be reached ({error}); install what its protocol needs") from None
+        self.path = url.rstrip("/")
+
+    def open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self.fs.cat_file(f"{self.root}/{key}"))
+
+    def put(self, key: str, data: bytes) -> None:
+        self.fs.pipe_file(f"{self.root}/{key}", data)
+
+    def names(self, key: str) -> list[str]:
+        try:
+            found = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def remove(self, key: str) -> None:
+        self.fs.rm_file(f"{self.root}/{key}")
+
+    def lock(self) -> Lock:
+        if self.being_written:
+            raise SettingError(
+                f"{self.path} is being written by another process; if none does, remove {self.path}.lock"
+            )
+        self.fs.pipe_file(f"{self.root}.lock", f"{os.uname().nodename} {os.getpid()}\n".encode())
+        return _Object(self)
+
+    @property
+    def being_written(self) -> bool:
+        return self.fs.exists(f"{self.root}.lock")
+
+
+class _Object:
+    """The lock of a remote folder."""
+
+    def __init__(self, folder: RemoteFolder):
+        self._folder = folder
+
+    def close(self) -> None:
+        if self._folder and self._folder.being_written:
+            self._folder.fs.rm_file(f"{self._folder.root}.lock")
+        self._folder = None
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Puts data where path is, so that a reader finds the old or the new, never a part, even after a power cut.
+
+    Raises:
+        OSError: no room, or no permission; what was there is untouched and no temporary file is left.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # never through a link that lay there
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Makes the names in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it, for good."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)

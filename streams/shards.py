@@ -1,0 +1,202 @@
+"""How arrays of frames lie on disk: Zarr v3 shards of zstd chunks, each with its CRC-32C.
+
+Any Zarr reader opens them. We write and read them ourselves, because zarr-python returns black for a chunk that is
+missing, runs whatever codec the metadata names, and takes six times as long as zstd for a shard of 1,024 frames.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from google_crc32c import value as crc32c
+from numcodecs import zstd
+
+LEVEL = 1  # of zstd: a rendered frame is hardly smaller at 3, and takes twice as long
+CHUNK_STEPS, SHARD_FRAMES, CHUNK_BYTES = 16, 1024, 48 * 1024
+TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
+LARGEST = 1 << 31  # bytes of a shard's worth of frames
+ABSENT = np.uint64(2**64 - 1)
+CRC, ENTRY = 4, 16  # bytes
+
+
+class Damaged(ValueError):
+    """What is stored is not what was written."""
+
+
+class Layout(NamedTuple):
+    """How one array (T, N, ...) lies on disk."""
+
+    name: str  # images, episode, factors/category, ...
+    kind: str  # of the numbers: one of TYPES
+    shard: tuple[int, ...]  # (steps, N, ...) that a file holds
+    chunk: tuple[int, ...]  # (steps, worlds, ...) that are compressed together
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """How many chunks of a shard follow each other in time, and lie side by side."""
+        return self.shard[0] // self.chunk[0], self.shard[1] // self.chunk[1]
+
+    def key(self, number: int) -> str:
+        """The file of a shard."""
+        return "/".join([self.name, "c", str(number), *("0" for _ in self.shard[1:])])
+
+
+def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
+    """Where arrays of these types and shapes of one step (N, ...) go; `images` is (N, H, W, 3).
+
+    A chunk of images is 16 steps of one world, or of so many that it pays to compress them; a shard holds all worlds
+    for at least 16 steps and about 1,024 frames.
+    """
+    worlds, frame = rows["images"][1][0], int(np.prod(rows["images"][1][1:]))
+    steps = CHUNK_STEPS * max(1, round(SHARD_FRAMES / (CHUNK_STEPS * worlds)))
+    wanted = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))
+    side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(wanted, 1))
+    return {
+        name: Layout(name, kind, (steps, *row), (CHUNK_STEPS, side, *row[1:]) if name == "images" else (steps, *row))
+        for name, (kind, row) in rows.items()
+    }
+
+
+def document(layout: Layout, steps: int) -> dict[str, Any]:
+    """The array's zarr.json while it is so many steps long."""
+    wide = {"configuration": {"endian": "little"}}
+    number = {"name": "bytes"} | ({} if layout.kind in ("bool", "int8", "uint8") else wide)
+    codecs = [number, {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}, {"name": "crc32c"}]
+    sharding = {
+        "chunk_shape": list(layout.chunk),
+        "codecs": codecs,
+        "index_codecs": [{"name": "bytes", **wide}, {"name": "crc32c"}],
+        "index_location": "end",
+    }
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [steps, *layout.shard[1:]],
+        "data_type": layout.kind,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(layout.shard)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": False if layout.kind == "bool" else 0,
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "attributes": {},
+        "dimension_names": _names(layout),
+        "storage_transformers": [],
+    }
+
+
+def layout_of(name: str, found: dict[str, Any]) -> tuple[Layout, int]:
+    """The layout and length that an array's zarr.json tells of, which must be one that `document` would have written.
+
+    Raises:
+        ValueError: it is not; the message is what is wrong with it.
+    """
+    try:
+        shard = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
+        chunk = tuple(found["codecs"][0]["configuration"]["chunk_shape"])
+        layout, steps = Layout(name, found["data_type"], shard, chunk), found["shape"][0]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError("is no array of chunks in shards") from None
+    if layout.kind not in TYPES:
+        raise ValueError(f"has numbers of type {layout.kind}; known are {', '.join(TYPES)}")
+    sizes = (*shard, *chunk, steps + 1) if type(steps) is int else (0,)
+    if not all(type(size) is int and size > 0 for size in sizes) or len(shard) != len(chunk) or len(shard) < 2:
+        raise ValueError(f"has shards of shape {shard} and chunks of shape {chunk}")
+    if any(whole % part for whole, part in zip(shard, chunk, strict=True)) or shard[2:] != chunk[2:]:
+        raise ValueError(f"has chunks of shape {chunk}, which do not make up shards of shape {shard}")
+    if np.prod(shard, dtype=float) * np.dtype(layout.kind).itemsize > LARGEST:
+        raise ValueError(f"has shards of shape {shard}, more than {LARGEST >> 20} MiB")
+    expected = document(layout, steps)
+    for key in expected.keys() - {"attributes", "dimension_names"}:
+        if _plain(found.get(key, [])) != _plain(expected[key]):
+            raise ValueError(f"has {key} {found.get(key)}, and only {expected[key]} is read")
+    return layout, steps
+
+
+def encode(layout: Layout, steps: np.ndarray) -> bytes:
+    """A shard file of steps (S, N, ...), S at most the shard's; the last chunk is filled up with zeros."""
+    times, sides = layout.grid
+    index = np.full((times * sides, 2), ABSENT, np.uint64)
+    short = -len(steps) % layout.chunk[0]
+    steps = np.concatenate([steps, np.zeros((short, *steps.shape[1:]), steps.dtype)]) if short else steps
+    parts, place = [], 0
+    for number in range(len(steps) // layout.chunk[0] * sides):
+        time, side = divmod(number, sides)
+        cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
+        packed = _sealed(zstd.compress(cut.reshape(-1).view(np.uint8), LEVEL))
+        index[number] = place, len(packed)
+        parts.append(packed)
+        place += len(packed)
+    return b"".join([*parts, _sealed(index.astype("<u8").tobytes())])
+
+
+def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Chunks of a shard file by their numbers, each with its own: shape `layout.chunk`, to be used before the next.
+
+    Raises:
+        Damaged: with the number of the chunk, as soon as one is not what was written.
+    """
+    size, chunks = file.seek(0, 2), int(np.prod(layout.grid))
+    start = size - chunks * ENTRY - CRC
+    if start < 0:
+        raise Damaged("the file is cut short")
+    file.seek(start)
+    index = _opened(file.read(), "the index").view("<u8").reshape(chunks, 2)
+    first, past = _span(index, numbers, size=start)
+    whole = None
+    if 2 * index[numbers, 1].sum() > past - first:  # most of what lies there is wanted: one read
+        file.seek(first)
+        whole = memoryview(file.read(past - first))
+    out = np.empty(layout.chunk, layout.kind)
+    for number in numbers:
+        place, length = (int(part) for part in index[number])
+        if whole is None:
+            file.seek(place)
+        packed = file.read(length) if whole is None else whole[place - first : place - first + length]
+        try:
+            zstd.decompress(_opened(packed, f"chunk {number}"), out.reshape(-1).view(np.uint8))
+        except RuntimeError as error:
+            raise Damaged(f"chunk {number} does not decompress ({error})") from None
+        yield int(number), out
+
+
+def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, int]:
+    """From where to where the chunks lie in the file."""
+    places, lengths = index[numbers, 0], index[numbers, 1]
+    if (places == ABSENT).any():
+        raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
+    ends = places + lengths
+    wrong = (ends > size) | (lengths > size) | (lengths <= CRC)
+    if wrong.any():
+        raise Damaged(f"chunk {numbers[int(wrong.argmax())]} lies outside the file")
+    return int(places.min()), int(ends.max())
+
+
+def _sealed(data: bytes) -> bytes:
+    return data + crc32c(data).to_bytes(CRC, "little")
+
+
+def _opened(data: bytes, what: str) -> np.ndarray:
+    """The data before its checksum, as bytes, if it is sound."""
+    found = np.frombuffer(data, np.uint8)
+    if crc32c(found[:-CRC]).to_bytes(CRC, "little") != found[-CRC:].tobytes():
+        raise Damaged(f"{what} has a wrong checksum")
+    return found[:-CRC]
+
+
+def _slice(number: int, width: int) -> slice:
+    return slice(number * width, (number + 1) * width)
+
+
+def _names(layout: Layout) -> list[str]:
+    if layout.name == "images":
+        return ["time", "world", "y", "x", "channel"]
+    own = layout.name.rpartition("/")[2]
+    return ["time", "world", *(f"{own}_{axis}" for axis in range(len(layout.shard) - 2))]
+
+
+def _plain(value: Any) -> Any:
+    """JSON less what means nothing: the level of compression, whether a number is 0 or 0.0."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items() if key != "level"}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

@@ -1,0 +1,30 @@
+"""What numbers and frames depend on besides the settings."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("contiguity", "torch", "torchvision", "kornia", "gymnasium", "warp-lang", "zarr", "hydra-core", "numpy")
+
+
+def versions() -> dict[str, Any]:
+    """What the numbers depend on besides the settings."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "commit": _commit(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,19 +1,29 @@
 """From settings to a learner: network x loss x feedback x schedule."""
 
+from inspect import signature
 from typing import Any
 
 import torch
 
 from envs.errors import SettingError, unknown
-from learners import layerwise
 from learners.end_to_end import EndToEnd, Learner, Untrained
-from learners.layerwise import LayerWise
-from learners.losses import Hinge
+from learners.layerwise import SCHEDULES, LayerWise
+from learners.losses import build_losses
 from learners.named import named
 from learners.networks import SPECS, Network, Spec
+from learners.steps import Steps
 from learners.target_prop import INVERSE_LOSSES, TargetProp
 
-SCHEDULES = ("end_to_end", "greedy", "random", "simultaneous", "target_prop", "untrained")
+RULES = {
+    "end_to_end": EndToEnd,
+    **dict.fromkeys(SCHEDULES, LayerWise),
+    "target_prop": TargetProp,
+    "untrained": Untrained,
+}
+WITHOUT_FEEDBACK = {
+    "target_prop": "target propagation, which sends back targets, not errors",
+    "untrained": "a network that does not learn",
+}
 
 
 def build_learner(
@@ -23,50 +33,41 @@ def build_learner(
     loss: dict[str, Any],
     schedule: str,
     feedback: str,
-    lr: float,
     updates: int,
     seed: int,
     device: torch.device,
-    **targets: Any,
+    **settings: Any,
 ) -> Learner:
     """A learner at its start. `updates` is how many are planned, which greedy schedules share out.
+
+    `network`, `schedule` and the loss's `kind` are names of ours or dotted paths (see examples/). `settings` are those
+    of Steps, and the rule's own.
 
     Raises:
         SettingError: an unknown name, or a combination that makes no sense, with the reason.
     """
-    if schedule not in SCHEDULES:
-        raise unknown("learner.schedule", schedule, SCHEDULES)
-    useless = {
-        "target_prop": "target propagation, which sends back targets, not errors",
-        "untrained": "a network that does not learn",
-    }
-    if schedule in useless and feedback != "backprop":
-        raise SettingError(f"learner.feedback={feedback} has no use in {useless[schedule]}; leave it out")
-    if targets and schedule != "target_prop":
-        raise SettingError(f"learner.{next(iter(targets))} is a setting of target propagation; set learner=dtp")
-    if schedule == "target_prop":
-        _check_targets(named("network.name", network, SPECS), size=size, **targets)
-    heads = "every" if schedule in ("greedy", "random", "simultaneous") else "top"
-    net = Network(network, size=size, feedback=feedback, heads=heads, seed=seed)
+    rule = named("learner.schedule", schedule, RULES)
+    if schedule in WITHOUT_FEEDBACK and feedback != "backprop":
+        raise SettingError(f"learner.feedback={feedback} has no use in {WITHOUT_FEEDBACK[schedule]}; leave it out")
+    steps = Steps(**{name: settings.pop(name) for name in list(settings) if name in Steps.__dataclass_fields__})
+    if rule is LayerWise:
+        blocks = len(named("network.name", network, SPECS).blocks)
+        _refuse_others(settings, SCHEDULES[schedule], schedule)
+        settings = {"schedule": SCHEDULES[schedule](blocks, updates=updates, seed=seed, **settings)}
+    _refuse_others(settings, rule, schedule)
+    if rule is TargetProp:
+        _check_targets(named("network.name", network, SPECS), size=size, **settings)
+    net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
-    rule = {"loss": Hinge(**loss), "lr": lr}
-    blocks = len(net.blocks)
-    if schedule == "greedy":
-        if updates < blocks:
-            raise SettingError(
-                f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
-                f"blocks; try run.frames of at least {blocks} x env.num_worlds"
-            )
-        return LayerWise(net, **rule, schedule=layerwise.greedy(blocks, updates=updates))
-    if schedule == "random":
-        return LayerWise(net, **rule, schedule=layerwise.random(blocks, seed=seed))
-    if schedule == "simultaneous":
-        return LayerWise(net, **rule, schedule=layerwise.simultaneous(blocks))
-    if schedule == "target_prop":
-        learner = TargetProp(net, **rule, **targets, seed=seed)
-        learner.inverses.to(device, memory_format=torch.channels_last)
-        return learner
-    return (EndToEnd if schedule == "end_to_end" else Untrained)(net, **rule)
+    losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed).to(device)
+    return rule(net, losses, steps=steps, seed=seed, **settings)
+
+
+def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:
+    """Refuses settings that a rule does not have."""
+    for name in settings:
+        if name not in signature(of).parameters:
+            raise SettingError(f"learner.{name} is no setting of learner.schedule={schedule}; leave it out")
 
 
 def _check_targets(

@@ -3,25 +3,36 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from learners.losses import Report
 from learners.networks import Network, prepared
+from learners.steps import Steps
 from streams.types import Pairs
 
 
 class Learner:
-    """What all rules share: a network, its loss, one Adam, and a count of updates. Rules say what an update is."""
+    """What all rules share: a network, a loss for each head, an optimiser, a count of updates."""
 
-    def __init__(self, network: Network, loss, *, lr: float):
-        self.network, self.loss = network, loss
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
+    heads = "top"  # which blocks have one: top, or every
+
+    def __init__(self, network: Network, losses: nn.ModuleList, *, steps: Steps, seed: int = 0):
+        """Whatever a rule draws is a function of (seed, name, update)."""
+        self.network, self.losses, self.steps, self.seed = network, losses, steps, seed
+        self.optimiser = steps.optimiser_of([*network.parameters(), *losses.parameters()])
         self.updates = 0
+
+    @property
+    def loss(self):
+        """The loss at the top."""
+        return self.losses[-1]
 
     def update(self, pairs: Pairs) -> Report:
         """One step of learning from a batch of pairs; detached scalars, of which `loss` is always one."""
         self.optimiser.zero_grad()
         report = self.learn(pairs)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.steps.lr_at(self.updates)
         self.optimiser.step()
         self.updates += 1
         return report
@@ -37,13 +48,13 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""
-        parts = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        parts = {name: getattr(self, name).state_dict() for name in ("network", "losses", "optimiser")}
         return parts | {"updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next update is the one that followed the saved ones."""
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name in ("network", "losses", "optimiser"):
+            getattr(self, name).load_state_dict(state[name])
         self.updates = state["updates"]
 
 
@@ -53,7 +64,7 @@ class EndToEnd(Learner):
     def learn(self, pairs: Pairs) -> Report:
         with torch.set_grad_enabled(not self.loss.blocked):  # a remembered view needs no way back
             u = self.embed(pairs.first)
-        loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode)
+        loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
         loss.backward()
         return report
 
@@ -71,4 +82,5 @@ class Untrained(EndToEnd):
     def update(self, pairs: Pairs) -> Report:
         self.updates += 1
         with torch.no_grad():
-            return self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode)[1]
+            u, v = self.embed(pairs.first), self.embed(pairs.second)
+            return self.loss(u, v, episode=pairs.episode, gap=pairs.gap)[1]

@@ -8,7 +8,9 @@ above the last that learns are not run.
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
+from envs.errors import SettingError
 from learners.end_to_end import Learner
 from learners.losses import Report
 from learners.networks import Network, prepared
@@ -18,8 +20,13 @@ from streams.types import Pairs
 Schedule = Callable[[int], range]  # the update's number to the blocks that learn, counted from 0
 
 
-def greedy(blocks: int, *, updates: int) -> Schedule:
+def greedy(blocks: int, *, updates: int, seed: int = 0) -> Schedule:
     """Block l learns in the l-th of equal shares of so many updates; the last goes on afterwards."""
+    if updates < blocks:
+        raise SettingError(
+            f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
+            f"blocks; try run.frames of at least {blocks} x env.num_worlds"
+        )
 
     def schedule(update: int) -> range:
         block = min(update * blocks // updates, blocks - 1)
@@ -28,7 +35,7 @@ def greedy(blocks: int, *, updates: int) -> Schedule:
     return schedule
 
 
-def random(blocks: int, *, seed: int) -> Schedule:
+def random(blocks: int, *, seed: int, updates: int = 0) -> Schedule:
     """One block an update, uniform, a function of (seed, update)."""
 
     def schedule(update: int) -> range:
@@ -38,33 +45,40 @@ def random(blocks: int, *, seed: int) -> Schedule:
     return schedule
 
 
-def simultaneous(blocks: int) -> Schedule:
+def simultaneous(blocks: int, *, updates: int = 0, seed: int = 0) -> Schedule:
     """Every block at every update."""
     return lambda update: range(blocks)
+
+
+SCHEDULES = {"greedy": greedy, "random": random, "simultaneous": simultaneous}
 
 
 class LayerWise(Learner):
     """Every block learns from its own head's loss; its input is detached."""
 
-    def __init__(self, network: Network, loss, *, lr: float, schedule: Schedule):
-        super().__init__(network, loss, lr=lr)
+    heads = "every"
+
+    def __init__(self, network: Network, losses: nn.ModuleList, *, schedule: Schedule, **more):
+        super().__init__(network, losses, **more)
         self.schedule = schedule
 
     def learn(self, pairs: Pairs) -> Report:
         learning = self.schedule(self.updates)
         a, b = prepared(pairs.first), prepared(pairs.second)
         report, total = {}, 0.0
-        for number, (block, head) in enumerate(zip(self.network.blocks, self.network.heads, strict=True)):
+        for number, (block, head, criterion) in enumerate(
+            zip(self.network.blocks, self.network.heads, self.losses, strict=True)
+        ):
             if number == learning.stop:
                 break
             learns = number in learning
-            with torch.set_grad_enabled(learns and not self.loss.blocked):  # a remembered view needs no way back
+            with torch.set_grad_enabled(learns and not criterion.blocked):  # a remembered view needs no way back
                 a = block(a.detach())
                 u = head(a) if learns else None
             with torch.set_grad_enabled(learns):
                 b = block(b.detach())
             if learns:
-                loss, found = self.loss(u, head(b), episode=pairs.episode)
+                loss, found = criterion(u, head(b), episode=pairs.episode, gap=pairs.gap)
                 total = total + loss
                 report |= {f"block{number + 1}/{name}": value for name, value in found.items()}
         total.backward()

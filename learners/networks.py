@@ -60,9 +60,9 @@ SPECS: dict[str, Spec] = {
 class Head(nn.Module):
     """Flattened block output to an embedding of 64 dimensions (Tang et al. 2022): linear, and with conv4 a tanh."""
 
-    def __init__(self, features: int, *, squash: bool, **drawn):
+    def __init__(self, features: int, *, squash: bool, **weights):
         super().__init__()
-        self.linear = Linear((EMBEDDING, features), **drawn)
+        self.linear = Linear((EMBEDDING, features), **weights)
         self.squash = squash
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,16 +94,18 @@ class Network(nn.Module):
             layers = []
             for layer in block:
                 if isinstance(layer, int):
-                    drawn = _drawn(seed, f"block{number}/layer{len(layers)}", feedback=feedback, gain=spec.gain)
-                    layers.append(Conv((layer, channels, 3, 3), **drawn))
+                    where = f"block{number}/layer{len(layers)}"
+                    layers.append(
+                        Conv((layer, channels, 3, 3), **drawn(seed, where, feedback=feedback, gain=spec.gain))
+                    )
                     channels = layer
                 else:
                     layers.append(layer(channels) if callable(layer) else named("network layer", layer, LAYERS)())
             size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
             if heads == "every" or number == len(spec.blocks):
-                drawn = _drawn(seed, f"head{number}", feedback=feedback)
-                self.heads.append(Head(channels * size * size, squash=spec.squash, **drawn))
+                weights = drawn(seed, f"head{number}", feedback=feedback)
+                self.heads.append(Head(channels * size * size, squash=spec.squash, **weights))
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to (B, D): what the network is scored by."""
@@ -123,6 +125,7 @@ def flat(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def _drawn(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:
+def drawn(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:
+    """What a layer's weights are drawn with: keywords of Layer, a function of (seed, where)."""
     generators = generator(seed, f"weights/{where}"), generator(seed, f"feedback/{where}")
     return {"feedback": feedback, "generators": generators, "gain": gain}

@@ -90,21 +90,21 @@ class TargetProp(Learner):
     def __init__(
         self,
         network: Network,
-        loss,
+        losses: nn.ModuleList,
         *,
-        lr: float,
         alpha: float,
         noise: float,
         inverse_lr: float,
         inverse_steps: int,
         inverse_loss: str,
-        seed: int,
+        **more,
     ):
         """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update."""
-        super().__init__(network, loss, lr=lr)
-        self.alpha, self.noise, self.inverse_steps, self.seed = alpha, noise, inverse_steps, seed
+        super().__init__(network, losses, **more)
+        self.alpha, self.noise, self.inverse_steps = alpha, noise, inverse_steps
         self.inverse_error = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
-        self.inverses = inverses_of(network.spec, seed=seed)
+        device = next(network.parameters()).device
+        self.inverses = inverses_of(network.spec, seed=self.seed).to(device, memory_format=torch.channels_last)
         self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr, fused=True)
 
     def learn(self, pairs: Pairs) -> Report:
@@ -115,7 +115,7 @@ class TargetProp(Learner):
         top = h[-1].detach().requires_grad_()
         z = head(top)
         views = (u, z) if blocked else z.chunk(2)
-        loss, report = self.loss(*views, episode=pairs.episode)
+        loss, report = self.loss(*views, episode=pairs.episode, gap=pairs.gap)
         loss.backward()  # teaches the head, and tells the top activity which way to go
         below = [activity.detach() for activity in h]
         targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))

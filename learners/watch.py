@@ -136,7 +136,7 @@ def end_to_end(copy: Learner) -> Learner:
 def by_backprop(learner: Learner) -> Learner:
     """A copy whose errors cross every layer by its own weights."""
     copy = deepcopy(learner)
-    for layer in copy.network.modules():
+    for layer in [*copy.network.modules(), *copy.losses.modules()]:
         if isinstance(layer, Layer):
             layer.feedback = "backprop"
     return copy

@@ -50,7 +50,12 @@ class LearnerSettings:
     name: str = MISSING
     schedule: str = "end_to_end"  # end_to_end, greedy, random, simultaneous, target_prop or untrained
     feedback: str = "backprop"  # backprop, random, updated or sign
-    lr: float = 1e-3  # of Adam
+    lr: float = 1e-3  # learning rate
+    optimiser: str = "adam"  # or adamw, sgd, rmsprop, adagrad, adadelta, adamax, nadam, radam
+    momentum: float = 0.0  # of sgd and rmsprop
+    weight_decay: float = 0.0  # with feedback=updated this is Kolen and Pollack's rule
+    lr_law: str = "constant"  # or inverse_sqrt: after the warm-up it falls as one over the root of the updates
+    warmup: int = 0  # updates in which the learning rate rises to lr
 
 
 @dataclass
@@ -69,12 +74,51 @@ class HingeSettings:
     """loss=hinge"""
 
     name: str = "hinge"
+    kind: str = "hinge"  # which loss it is; the name is a label
     anchors: str = "both"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
     positive_margin: float = 1.0
     negative_margin: float = 3.0
     blocked: bool = False  # the gradient block: the earlier view is remembered activity
     negatives: int = 0  # other rows each anchor is kept from; 0 for all
     average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
+
+
+@dataclass
+class NTXentSettings:
+    """loss=ntxent, SimCLR's"""
+
+    name: str = "ntxent"
+    kind: str = "ntxent"
+    temperature: float = 0.5
+
+
+@dataclass
+class ClappSettings:
+    """loss=clapp"""
+
+    name: str = "clapp"
+    kind: str = "clapp"
+    blocked: bool = True  # no error goes through the earlier view
+
+
+@dataclass
+class BarlowTwinsSettings:
+    """loss=barlow_twins"""
+
+    name: str = "barlow_twins"
+    kind: str = "barlow_twins"
+    redundancy: float = 5e-3  # weight of what different dimensions share
+
+
+@dataclass
+class VICRegSettings:
+    """loss=vicreg"""
+
+    name: str = "vicreg"
+    kind: str = "vicreg"
+    invariance: float = 25.0  # weight of the distance between the two views
+    variance: float = 25.0  # weight of stds that are less than 1
+    covariance: float = 1.0  # weight of what different dimensions share
 
 
 @dataclass
@@ -124,7 +168,7 @@ class Settings:
     stream: StreamSettings = MISSING
     pairs: PairsSettings = MISSING
     learner: LearnerSettings = MISSING
-    loss: HingeSettings = MISSING
+    loss: Any = MISSING
     network: NetworkSettings = MISSING
     eval: EvalSettings = field(default_factory=EvalSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
@@ -144,6 +188,10 @@ SCHEMAS = {
     ("learner", "rule_schema"): LearnerSettings,
     ("learner", "target_prop_schema"): TargetPropSettings,
     ("loss", "hinge_schema"): HingeSettings,
+    ("loss", "ntxent_schema"): NTXentSettings,
+    ("loss", "clapp_schema"): ClappSettings,
+    ("loss", "barlow_twins_schema"): BarlowTwinsSettings,
+    ("loss", "vicreg_schema"): VICRegSettings,
     ("network", "network_schema"): NetworkSettings,
 }
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself

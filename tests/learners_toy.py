@@ -20,8 +20,13 @@ RULES = {
 TARGETS = {"alpha": 0.5, "noise": 0.3, "inverse_lr": 1e-3, "inverse_steps": 1, "inverse_loss": "reconstruction"}
 
 
+STEPS = ("optimiser", "momentum", "weight_decay", "lr_law", "warmup")
+
+
 def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
+    """A learner by the name of its rule; what is no setting of its steps is one of its loss."""
     schedule, feedback = RULES[rule]
+    steps = {name: loss.pop(name) for name in STEPS if name in loss}
     more = {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
     return build_learner(
         network="conv4",
@@ -33,6 +38,7 @@ def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
         updates=updates,
         seed=seed,
         device=torch.device("cpu"),
+        **steps,
         **more,
     )
 

@@ -7,6 +7,7 @@ from learners_toy import RULES, TARGETS, batches, learner, same, weights
 from envs.errors import SettingError
 from learners import networks
 from learners.build import build_learner
+from learners.losses.build import LOSSES as KINDS
 
 LEARNING = [rule for rule in RULES if rule != "none"]
 
@@ -72,7 +73,7 @@ def test_features_are_the_last_block_whatever_the_rule():
     [
         ("learner.schedule=greedily", {"schedule": "greedily"}),
         ("learner.feedback=random has no use", {"schedule": "target_prop", "feedback": "random"}),
-        ("learner.alpha is a setting of target propagation", {"alpha": 0.1}),
+        ("learner.alpha is no setting of learner.schedule=end_to_end", {"alpha": 0.1}),
         ("network.name=conv5", {"network": "conv5"}),
         ("env.size=8", {"size": 8}),
         ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
@@ -111,7 +112,7 @@ RULES_OF_THE_PRODUCT = [
     *(("target_prop", "backprop", TARGETS | {"inverse_loss": name}) for name in ("reconstruction", "ldrl")),
     ("untrained", "backprop", {}),
 ]
-LOSSES = [{}, {"anchors": "both", "blocked": False, "average": "violators"}]
+LOSSES = [{"anchors": "both", "blocked": False, "average": "violators"}, *({"kind": kind} for kind in KINDS)]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_layer_wise_with_one_block_is_end_to_end():
     one, end = learner("dgl"), learner("urf")
     for rule in (one, end):
         rule.network.blocks, rule.network.heads = rule.network.blocks[:1], learner("dgl").network.heads[:1]
-        rule.optimiser = torch.optim.Adam(rule.network.parameters(), lr=1e-3)
+        rule.losses, rule.optimiser = rule.losses[:1], torch.optim.Adam(rule.network.parameters(), lr=1e-3)
     one.schedule = simultaneous(1)
     for batch in pairs:
         assert torch.equal(one.update(batch)["loss"], end.update(batch)["loss"])

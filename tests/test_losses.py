@@ -1,10 +1,13 @@
 import itertools
+from math import exp, log, sqrt
 
+import numpy as np
 import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.losses import Hinge
+from learners.losses import Hinge, build_losses
+from learners.losses.equations import barlow_twins, ntxent, vicreg
 
 ROWS = 7
 EPISODE = torch.tensor([0, 1, 2, 2, 3, 4, 5])  # two rows of one episode
@@ -92,3 +95,132 @@ def test_rows_of_one_episode_alone_make_no_negatives_and_no_nan():
 def test_a_loss_that_means_nothing_is_refused_by_name(setting, more):
     with pytest.raises(SettingError, match=f"loss.{setting}"):
         Hinge(**more)
+
+
+def made(feedback="backprop", seed=0, **settings):
+    return build_losses(settings, heads=1, feedback=feedback, seed=seed)[0]
+
+
+def apart(u, v):
+    """Rows that all show different episodes, as numpy."""
+    return u.detach().numpy(), v.detach().numpy(), torch.arange(len(u))
+
+
+def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows():
+    u, v = embeddings(0.4)
+    Hinge(blocked=False)(u, v, episode=EPISODE)[0].backward()
+    a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
+    distance = (a[:, None] - b).abs().sum(2)  # by way of (B, B, D)
+    push = torch.relu(3 - distance) * (EPISODE[:, None] != EPISODE)
+    (torch.relu(distance.diagonal() - 1) + push.sum(1)).mean().backward()
+    assert torch.allclose(u.grad, a.grad, atol=1e-12)
+    assert torch.allclose(v.grad, b.grad, atol=1e-12)
+
+
+@pytest.mark.parametrize("spread", [0.2, 2.0])
+def test_ntxent_is_its_double_loop_over_all_rows_of_other_episodes(spread):
+    u, v = embeddings(spread)
+    z = [row / np.linalg.norm(row) for row in torch.cat([u, v]).detach().numpy()]
+    episode, total = EPISODE.tolist() * 2, 0.0
+    for i in range(2 * ROWS):
+        j = (i + ROWS) % (2 * ROWS)
+        others = [k for k in range(2 * ROWS) if k == j or episode[k] != episode[i]]
+        total -= log(exp(z[i] @ z[j] / 0.3) / sum(exp(z[i] @ z[k] / 0.3) for k in others))
+    assert ntxent(u, v, episode=EPISODE, temperature=0.3).item() == pytest.approx(total / (2 * ROWS), abs=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.2, 2.0])
+def test_barlow_twins_is_the_correlation_of_the_two_views_against_the_identity(spread):
+    u, v = embeddings(spread)
+    a, b, episode = apart(u, v)
+    a, b = ((z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5) for z in (a, b))
+    total = 0.0
+    for i, j in itertools.product(range(5), range(5)):
+        c = sum(a[row, i] * b[row, j] for row in range(ROWS)) / ROWS
+        total += (1 - c) ** 2 if i == j else 0.1 * c**2
+    assert barlow_twins(u, v, episode=episode, redundancy=0.1).item() == pytest.approx(total, abs=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.2, 2.0])
+def test_vicreg_is_the_sum_of_its_three_terms(spread):
+    u, v = embeddings(spread)
+    a, b, episode = apart(u, v)
+    alike = sum((x - y) ** 2 for x, y in zip(a.flat, b.flat, strict=True)) / a.size
+    spread = covaried = 0.0
+    for z in (a, b):
+        spread += sum(max(0.0, 1 - sqrt(z[:, i].var(ddof=1) + 1e-4)) for i in range(5)) / 5 / 2
+        c = np.cov(z.T)
+        covaried += sum(c[i, j] ** 2 for i, j in itertools.product(range(5), range(5)) if i != j) / 5
+    found = vicreg(u, v, episode=episode, invariance=3.0, variance=2.0, covariance=0.5).item()
+    assert found == pytest.approx(3 * alike + 2 * spread + 0.5 * covaried, abs=1e-6)
+
+
+def clapp_loop(u, w, v):
+    total = 0.0
+    for i in range(ROWS):
+        score = [float(v[j] @ w @ u[i]) for j in range(ROWS)]
+        others = [j for j in range(ROWS) if EPISODE[j] != EPISODE[i]]
+        total += max(0.0, 1 - score[i]) + sum(max(0.0, 1 + score[j]) for j in others) / len(others)
+    return total / ROWS
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.5])
+def test_clapp_is_its_double_loop_and_its_weights_learn(spread):
+    loss = made(kind="clapp").double()
+    draws = torch.Generator().manual_seed(0)
+    u, v = spread * torch.randn(2, ROWS, 64, dtype=torch.float64, generator=draws)
+    w = loss.prediction.weight
+    found, report = loss(u, v, episode=EPISODE)
+    assert found.item() == pytest.approx(clapp_loop(u.numpy(), w.detach().numpy(), v.numpy()), rel=1e-9)
+    assert 0 <= report["active"] <= 1
+    found.backward()
+    moved = w.detach().clone()
+    moved[3, 5] += 1e-6
+    slope = (clapp_loop(u.numpy(), moved.numpy(), v.numpy()) - found.item()) / 1e-6
+    assert w.grad[3, 5].item() == pytest.approx(slope, abs=1e-6)
+
+
+def test_clapps_error_reaches_the_earlier_view_through_the_feedback_of_its_weights_or_not_at_all():
+    views = 0.1 * torch.randn(2, ROWS, 64)
+    errors = {}
+    for blocked, feedback in ((True, "backprop"), (False, "backprop"), (False, "random")):
+        u = views[0].clone().requires_grad_()
+        made(kind="clapp", feedback=feedback, blocked=blocked)(u, views[1], episode=EPISODE)[0].backward()
+        errors[blocked, feedback] = u.grad
+    assert errors[True, "backprop"] is None
+    assert not torch.allclose(errors[False, "backprop"], errors[False, "random"])
+
+
+@pytest.mark.parametrize("kind", ["ntxent", "barlow_twins", "vicreg", "clapp"])
+def test_each_loss_is_finite_where_all_rows_show_one_episode_and_where_views_are_equal(kind):
+    u = torch.randn(ROWS, 64)
+    for v in (u, u + 0.1):
+        loss, report = made(kind=kind)(u, v, episode=torch.zeros(ROWS, dtype=torch.int64))
+        assert torch.isfinite(loss)
+        assert all(torch.isfinite(value) for value in report.values())
+
+
+def test_every_head_has_its_own_weights_of_a_loss_and_seeds_differ():
+    a, b = build_losses({"kind": "clapp"}, heads=2, feedback="updated", seed=0)
+    assert not torch.equal(a.prediction.weight, b.prediction.weight)
+    assert not torch.equal(a.prediction.weight, made(kind="clapp", seed=1).prediction.weight)
+
+
+def two(u, v, *, episode):
+    return torch.stack([u.mean(), v.mean()])
+
+
+@pytest.mark.parametrize(
+    ("told", "settings"),
+    [
+        ("loss.kind=hinges is unknown; did you mean hinge", {"kind": "hinges"}),
+        ("loss.kind=nowhere.at_all cannot be imported", {"kind": "nowhere.at_all"}),
+        ("loss.margin is no setting of Hinge", {"kind": "hinge", "margin": 1}),
+        ("loss.margin is no setting of vicreg", {"kind": "vicreg", "margin": 1}),
+        ("loss.temperature=0", {"kind": "ntxent", "temperature": 0}),
+        ("two must return the loss as a tensor without axes", {"kind": f"{__name__}.two"}),
+    ],
+)
+def test_a_loss_that_cannot_work_is_refused_before_any_work(told, settings):
+    with pytest.raises(SettingError, match=told):
+        made(**settings)

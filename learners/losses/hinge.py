@@ -1,13 +1,10 @@
-"""What a pair should look like: losses of embeddings u (B, D) of the first views and v (B, D) of the second."""
-
-from dataclasses import dataclass
+"""The contrastive hinge: a pair nearer than one margin, rows of different episodes further apart than another."""
 
 import torch
 from torch import Tensor
 
 from envs.errors import SettingError, unknown
-
-Report = dict[str, Tensor]  # detached scalars
+from learners.losses.base import Loss, Report
 
 
 def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, loss: "Hinge") -> Tensor:
@@ -23,42 +20,46 @@ def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, los
     return (pull + push.sum(1)).mean()
 
 
-@dataclass(frozen=True)
-class Hinge:
+class Hinge(Loss):
     """The contrastive hinge in the paper's forms. Distances are L1; rows of one episode are no negatives of each other.
 
     Raises:
         SettingError: a value that means nothing, when it is made.
     """
 
-    name: str = "hinge"
-    anchors: str = "first"  # first: u_i against all v_j. both: every row of u and v against all the others
-    positive_margin: float = 1.0
-    negative_margin: float = 3.0
-    blocked: bool = True  # u is remembered activity, through which no error goes
-    negatives: int = 0  # how many other rows each anchor is kept from, each counting 1/n; 0 for all, each counting 1
-    average: str = "sum"  # of an anchor's negatives: sum, or the mean over violators, those inside the margin
-
-    def __post_init__(self):
-        if self.anchors not in ("first", "both"):
-            raise unknown("loss.anchors", self.anchors, ("first", "both"))
-        if self.average not in ("sum", "violators"):
-            raise unknown("loss.average", self.average, ("sum", "violators"))
-        if self.negatives < 0:
-            raise SettingError(f"loss.negatives={self.negatives} must be 0 (all) or more")
-        if not 0 <= self.positive_margin < self.negative_margin:
+    def __init__(
+        self,
+        *,
+        anchors: str = "first",
+        positive_margin: float = 1.0,
+        negative_margin: float = 3.0,
+        blocked: bool = True,
+        negatives: int = 0,
+        average: str = "sum",
+    ):
+        """The settings are explained in runs/settings.py."""
+        super().__init__()
+        if anchors not in ("first", "both"):
+            raise unknown("loss.anchors", anchors, ("first", "both"))
+        if average not in ("sum", "violators"):
+            raise unknown("loss.average", average, ("sum", "violators"))
+        if negatives < 0:
+            raise SettingError(f"loss.negatives={negatives} must be 0 (all) or more")
+        if not 0 <= positive_margin < negative_margin:
             raise SettingError(
-                f"loss.negative_margin={self.negative_margin} must be larger than loss.positive_margin="
-                f"{self.positive_margin}, which must not be negative; try 3 and 1"
+                f"loss.negative_margin={negative_margin} must be larger than loss.positive_margin={positive_margin}, "
+                "which must not be negative; try 3 and 1"
             )
-        if self.anchors == "both" and (self.blocked or self.negatives):
+        if anchors == "both" and (blocked or negatives):
             raise SettingError(
                 "loss.anchors=both has every row as anchor and as other, so it has no gradient block and takes all "
                 "negatives; set loss.blocked=false loss.negatives=0"
             )
+        self.anchors, self.blocked, self.negatives, self.average = anchors, blocked, negatives, average
+        self.positive_margin, self.negative_margin = positive_margin, negative_margin
 
-    def __call__(self, u: Tensor, v: Tensor, *, episode: Tensor) -> tuple[Tensor, Report]:
-        """The loss of embeddings u, v (B, D) whose rows show episodes (B,), and what to watch of it."""
+    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
+        """As of any loss; the report has the share of active hinges and the mean distances."""
         if self.blocked:
             u = u.detach()
         episode = episode.to(u.device, non_blocking=True)
@@ -81,7 +82,6 @@ class Hinge:
         return loss, _report(loss, distance, positive, negative, self)
 
     def terms(self, pairs: int) -> int:
-        """How many anchors the loss of so many pairs is the mean over."""
         return pairs * (2 if self.anchors == "both" else 1)
 
     def _some(self, u: Tensor, v: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:

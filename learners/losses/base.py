@@ -1,0 +1,53 @@
+"""What all losses share, and how a plain function becomes one."""
+
+from collections.abc import Callable
+from inspect import signature
+
+import torch
+from torch import Tensor, nn
+
+from envs.errors import SettingError
+
+Report = dict[str, Tensor]  # detached scalars
+
+
+class Loss(nn.Module):
+    """A loss of one head's embeddings; a module, since it may have weights of its own that learn with the network."""
+
+    blocked = False  # whether the first view is remembered activity, through which no error goes
+
+    def draw(self, width: int, **drawn) -> None:
+        """Draws the weights of its own for embeddings of so many dimensions; most losses have none."""
+
+    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
+        """The loss of u, v (B, D) whose rows show episodes (B,), `gap` (B,) steps apart, and what to watch of it."""
+        raise NotImplementedError
+
+    def terms(self, pairs: int) -> int:
+        """How many anchors the loss of so many pairs is the mean over."""
+        return pairs
+
+
+class Plain(Loss):
+    """A function `f(u, v, *, episode, **settings) -> ()` as a loss."""
+
+    def __init__(self, function: Callable[..., Tensor], **settings):
+        """Tries the function once, so that what it has to say of its settings is said before any work.
+
+        Raises:
+            SettingError: a setting that it does not have, or a result that is no number.
+        """
+        super().__init__()
+        self.function, self.settings = function, settings
+        known = [name for name in signature(function).parameters if name not in ("u", "v", "episode")]
+        for name in settings:
+            if name not in known:
+                raise SettingError(f"loss.{name} is no setting of {function.__name__}, which has {known or 'none'}")
+        rows = torch.linspace(-1, 1, 12).reshape(3, 4)
+        tried = function(rows, rows.flip(0), episode=torch.arange(3), **settings)
+        if not isinstance(tried, Tensor) or tried.shape:
+            raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {tried!r}")
+
+    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
+        loss = self.function(u, v, episode=episode.to(u.device, non_blocking=True), **self.settings)
+        return loss, {"loss": loss.detach()}

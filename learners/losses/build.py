@@ -1,0 +1,42 @@
+"""From settings to the losses of a network's heads."""
+
+from inspect import isclass, signature
+from typing import Any
+
+from torch import nn
+
+from envs.errors import SettingError
+from learners.losses.base import Loss, Plain
+from learners.losses.clapp import Clapp
+from learners.losses.equations import barlow_twins, ntxent, vicreg
+from learners.losses.hinge import Hinge
+from learners.named import named
+from learners.networks import EMBEDDING, drawn
+
+LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}
+
+
+def build_losses(settings: dict[str, Any], *, heads: int, feedback: str, seed: int) -> nn.ModuleList:
+    """A loss for each of so many heads. `settings` are the keywords of the loss, and its `kind`.
+
+    A kind is one of LOSSES or a dotted path: of a subclass of Loss, or of a function `f(u, v, *, episode, **settings)`
+    that returns the loss.
+
+    Raises:
+        SettingError: an unknown kind, or a setting that it does not have.
+    """
+    kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES)
+    keywords = {name: value for name, value in settings.items() if name not in ("name", "kind")}
+    losses = nn.ModuleList(_loss(kind, keywords) for _ in range(heads))
+    for number, loss in enumerate(losses, 1):
+        loss.draw(EMBEDDING, **drawn(seed, f"loss{number}", feedback=feedback))
+    return losses
+
+
+def _loss(kind: Any, keywords: dict[str, Any]) -> Loss:
+    if not (isclass(kind) and issubclass(kind, Loss)):
+        return Plain(kind, **keywords)
+    for name in keywords:
+        if name not in signature(kind).parameters:
+            raise SettingError(f"loss.{name} is no setting of {kind.__name__}")
+    return kind(**keywords)

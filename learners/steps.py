@@ -1,0 +1,66 @@
+"""How weights follow their gradients: an optimiser of torch's, and a learning rate that needs no end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import optim
+from torch.nn import Parameter
+
+from envs.errors import SettingError, unknown
+
+OPTIMISERS = {
+    name.lower(): getattr(optim, name)
+    for name in ("Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam")
+}
+FUSED = ("adam", "adamw", "sgd")  # one kernel for all weights, on CPU and CUDA
+WITH_MOMENTUM = ("sgd", "rmsprop")
+LAWS = ("constant", "inverse_sqrt")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The optimiser's settings, checked when made.
+
+    Raises:
+        SettingError: an unknown name, or a setting without a use.
+    """
+
+    lr: float = 1e-3
+    optimiser: str = "adam"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    lr_law: str = "constant"
+    warmup: int = 0  # updates
+
+    def __post_init__(self):
+        if self.optimiser not in OPTIMISERS:
+            raise unknown("learner.optimiser", self.optimiser, OPTIMISERS)
+        if self.lr_law not in LAWS:
+            raise unknown("learner.lr_law", self.lr_law, LAWS)
+        if self.momentum and self.optimiser not in WITH_MOMENTUM:
+            raise SettingError(
+                f"learner.momentum={self.momentum} has no use with learner.optimiser={self.optimiser}; only "
+                f"{' and '.join(WITH_MOMENTUM)} have one"
+            )
+        for name, value in (("momentum", self.momentum), ("weight_decay", self.weight_decay), ("warmup", self.warmup)):
+            if value < 0:
+                raise SettingError(f"learner.{name}={value} must be 0 or more")
+        if self.lr_law == "inverse_sqrt" and not self.warmup:
+            raise SettingError(
+                "learner.lr_law=inverse_sqrt falls after the warm-up; with learner.warmup=0 try 500 updates"
+            )
+
+    def optimiser_of(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
+        """An optimiser of those weights, before its first step."""
+        more = {"fused": True} if self.optimiser in FUSED else {}
+        more |= {"momentum": self.momentum} if self.optimiser in WITH_MOMENTUM else {}
+        return OPTIMISERS[self.optimiser](parameters, lr=self.lr, weight_decay=self.weight_decay, **more)
+
+    def lr_at(self, update: int) -> float:
+        """The learning rate of an update, counted from 0: up to `lr` in `warmup` updates, then as the law says.
+
+        inverse_sqrt: `lr sqrt(warmup / update)` (Vaswani et al. 2017, "Attention is all you need", section 5.3).
+        """
+        rise = min(1.0, (update + 1) / max(self.warmup, 1))
+        fall = (self.warmup / max(update + 1, self.warmup)) ** 0.5 if self.lr_law == "inverse_sqrt" else 1.0
+        return self.lr * rise * fall

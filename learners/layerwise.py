@@ -79,7 +79,7 @@ class LayerWise(Learner):
                 b = block(b.detach())
             if learns:
                 loss, found = criterion(u, head(b), episode=pairs.episode, gap=pairs.gap)
-                total = total + loss
+                loss.backward()  # at once: nothing of this block need be kept for later
+                total = total + loss.detach()
                 report |= {f"block{number + 1}/{name}": value for name, value in found.items()}
-        total.backward()
-        return report | {"loss": total.detach()}
+        return report | {"loss": total}

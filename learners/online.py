@@ -12,6 +12,7 @@ import gymnasium as gym
 from omegaconf import DictConfig
 
 from learners.build import build_learner
+from learners.end_to_end import Learner
 from learners.watch import watch
 from runs import settings as told
 from runs.checkpoint import save, weights_sha256
@@ -36,7 +37,7 @@ class Run:
 
     settings: DictConfig
     stream: TemporalPairs
-    learner: Any
+    learner: Learner
     means: Means = field(default_factory=Means)
     frames: int = 0  # world frames seen
     updates: int = 0  # of the weights
@@ -53,7 +54,12 @@ class Run:
 
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet."""
-    learner = build_learner(
+    return Run(settings, build_stream(settings, seed=settings.seed), learner_of(settings))
+
+
+def learner_of(settings: DictConfig) -> Learner:
+    """The learner that the settings ask for, at its start."""
+    return build_learner(
         network=settings.network.name,
         loss=told.keywords(settings.loss),
         size=settings.env.size,
@@ -62,7 +68,6 @@ def build(settings: DictConfig) -> Run:
         device=told.device(settings),
         **told.keywords(settings.learner, "name"),
     )
-    return Run(settings, build_stream(settings, seed=settings.seed), learner)
 
 
 def build_stream(settings: DictConfig, *, seed: int) -> TemporalPairs:

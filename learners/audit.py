@@ -1,0 +1,139 @@
+"""What each rule uses and costs, measured: python -m learners.audit [learner=bp,dtp] [loss=...] [--json | --markdown]
+
+Weight transport, update locking and other rows are found by perturbation (learners/perturbation.py), the rest is
+counted (learners/costs.py). All rules by default, with the loss, network and size that the settings give.
+"""
+
+import argparse
+import json
+import sys
+from itertools import product
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from envs.errors import SettingError
+from learners.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
+from learners.end_to_end import Learner
+from learners.online import learner_of
+from learners.perturbation import other_rows, update_locking, weight_transport
+from runs import settings as told
+from streams.types import Pairs
+
+SMALL = 16  # pixels of the pictures that perturbations are tried on, where the network allows
+HEADINGS = ("weight transport", "update locking", "other rows", "phases", "extra weights", "MACs", "stored")
+LEGEND = (
+    "Weight transport: errors or targets come down by forward weights. Update locking: a block waits for later ones. "
+    "Other rows: a row's part of an update depends on other rows of the batch. Phases: sweeps up and down. Extra "
+    "weights: beyond the blocks' and the top head's. MACs, and numbers stored for the way back: an update's, a pair."
+)
+
+
+def audit(learner: Learner, pairs: Pairs, *, small: Learner, few: Pairs) -> dict[str, Any]:
+    """All the measurements: costs of `learner` on `pairs`, and what `small`, of the same rule, uses on a `few` pairs.
+
+    `few` are plain enough not to fill a layer's whole input (see `weight_transport`); `small` is turned into float64.
+    """
+    for part in parts(small):
+        part.double()
+    few = few._replace(first=few.first.double(), second=few.second.double())
+    return {
+        "weight_transport": weight_transport(small, few),
+        "update_locking": update_locking(small, few),
+        "other_rows": other_rows(small, few),
+        "phases": phases(small, few),
+        "extra_weights": extra_weights(learner),
+        "forward_weights": forward_weights(learner),
+        "macs": macs(learner, pairs),
+        "stored_activations": stored_activations(learner, pairs),
+    }
+
+
+def colours(rows: int, *, size: int) -> Pairs:
+    """Pairs of pictures of one colour each, every one another (B, 3, size, size)."""
+    draws = torch.Generator().manual_seed(0)
+    views = torch.rand(2, rows, 3, 1, 1, generator=draws).expand(-1, -1, -1, size, size)
+    views = [view.contiguous(memory_format=torch.channels_last) for view in views]
+    return Pairs(*views, torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
+
+
+def audited(settings: DictConfig) -> dict[str, Any]:
+    """The audit of the rule, loss and network that the settings ask for."""
+    told.check(settings)
+    if settings.learner.schedule == "untrained":
+        raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
+    settings.device, size = "cpu", settings.env.size
+    learner = learner_of(settings)
+    settings.env.size = max(SMALL, 2 ** learner.network.spec.halvings())
+    few = colours(3, size=settings.env.size)
+    return audit(learner, colours(16, size=size), small=learner_of(settings), few=few)
+
+
+def rows(overrides: list[str]) -> dict[str, dict[str, Any]]:
+    """An audit for each combination of the values that overrides give, by its name; all rules where none is given."""
+    values = told.sweep(overrides).values
+    names = [name for name in told.choices()["learner"] if name != "none"]
+    values.setdefault("learner", [f"learner={name}" for name in names])
+    several = [name for name, each in values.items() if len(each) > 1] or ["learner"]
+    found = {}
+    for chosen in product(*values.values()):
+        name = " ".join(text.partition("=")[2] for key, text in zip(values, chosen, strict=True) if key in several)
+        found[name] = audited(told.read(list(chosen)))
+    return found
+
+
+def written(row: dict[str, Any]) -> list[str]:
+    """A row of the table, in words."""
+    transport = {"no": "no", "head": "in the head", "blocks": "yes"}
+    return [
+        transport[row["weight_transport"]],
+        *("yes" if row[name] else "no" for name in ("update_locking", "other_rows")),
+        str(row["phases"]),
+        f"{100 * row['extra_weights'] / row['forward_weights']:.0f} %",
+        f"{row['macs'] / 1e6:.1f} M",
+        f"{row['stored_activations'] / 1e3:.0f} k",
+    ]
+
+
+def markdown(found: dict[str, dict[str, Any]]) -> str:
+    """The table for a README."""
+    lines = [["rule", *HEADINGS], ["---"] * (1 + len(HEADINGS))]
+    lines += [[f"`{name}`", *written(row)] for name, row in found.items()]
+    return "\n".join([*(f"| {' | '.join(cells)} |" for cells in lines), "", LEGEND])
+
+
+def table(found: dict[str, dict[str, Any]]) -> Table:
+    """The table for a terminal."""
+    shown = Table(title="What an update uses and costs", title_justify="left", caption=LEGEND, caption_justify="left")
+    shown.add_column("rule", no_wrap=True)
+    for heading in HEADINGS:
+        shown.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
+    for name, row in found.items():
+        shown.add_row(name, *written(row))
+    return shown
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m learners.audit", description="What each rule uses and costs.")
+    parser.add_argument("overrides", nargs="*", help="settings as in learners.online; a,b for several")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    form.add_argument("--markdown", action="store_true", help="a Markdown table")
+    given = parser.parse_args()
+    try:
+        found = rows(given.overrides)
+    except SettingError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    if given.json or given.markdown:
+        print(json.dumps(found, indent=2) if given.json else markdown(found))  # noqa: T201
+    else:
+        Console().print(table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""Pictures of a run: the film strip of what it saw, and its learning curve beside the baselines."""
+"""Pictures of runs: the film strip of what one saw, its learning curve beside the baselines, many compared."""
 
 import io
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from envs.errors import SettingError
+from runs.collect import MEASURES
 from streams.files import replace
 
 STYLE = {
@@ -18,7 +19,10 @@ STYLE = {
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
     "savefig.dpi": 200,
+    "svg.hashsalt": "contiguity",  # else its identifiers would be drawn anew each time
 }
+UNDATED = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}  # a figure repeats itself to the byte
+KINDS = [f".{kind}" for kind in UNDATED]
 CURVE, QUIET = "#0072b2", "#6b6b6b"  # Okabe and Ito's blue, and a grey
 BASELINES = {  # name in the summary: (label, line)
     "random_encoder": ("random encoder", (0, (5, 2))),
@@ -75,6 +79,56 @@ def learning_curve(summary: dict[str, Any], path: Path) -> None:
         _write(figure, path)
 
 
+def comparison(found: dict[str, Any], path: Path) -> None:
+    """Writes what `runs.compare.compare` found: a panel for each task, a dot for every seed, and bars for intervals.
+
+    A group with one seed has no bar. The random encoder is a line, its seeds a band.
+
+    Raises:
+        SettingError: a path of a kind that cannot be drawn.
+    """
+    if path.suffix not in KINDS:
+        raise SettingError(f"--figure {path} is none of {', '.join(KINDS)}; choose one of them")
+    tasks = found["tasks"]
+    labels = [row["group"] for row in next(iter(tasks.values()))["groups"]][::-1]  # from the bottom up
+    with rc_context(STYLE):
+        figure = Figure(figsize=(0.8 + 2.9 * len(tasks), 1.0 + 0.3 * len(labels)), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(1, len(tasks), sharey=True))
+        for axes, (task, each) in zip(panels, tasks.items(), strict=True):
+            scale, unit = (100, " (%)") if each["measure"] == "top1" else (1, "")
+            _random_encoder(axes, each, scale=scale)
+            for row in each["groups"]:
+                _group(axes, row, labels.index(row["group"]), scale=scale)
+            axes.set_yticks(range(len(labels)), labels)
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            axes.set_ylim(-0.6, len(labels) - 0.4)
+            axes.set_title(TITLES.get(task.removeprefix("transfer/"), task), loc="left", fontsize=10, pad=14)
+            axes.set_xlabel(f"{MEASURES[each['measure']]}{unit} at {each['frames']:,} frames")
+        _write(figure, path)
+
+
+def _group(axes, row: dict[str, Any], height: int, *, scale: float) -> None:
+    """One group: its interval as a bar, its mean as a tick across it, each seed as a dot below."""
+    score = {key: np.nan if value is None else scale * value for key, value in row["score"].items()}
+    axes.plot([score["low"], score["high"]], [height, height], color=CURVE, lw=2.2, solid_capstyle="butt", zorder=3)
+    axes.plot(score["mean"], height, marker="|", color=CURVE, markersize=11, markeredgewidth=2.2, zorder=4)
+    seeds = [scale * seed["score"] for seed in row["seeds"]]
+    axes.plot(seeds, [height - 0.24] * len(seeds), "o", color=CURVE, alpha=0.65, markersize=3.6, mew=0, zorder=3)
+
+
+def _random_encoder(axes, each: dict[str, Any], *, scale: float) -> None:
+    random = [seed["random_encoder"] for row in each["groups"] for seed in row["seeds"]]
+    random = [scale * value for value in random if value is not None]
+    if random:
+        axes.axvspan(min(random), max(random), color=QUIET, alpha=0.15, lw=0, zorder=0)
+        axes.axvline(float(np.mean(random)), color=QUIET, lw=1, ls=BASELINES["random_encoder"][1], zorder=1)
+        axes.annotate(
+            "random encoder", (float(np.mean(random)), 1), (0, 2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", color=QUIET, fontsize=7.5, ha="center", va="bottom",
+        )  # fmt: skip
+
+
 def _level(scores: dict[str, Any], name: str) -> float | None:
     return scores["linear"] if name == "linear" else scores["transfer"].get(name)
 
@@ -103,5 +157,6 @@ def _labels(axes, levels: dict[str, float | None], *, learner: tuple[str, float]
 
 def _write(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(buffer, format="png", facecolor="white", bbox_inches="tight")
+    kind = path.suffix[1:]
+    figure.savefig(buffer, format=kind, facecolor="white", bbox_inches="tight", metadata=UNDATED[kind])
     replace(path, buffer.getvalue())

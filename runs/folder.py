@@ -94,7 +94,7 @@ class RunFolder:
 
 def differences(saved: DictConfig, wanted: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
     """The settings that differ, as lines `learner.lr: 0.001 in the run, 0.002 asked for`."""
-    before, now = _flat(saved), _flat(wanted)
+    before, now = flat(saved), flat(wanted)
     return [
         f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for"
         for name in sorted({*before, *now} - set(ignore))
@@ -102,7 +102,9 @@ def differences(saved: DictConfig, wanted: DictConfig, *, ignore: Iterable[str] 
     ]
 
 
-def _flat(config: DictConfig) -> dict[str, Any]:
+def flat(config: DictConfig) -> dict[str, Any]:
+    """Settings by their dotted names."""
+
     def walk(node: Any, name: str) -> Iterable[tuple[str, Any]]:
         if isinstance(node, dict):
             for key, value in node.items():

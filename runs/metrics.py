@@ -4,6 +4,8 @@
 `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
 """
 
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ class Metrics:
             for name, length in root.attrs["committed"].items()
         }
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
+        _cut(root, lengths)
         return cls(root)
 
     @property
@@ -97,8 +100,8 @@ class Metrics:
         return total
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Series]]:
-    """A run's attributes, and its series by name: {group: {name: (rows,)}}.
+def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], dict[str, Series]]:
+    """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
 
     Raises:
         SettingError: no such store, or one of another format, or a damaged one.
@@ -108,6 +111,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Series]]:
     try:
         series = {}
         for group, length in root.attrs["committed"].items():
+            if not any(fnmatch(group, pattern) for pattern in only):
+                continue
             series[group] = {name: _padded(array, length) for name, array in root[group].arrays()}
             if "frames" not in series[group]:
                 raise KeyError("frames")
@@ -123,6 +128,13 @@ def facts(path: Path) -> dict[str, Any]:
         SettingError: no such store, or one of another format.
     """
     return dict(_open(path, mode="r").attrs)
+
+
+def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:
+    """Makes arrays along `frames` as long as the mark says, for readers who know nothing of the mark."""
+    for name, node in root.members(max_depth=None):
+        if isinstance(node, zarr.Array) and (node.metadata.dimension_names or (None,))[0] == "frames":
+            node.resize((lengths.get(name.rpartition("/")[0], 0), *node.shape[1:]))
 
 
 def _padded(array: zarr.Array, length: int) -> np.ndarray:

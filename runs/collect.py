@@ -1,0 +1,197 @@
+"""Many runs at once: found in folders, told apart by their settings, and kept from what should not be averaged."""
+
+import glob
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from envs.errors import SettingError
+from runs.folder import RunFolder, flat
+from runs.metrics import Series, read
+
+METRICS = "metrics.zarr"
+APART = ("seed", "device", "results_dir", "run.*", "eval.every", "eval.transfer")  # make no other experiment
+UNSEEN = ("env.num_worlds", "env.stagger", "env.split", "env.drift")  # settings of a world that its test set ignores
+MEASURES = {"top1": "top-1", "r2": "R²"}  # the number that stands for a score
+
+
+class Found(NamedTuple):
+    """One run, as far as it was committed."""
+
+    path: Path
+    facts: dict[str, Any]  # of metrics.zarr
+    settings: dict[str, Any]  # {dotted name: value}
+    series: dict[str, Series]
+
+    @property
+    def seed(self) -> int:
+        return self.settings["seed"]
+
+    @property
+    def frames(self) -> int:
+        return self.facts.get("frames", 0)
+
+
+def find(places: Iterable[str]) -> list[Path]:
+    """The folders of runs that places name: runs, folders of runs (at any depth), and patterns with * of both.
+
+    Raises:
+        SettingError: a place that holds no run.
+    """
+    found = []
+    for place in places:
+        matches = sorted(glob.glob(place)) if glob.has_magic(place) else [place]  # noqa: PTH207  it may be absolute
+        runs = [run for match in matches for run in _within(Path(match))]
+        if not runs:
+            raise SettingError(
+                f"{place} holds no run; give the folder of one, or one that has some, as in results/NAME"
+            )
+        found += runs
+    return list(dict.fromkeys(found))
+
+
+def _within(place: Path) -> list[Path]:
+    if RunFolder(place).is_run or (place / METRICS).is_dir():
+        return [place]
+    if not place.is_dir() or place.suffix == ".zarr":
+        return []
+    return [run for entry in sorted(place.iterdir()) if not entry.name.startswith(".") for run in _within(entry)]
+
+
+def load(path: Path, *, series: tuple[str, ...] = ("*",)) -> Found:
+    """A run, and those of its series whose names fit one of the patterns.
+
+    Raises:
+        SettingError: no run, one of another format, a damaged one, or one that has not written any number yet.
+    """
+    facts, found = read(path / METRICS, only=series)
+    folder = RunFolder(path)
+    if not folder.is_run:
+        raise SettingError(f"{path} has numbers and no settings (.hydra/config.yaml); it cannot be told from others")
+    return Found(path, facts, flat(folder.settings), found)
+
+
+def measure(series: Series) -> str | None:
+    """The name of the number that stands for a score."""
+    return next((name for name in MEASURES if name in series), None)
+
+
+def scored(run: Found, patterns: Iterable[str] = ("*",)) -> list[str]:
+    """What a run was scored on: `linear`, `transfer/digits`, ..."""
+    names = [name.removeprefix("eval/") for name in run.series if name.startswith("eval/")]
+    return [
+        name
+        for name in names
+        if any(fnmatch(name, pattern) for pattern in patterns) and measure(run.series[f"eval/{name}"])
+    ]
+
+
+def baseline(run: Found, name: str, task: str) -> float:
+    """What a baseline reaches on a task, nan where it was not measured. A random encoder is a run's own first score."""
+    series = run.series.get(f"eval/{task}" if name == "random_encoder" else f"baseline/{name}/{task}")
+    return float(series[measure(series)][0]) if series else np.nan
+
+
+def score(run: Found, task: str, *, at: int) -> float:
+    """The score of a task when a run had seen `at` frames."""
+    series = run.series[f"eval/{task}"]
+    return float(series[measure(series)][series["frames"] == at][-1])
+
+
+def grouped(runs: list[Found]) -> dict[str, list[Found]]:
+    """Runs that differ in nothing but seed and bookkeeping, under the fewest settings that tell the groups apart.
+
+    Raises:
+        SettingError: one seed twice in a group, which would be counted as two.
+    """
+    differing = [name for name in _names(runs) if len(_values(runs, [name])) > 1 and not _fits(name, APART)]
+    telling: list[str] = []
+    for name in sorted(differing, key=lambda name: (not name.endswith(".name"), name)):
+        if len(_values(runs, [*telling, name])) > len(_values(runs, telling)):
+            telling.append(name)
+    groups: dict[str, list[Found]] = {}
+    for run in runs:
+        parts = [_part(name, run.settings.get(name)) for name in telling]
+        groups.setdefault(", ".join(parts) or run.settings["learner.name"], []).append(run)
+    for group in groups.values():
+        seen: dict[int, Path] = {}
+        for run in group:
+            if run.seed in seen:
+                raise SettingError(
+                    f"{run.path} and {seen[run.seed]} are one run twice (seed={run.seed}); leave one out"
+                )
+            seen[run.seed] = run.path
+    return groups
+
+
+def refuse(runs: list[Found], tasks: list[str]) -> None:
+    """Nothing where the scores of runs are of the same images.
+
+    Raises:
+        SettingError: they are not; names the setting, two runs and a way out.
+    """
+    for name in _names(runs):
+        world = fnmatch(name, "env.*") and not _fits(name, UNSEEN) and any(not _elsewhere(task) for task in tasks)
+        asked = fnmatch(name, "eval.*") and not _fits(name, APART)
+        if (world or asked or name == "env.size") and len(_values(runs, [name])) > 1:
+            a = runs[0]
+            b = next(run for run in runs if _frozen(run, name) != _frozen(a, name))
+            raise SettingError(
+                f"{name} is {a.settings.get(name)} in {a.path} and {b.settings.get(name)} in {b.path}, so they were "
+                f"scored on different images; compare them apart"
+                + (", or on what they share, with --task 'transfer/*'" if world and name != "env.size" else "")
+            )
+
+
+def moment(runs: list[Found], task: str, *, at: int | None) -> int:
+    """The number of frames at which runs are compared: `at`, or their ends where all have one.
+
+    Raises:
+        SettingError: they ended at different frames, or one of them was not scored then.
+    """
+    shared = set.intersection(*({int(n) for n in run.series[f"eval/{task}"]["frames"]} for run in runs))
+    ends = {int(run.series[f"eval/{task}"]["frames"][-1]): run for run in reversed(runs)}
+    if at is None and len(ends) == 1:
+        return next(iter(ends))
+    if at in shared:
+        return at
+    common = f"try --at {max(shared)}" if shared else "no number of frames is common to all"
+    if at is not None:
+        raise SettingError(f"--at {at}: not all runs were scored on {task} then; {common}")
+    (short, a), (long, b) = min(ends.items(), key=_first), max(ends.items(), key=_first)
+    raise SettingError(f"run.frames: {a.path} was last scored at {short:,} frames and {b.path} at {long:,}; {common}")
+
+
+def _first(pair: tuple) -> Any:
+    return pair[0]
+
+
+def _elsewhere(task: str) -> bool:
+    """Whether a task's images are not the world's own."""
+    return task.startswith("transfer/")
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _names(runs: list[Found]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.settings))
+
+
+def _frozen(run: Found, name: str) -> str:
+    return repr(run.settings.get(name))
+
+
+def _values(runs: list[Found], names: list[str]) -> set[tuple[str, ...]]:
+    return {tuple(_frozen(run, name) for name in names) for run in runs}
+
+
+def _part(name: str, value: Any) -> str:
+    if name.endswith(".name"):
+        return str(value)
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"{name.rpartition('.')[2]}={text}"

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+from fake_runs import fake_run
+
+from envs.errors import SettingError
+from runs.collect import find, grouped, load, moment, refuse
+
+
+def runs(*paths: Path):
+    return [load(path) for path in paths]
+
+
+def test_runs_are_found_in_folders_of_any_depth_and_by_patterns(tmp_path):
+    paths = [fake_run(tmp_path / "sweep", seed=seed) for seed in range(2)] + [
+        fake_run(tmp_path / "deep" / "er", seed=2)
+    ]
+    assert find([str(tmp_path)]) == [paths[2], *paths[:2]]
+    assert find([str(tmp_path / "sweep" / "*")]) == paths[:2]
+    assert find([str(paths[1]), str(tmp_path / "sweep")]) == [paths[1], paths[0]]
+    with pytest.raises(SettingError, match="checkpoints holds no run"):
+        find([str(paths[0] / "checkpoints")])
+
+
+def test_groups_are_told_apart_by_the_fewest_settings_that_do(tmp_path):
+    a = [fake_run(tmp_path / "a", learner=learner, seed=seed) for learner in ("bp", "dgl", "rll") for seed in (0, 1)]
+    assert {label: len(group) for label, group in grouped(runs(*a)).items()} == {"bp": 2, "dgl": 2, "rll": 2}
+    b = [fake_run(tmp_path / "b", seed=0, pairs__gap=6), fake_run(tmp_path / "c", seed=0, loss__negatives=5)]
+    assert list(grouped(runs(*a[:2], *b))) == ["negatives=0, gap=4", "negatives=0, gap=6", "negatives=5, gap=4"]
+    assert list(grouped(runs(a[0]))) == ["bp"]
+
+
+def test_where_a_run_was_kept_and_computed_makes_no_other_group(tmp_path):
+    a = fake_run(tmp_path / "a", seed=0)
+    b = fake_run(tmp_path / "b", seed=1, device="cuda", results_dir="elsewhere", run__keep=9, eval__every=7)
+    assert len(grouped(runs(a, b))) == 1
+
+
+def test_one_seed_is_not_counted_twice(tmp_path):
+    paths = [fake_run(tmp_path / name, seed=3) for name in "ab"]
+    with pytest.raises(SettingError, match="one run twice"):
+        grouped(runs(*paths))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "task", "refused"),
+    [
+        ("eval__test", 10, "linear", True),
+        ("eval__seed", 1, "transfer/digits", True),
+        ("env__episode_length", 5, "linear", True),
+        ("env__episode_length", 5, "transfer/digits", False),
+        ("env__size", 16, "transfer/digits", True),
+        ("env__num_worlds", 2, "linear", False),
+    ],
+)
+def test_scores_of_different_images_are_not_set_beside_one_another(tmp_path, setting, value, task, refused):
+    both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", **{setting: value}))
+    if not refused:
+        return refuse(both, [task])
+    with pytest.raises(SettingError, match=setting.replace("__", r"\.")) as caught:
+        refuse(both, [task])
+    assert "\n" not in str(caught.value)
+
+
+def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):
+    both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", seed=1, frames=(0, 64)))
+    with pytest.raises(SettingError, match=r"run.frames: .*/b/bp-seed1 was last scored at 64 .* try --at 64"):
+        moment(both, "linear", at=None)
+    assert moment(both, "linear", at=64) == 64
+    with pytest.raises(SettingError, match=r"--at 100: .* try --at 64"):
+        moment(both, "linear", at=100)

@@ -94,7 +94,7 @@ def test_silhouettes_are_of_similar_size_so_that_size_does_not_tell_the_category
     category = np.repeat(np.arange(len(KNOWN)), INSTANCES)
     settings = WorldSettings(size=32, categories=len(KNOWN))
     numbers = np.arange(len(category))
-    scene = draw_scene(Encounter(numbers.astype(np.uint64), category, numbers, 0 * numbers), settings)
+    scene = draw_scene(Encounter(numbers.astype(np.uint64), category, numbers), settings)
     now = moment(scene, torch.zeros(len(category)), torch.zeros(len(category), 2), settings)
     now.place[:, 0] = torch.tensor([0.0, 0.0, -5.0])
     seen = (ground_truth(scene, now, settings).mask == 1).double().mean((1, 2)).numpy() * (2 * HALF_VIEW * 5) ** 2

@@ -19,12 +19,12 @@ from runs.checkpoint import save, weights_sha256
 from runs.clocks import Means, Stopwatch, due
 from runs.commands import Stop, command
 from runs.divergence import check_finite
-from runs.evaluation import baselines, scores, tasks
+from runs.evaluation import Encoder, baselines, scores, tasks
 from runs.folder import RunFolder
 from runs.metrics import Metrics
 from runs.progress import Progress
 from streams.live import Live
-from streams.pairing import TemporalPairs
+from streams.pairing import PairStream, build_pairs
 from streams.seeding import seed_of
 from streams.types import Pairs
 
@@ -36,7 +36,7 @@ class Run:
     """The parts of a run, which are saved and resumed together."""
 
     settings: DictConfig
-    stream: TemporalPairs
+    stream: PairStream
     learner: Learner
     means: Means = field(default_factory=Means)
     frames: int = 0  # world frames seen
@@ -54,7 +54,8 @@ class Run:
 
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet."""
-    return Run(settings, build_stream(settings, seed=settings.seed), learner_of(settings))
+    learner = learner_of(settings)
+    return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode), learner)
 
 
 def learner_of(settings: DictConfig) -> Learner:
@@ -64,25 +65,26 @@ def learner_of(settings: DictConfig) -> Learner:
         loss=told.keywords(settings.loss),
         size=settings.env.size,
         seed=settings.seed,
-        updates=settings.run.frames // settings.env.num_worlds,
+        updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,
         device=told.device(settings),
         **told.keywords(settings.learner, "name"),
     )
 
 
-def build_stream(settings: DictConfig, *, seed: int) -> TemporalPairs:
+def build_stream(settings: DictConfig, *, seed: int, encode: Encoder) -> PairStream:
     """Pairs of frames of the world that the settings ask for, at their beginning."""
     device, env = told.device(settings), settings.env
     world = gym.make_vec(
         env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
     )
     frames = Live(world, seed=seed, **told.keywords(settings.stream, "name"))
-    return TemporalPairs(frames, seed=seed, **told.keywords(settings.pairs, "name"))
+    pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
+    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env.num_worlds, seed=seed, encode=encode)
 
 
-def probe(settings: DictConfig) -> Pairs:
+def probe(settings: DictConfig, encode: Encoder) -> Pairs:
     """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
-    stream = build_stream(settings, seed=seed_of(settings.seed, "watch"))
+    stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=encode)
     return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 
 
@@ -92,7 +94,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
     began = run.frames
     scored = tasks(settings, device) if settings.eval.every else {}
     watch_every = settings.eval.every if settings.watch.every is None else settings.watch.every
-    watched = probe(settings) if watch_every else None
+    watched = probe(settings, run.learner.encode) if watch_every else None
 
     def score() -> None:
         check_finite(run, folder, metrics)
@@ -125,6 +127,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
                 check_finite(run, folder, metrics)
                 means = run.means.take()
                 metrics.add("train", run.frames, means)
+                metrics.add_all(run.frames, run.stream.statistics())
                 progress.advance(run.frames, means)
         if scored and (last or due(settings.eval.every, before, run.frames)):
             score()

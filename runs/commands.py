@@ -160,13 +160,14 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
 
 def _pictures(path: Path, stream, found: dict) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, and the learning curve."""
-    steps = range(0, STRIP_COLUMNS * stream.gap, stream.gap)
-    seen = [frames for _, frames in zip(range(steps.stop), stream.frames, strict=False)][:: stream.gap]
+    stride = max(1, stream.gap)
+    steps = STRIP_COLUMNS * stride
+    seen = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
     shown = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in seen], 1).cpu().numpy()
     episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in seen], 1)
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [path / "film_strip.png"]
-    film_strip(shown, pictures[0], stride=stream.gap, ends=ends)
+    film_strip(shown, pictures[0], stride=stride, ends=ends)
     if found["eval"]["linear"]["frames"]:
         pictures.append(path / "learning_curve.png")
         learning_curve(found, pictures[1])

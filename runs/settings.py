@@ -36,11 +36,49 @@ class StreamSettings:
 
 @dataclass
 class PairsSettings:
+    """What all kinds of pairs have in common"""
+
+    name: str = MISSING
+    gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where the gap is drawn
+    gap_law: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
+
+
+@dataclass
+class TemporalSettings(PairsSettings):
     """pairs=temporal"""
 
-    name: str = "temporal"
-    gap: int = 4  # steps between the two frames of a pair; the most, or the mean, where the gap is drawn
-    gap_law: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
+    symmetric: bool = False  # draw which of the two frames comes first, instead of the earlier
+
+
+@dataclass
+class AugmentationSettings(PairsSettings):
+    """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
+
+    gap: int = 4  # as in the other kinds; 0 takes every frame
+    views: str = "paper"  # paper (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
+
+
+@dataclass
+class BothSettings(TemporalSettings):
+    """pairs=both: neighbours, and a view of each"""
+
+    views: str = "paper"  # paper (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
+
+
+@dataclass
+class MemorySettings:
+    """memory=none"""
+
+    name: str = "none"
+    updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought
+
+
+@dataclass
+class BufferSettings(MemorySettings):
+    """memory=fifo, reservoir or minred"""
+
+    name: str = MISSING
+    capacity: int = 4096  # frames; a pair of two frames takes two
 
 
 @dataclass
@@ -167,6 +205,7 @@ class Settings:
     env: Any = MISSING
     stream: StreamSettings = MISSING
     pairs: PairsSettings = MISSING
+    memory: MemorySettings = MISSING
     learner: LearnerSettings = MISSING
     loss: Any = MISSING
     network: NetworkSettings = MISSING
@@ -184,7 +223,11 @@ SCHEMAS = {
     ("env", "moving_images_schema"): MovingImagesRunSettings,
     ("env", "counting_schema"): CountingSettings,
     ("stream", "live_schema"): StreamSettings,
-    ("pairs", "temporal_schema"): PairsSettings,
+    ("pairs", "temporal_schema"): TemporalSettings,
+    ("pairs", "augmentation_schema"): AugmentationSettings,
+    ("pairs", "both_schema"): BothSettings,
+    ("memory", "none_schema"): MemorySettings,
+    ("memory", "buffer_schema"): BufferSettings,
     ("learner", "rule_schema"): LearnerSettings,
     ("learner", "target_prop_schema"): TargetPropSettings,
     ("loss", "hinge_schema"): HingeSettings,

@@ -1,6 +1,6 @@
 """From Frames to Pairs: what counts as two views of the same thing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -8,81 +8,173 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError, unknown
+from streams.augment import views as augmentation
+from streams.memory import Fifo, Memory, Reservoir, select
+from streams.minred import MinRed
+from streams.neighbours import GAP_LAWS, Ring, gaps, longest
 from streams.seeding import generator
-from streams.types import Frames, Pairs
+from streams.types import Frames, Pairs, Rows
 
-GAP_LAWS = ("fixed", "uniform", "geometric")
-LONGEST = 4  # a geometric gap is cut at so many times its mean
+KINDS = ("temporal", "augmentation", "both")
+MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
+LABELS = ("category", "phase")  # factors that a memory counts its frames by
 
 
-class TemporalPairs:
-    """Each frame with the frame of the same world `gap` steps before it, where both show the same encounter.
+def build_pairs(
+    source: Iterator[Frames],
+    *,
+    pairs: dict[str, Any],
+    memory: dict[str, Any] | None = None,
+    worlds: int = 0,
+    seed: int = 0,
+    encode: Callable[[Tensor], Tensor] | None = None,
+) -> "PairStream":
+    """The stream of pairs that settings ask for, by their plain names.
 
-    The last frames are kept in a ring of uint8 on the device. A row of which the earlier frame shows another encounter
-    makes no pair, and a step with fewer than two pairs is passed over, since a single pair has no negatives.
+    `pairs` holds the name (`temporal`, ...) and keywords of PairStream; `memory` the name, `updates` and keywords of a
+    memory, none if absent. `worlds` is how many frames come at a step, where it is known beforehand. `encode`, images
+    (B, 3, H, W) to features (B, D), is what a MinRed memory compares frames by.
+
+    Raises:
+        SettingError: an unknown name, or a value that cannot work.
+    """
+    told = {"name": "none", "updates": 1} | (memory or {})
+    kind, updates = told.pop("name"), told.pop("updates")
+    if kind not in MEMORIES:
+        raise unknown("memory", kind, MEMORIES)
+    kept = MEMORIES[kind](seed=seed, **told)
+    stream = PairStream(source, memory=kept, updates=updates, seed=seed, encode=encode, **pairs)
+    kept.check(worlds, views=1 if stream.name == "augmentation" else 2)
+    return stream
+
+
+class PairStream:
+    """Pairs of views of the same thing, a batch for each update.
+
+    - temporal: each frame with the frame of the same world `gap` steps before it, where both show one encounter
+    - augmentation: two views of one frame, each drawn by itself; gap 0
+    - both: two frames as in temporal, a view of each
+
+    All kinds are made from the same rows, those that have such an earlier frame, so that they learn from equal frames
+    in equal updates; augmentation with `gap=0` takes every frame. A step with fewer than two rows is passed over, since
+    a single pair has no negatives. `symmetric` draws which of two frames comes first.
+
+    Rows go through the memory, which gives `updates` batches a step, each of as many rows as have come at it.
+
+    A source is an iterator of Frames with state and `seconds`. One whose frames do not come in order has a method
+    `before(gap)`, which gives the images (N, H, W, 3) and episodes (N,) that came gap (N,) steps before the rows last
+    given, -1 where nothing did. For all others a ring of the last frames, uint8 on the device, is kept here.
     """
 
-    def __init__(self, frames: Iterator[Frames], *, gap: int, gap_law: str = "fixed", seed: int = 0):
-        if gap < 1:
-            raise SettingError(f"pairs.gap={gap} pairs a frame with itself; try 1 or more")
+    def __init__(
+        self,
+        frames: Iterator[Frames],
+        *,
+        name: str = "temporal",
+        gap: int = 4,
+        gap_law: str = "fixed",
+        symmetric: bool = False,
+        views: str | None = None,
+        memory: Memory | None = None,
+        updates: int = 1,
+        seed: int = 0,
+        encode: Callable[[Tensor], Tensor] | None = None,
+    ):
+        if name not in KINDS:
+            raise unknown("pairs", name, KINDS)
+        if gap < (name != "augmentation"):
+            raise SettingError(f"pairs.gap={gap} pairs a frame with itself; try 1 or more, or pairs=augmentation")
         if gap_law not in GAP_LAWS:
             raise unknown("pairs.gap_law", gap_law, GAP_LAWS)
-        self.frames, self.gap, self.gap_law, self.seed = frames, gap, gap_law, seed
-        self.longest = gap * (LONGEST if gap_law == "geometric" else 1)
+        if updates < 1:
+            raise SettingError(f"memory.updates={updates} would learn nothing; try 1 or more a step")
+        self.frames, self.name, self.gap, self.gap_law, self.seed = frames, name, gap, gap_law, seed
+        self.symmetric, self.updates, self.encode = symmetric, updates, encode
+        self.memory = memory or Memory()
+        assert self.encode or not self.memory.asks_for_features
+        self.view = None if name == "temporal" else augmentation(views or "paper")
         self.seconds = 0.0  # spent here, not in the frames' own making
-        self._images: Tensor | None = None  # (longest + 1, N, H, W, 3) uint8, step s in slot s % (longest + 1)
-        self._episodes: Tensor | None = None  # (longest + 1, N) int64 on the CPU, -1 where nothing has been yet
+        self._ring = Ring(longest(gap_law, gap))
+        self._seen = 0  # world frames
+        self._batches = 0  # given so far
+        self._owed, self._rows, self._worlds = 0, 0, 0  # of the present step: batches to come; rows; frames
 
-    def __iter__(self) -> "TemporalPairs":
+    def __iter__(self) -> "PairStream":
         return self
 
     def __next__(self) -> Pairs:
-        while True:
+        while not self._owed:
             frames = next(self.frames)
             start = perf_counter()
-            pairs = self._pair(frames)
+            rows = self._find(frames)
+            self._worlds = len(frames.episode)
+            self._seen += self._worlds
+            if len(rows.episode) > 1:
+                self.memory.add(rows)
+                self._rows, self._owed = len(rows.episode), self.updates
             self.seconds += perf_counter() - start
-            if pairs is not None:
-                return pairs
+        start = perf_counter()
+        pairs = self._draw()
+        self.seconds += perf_counter() - start
+        return pairs
 
-    def _pair(self, frames: Frames) -> Pairs | None:
-        now = frames.images.permute(0, 2, 3, 1)  # (N, H, W, 3)
-        if self._images is None:
-            self._images = now.new_zeros(self.longest + 1, *now.shape)
-            self._episodes = torch.full((self.longest + 1, len(now)), -1)
-        slots, worlds = len(self._images), torch.arange(len(now))
-        self._images[frames.step % slots] = now
-        self._episodes[frames.step % slots] = frames.episode
-        gap = self._gaps(frames.step, len(now))  # (N,)
-        before = (frames.step - gap) % slots
-        rows = torch.nonzero(self._episodes[before, worlds] == frames.episode)[:, 0]  # decided on the CPU: no sync
-        if len(rows) < 2:
-            return None
-        flat = (before * len(now) + worlds)[rows].to(now.device, non_blocking=True)
-        earlier = self._images.flatten(0, 1).index_select(0, flat)
-        later = now if len(rows) == len(now) else now.index_select(0, rows.to(now.device, non_blocking=True))
-        seen = (frames.step + 1) * len(now)
-        return Pairs(as_float(earlier), as_float(later), gap[rows], frames.episode[rows], seen)
+    def statistics(self) -> dict[str, dict[str, float]]:
+        """What the memory holds, as series of a run's metrics; waits for the device."""
+        return self.memory.statistics()
 
-    def _gaps(self, step: int, worlds: int) -> Tensor:
-        if self.gap_law == "fixed":
-            return torch.full((worlds,), self.gap)
-        draw = torch.rand(worlds, generator=generator(self.seed, "gap", step), dtype=torch.float64)
-        if self.gap_law == "uniform":
-            return 1 + (draw * self.gap).long()
-        stop = torch.log1p(
-            torch.tensor(-1 / self.gap, dtype=torch.float64)
-        )  # of each step, so that the mean is the gap
-        return (1 + (torch.log1p(-draw) / stop).long()).clamp(max=self.longest)
+    def _find(self, frames: Frames) -> Rows:
+        """The rows of one step that make pairs; decided on the CPU, so nothing waits for the device."""
+        now, worlds = frames.images.permute(0, 2, 3, 1), len(frames.episode)
+        labels = {name: frames.factors[name].to(now.device) for name in LABELS if name in frames.factors}
+        if not self.gap:
+            return Rows((now,), torch.zeros(worlds, dtype=torch.int64), frames.episode, labels)
+        gap = gaps(self.gap_law, self.gap, count=worlds, draws=generator(self.seed, "gap", frames.step))
+        if hasattr(self.frames, "before"):
+            earlier, episode = self.frames.before(gap)
+        else:
+            self._ring.add(now, frames.episode)
+            earlier, episode = self._ring.before(gap)
+        views = (earlier, now)
+        if self.name == "augmentation":
+            views, gap = (now,), torch.zeros_like(gap)
+        rows = Rows(views, gap, frames.episode, labels)
+        found = torch.nonzero(episode == frames.episode)[:, 0]
+        return rows if len(found) == worlds else select(rows, found)
+
+    def _draw(self) -> Pairs:
+        """One batch from the memory, as floats and, where asked for, as views."""
+        number = self._batches
+        rows, slots = self.memory.draw(self._rows, generator(self.seed, "memory", number))
+        first, second = (as_float(rows.views[at]) for at in (0, -1))
+        if self.symmetric:
+            swap = torch.rand(len(rows.episode), generator=generator(self.seed, "order", number)) < 0.5
+            swap = swap.to(first.device, non_blocking=True)[:, None, None, None]
+            first, second = torch.where(swap, second, first), torch.where(swap, first, second)
+        if self.view:
+            first, second = (
+                self.view(images, generator(self.seed, f"view/{which}", number))
+                for which, images in (("first", first), ("second", second))
+            )
+        first, second = (images.contiguous(memory_format=torch.channels_last) for images in (first, second))
+        if self.memory.asks_for_features:
+            self.memory.remember(slots, self.encode(second))
+        self._batches, self._owed = number + 1, self._owed - 1
+        seen = self._seen - (self._worlds if self._owed else 0)
+        return Pairs(first, second, rows.gap, rows.episode, seen)
 
     def state_dict(self) -> dict[str, Any]:
-        """The stream's state and the ring."""
-        return {"frames": self.frames.state_dict(), "images": self._images, "episodes": self._episodes}
+        """The source's state, the ring, the memory, and where among a step's batches the stream is."""
+        parts = {"frames": self.frames.state_dict(), "ring": self._ring.state_dict()}
+        counts = {name: getattr(self, name) for name in ("_seen", "_batches", "_owed", "_rows", "_worlds")}
+        return parts | {"memory": self.memory.state_dict(), "counts": counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next pairs are those that followed the saved ones."""
         self.frames.load_state_dict(state["frames"])
-        self._images, self._episodes = state["images"], state["episodes"]
+        self._ring.load_state_dict(state["ring"])
+        self.memory.load_state_dict(state["memory"])
+        for name, value in state["counts"].items():
+            setattr(self, name, value)
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -17,6 +17,15 @@ class Frames(NamedTuple):
     factors: dict[str, Tensor]  # (N, ...) ground truth: category, instance, position, ...
 
 
+class Rows(NamedTuple):
+    """What pairs are made of, and what a memory keeps: row i of every view shows the same thing."""
+
+    views: tuple[Tensor, ...]  # (B, H, W, 3) uint8 each, on the device: the earlier and the later frame, or one alone
+    gap: Tensor  # (B,) int64 steps between the two, on the CPU; 0 for one alone
+    episode: Tensor  # (B,) int64, on the CPU
+    labels: dict[str, Tensor]  # (B,) int64: category and phase, where the world tells; nobody learns from them
+
+
 class Pairs(NamedTuple):
     """A batch of positive pairs; row i of `first` and row i of `second` show the same thing."""
 
@@ -24,4 +33,4 @@ class Pairs(NamedTuple):
     second: Tensor  # (B, 3, H, W) float32 in [0, 1], channels_last: the later view, its positive
     gap: Tensor  # (B,) int64 steps between the two; 0 for two augmentations of one frame
     episode: Tensor  # (B,) int64: two rows with one episode are no negatives of each other
-    frames: int  # world frames consumed up to and including this batch
+    frames: int  # world frames used up: those of this step too, with the last batch that is drawn at it

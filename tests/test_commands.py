@@ -36,6 +36,7 @@ def online(monkeypatch, capsys):
         ("learner=bpp", "did you mean bp?"),
         ("env.sise=32", "did you mean env.size?"),
         ("pairs.gap=8", "pairs.gap=8 is longer than an episode"),
+        ("memory=minredd", "did you mean minred?"),
         ("env.num_worlds=1", "batch of one"),
         ("env.num_worlds=0", "env.num_worlds=0"),
         ("env.size=8", "env.size=8 is too small for conv4"),

@@ -69,13 +69,23 @@ def stopping(monkeypatch, after, number=signal.SIGINT):
     monkeypatch.setattr(Learner, "update", update)
 
 
-@pytest.mark.parametrize("learner", ["bp", "dgl", "gll", "rll", "dtp"])
-def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, capsys, learner):
-    assert run(tmp_path, "straight", f"learner={learner}") == 0
+@pytest.mark.parametrize(
+    ("learner", "told"),
+    [
+        ("bp", []),
+        ("dgl", ["pairs=both", "memory=minred", "memory.capacity=32", "memory.updates=2", "run.frames=96"]),
+        ("gll", ["pairs=augmentation", "memory=reservoir", "memory.capacity=16"]),
+        ("rll", []),
+        ("dtp", []),
+    ],
+)
+def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, capsys, learner, told):
+    assert run(tmp_path, "straight", f"learner={learner}", *told) == 0
     assert found(tmp_path, "straight")[1]["updates"] == 20
+    assert ("memory" in found(tmp_path, "straight")[2]) == bool(told)
     with monkeypatch.context() as patch:
         stopping(patch, 11)
-        assert run(tmp_path, "halves", f"learner={learner}") == 130
+        assert run(tmp_path, "halves", f"learner={learner}", *told) == 130
     assert f"run.resume={tmp_path}/halves" in capsys.readouterr().out
     assert load_newest(tmp_path / "halves" / "checkpoints")[0]["updates"] == 11
     assert go([f"run.resume={tmp_path}/halves"], build, train) == 0

@@ -1,0 +1,180 @@
+"""Short-term memory: what is kept of a stream for a while, and drawn from uniformly.
+
+A memory holds rows, which are the frames of one pair each: both frames of a temporal pair, or the one frame that is
+augmented twice. Its capacity is in frames, so that it holds half as many pairs of two. Frames are uint8 on the device;
+which slots are taken and drawn is decided on the CPU, so that nothing waits for the device.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, normalize
+
+from envs.errors import SettingError
+from streams.seeding import generator
+from streams.types import Rows
+
+LOOKED_AT = 1024  # slots, at most, that redundancy is told from
+THUMBNAIL = 8  # pixels along its edge
+NEVER = -2.0  # less than any cosine
+
+
+class Memory:
+    """memory=none: holds the rows that came last, and gives all of them."""
+
+    asks_for_features = False
+
+    def __init__(self, *, capacity: int = 0, seed: int = 0):
+        self.capacity, self.seed = capacity, seed
+        self.rows: Rows | None = None  # in slots, the axis of each of its tensors
+
+    def check(self, count: int, *, views: int) -> None:
+        """Raises SettingError where a batch of so many rows of so many frames does not fit."""
+
+    def add(self, rows: Rows) -> None:
+        """Takes in rows."""
+        self.rows = rows
+
+    def draw(self, count: int, draws: torch.Generator) -> tuple[Rows, Tensor]:
+        """So many rows, or all where there are fewer, and the slots (count,) that they lie in."""
+        return self.rows, torch.arange(len(self.rows.episode))
+
+    def statistics(self) -> dict[str, dict[str, float]]:
+        """Series of numbers about what is held."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": None if self.rows is None else self.rows._asdict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows = None if state["rows"] is None else Rows(**state["rows"])
+
+
+class Buffer(Memory):
+    """Slots that are filled one after another and then given to others; a concrete one says which (`_places`)."""
+
+    def __init__(self, *, capacity: int, seed: int = 0):
+        super().__init__(capacity=capacity, seed=seed)
+        self.slots = self.filled = 0  # how many there are, and how many hold something
+        self.seen = self.additions = 0  # rows that ever came, and in how many batches
+        self.known: dict[str, int] = {}  # how many values of each label have been counted
+        self.since: Tensor | None = None  # (slots,) int64 on the CPU: at which addition a row came
+
+    def check(self, count: int, *, views: int) -> None:
+        if count * views > self.capacity:
+            raise SettingError(
+                f"memory.capacity={self.capacity} frames is less than a batch ({count} pairs of {views} each to keep); "
+                f"try {count * views} or more"
+            )
+
+    def add(self, rows: Rows) -> None:
+        """Takes in rows, or some of them.
+
+        Raises:
+            SettingError: as `check`.
+        """
+        count = len(rows.episode)
+        self.check(count, views=len(rows.views))
+        if self.rows is None:
+            self.slots = self.capacity // len(rows.views)
+            self.rows = _apply(lambda x: x.new_zeros(self.slots, *x.shape[1:]), rows)
+            self.since = torch.zeros(self.slots, dtype=torch.int64)
+        slots, chosen = self._places(count)
+        if len(chosen) < count:
+            rows = select(rows, chosen)
+        _apply(lambda kept, new: kept.index_copy_(0, slots.to(kept.device, non_blocking=True), new), self.rows, rows)
+        self.since[slots] = self.additions
+        self.seen, self.additions = self.seen + count, self.additions + 1
+        self.filled = min(self.slots, self.filled + count)
+
+    def _places(self, count: int) -> tuple[Tensor, Tensor]:
+        """Slots (m,), all different, and which of so many new rows (m,) they are given to."""
+        raise NotImplementedError
+
+    def draw(self, count: int, draws: torch.Generator) -> tuple[Rows, Tensor]:
+        """Uniform draws without replacement."""
+        slots = torch.randperm(self.filled, generator=draws)[:count]
+        return select(self.rows, slots), slots
+
+    def statistics(self) -> dict[str, dict[str, float]]:
+        """How full, how old (in steps that made pairs), how redundant; the shares of each category and phase.
+
+        Redundancy is the mean, over at most LOOKED_AT slots, of the cosine of a frame's thumbnail with the most similar
+        other. It needs no network, so that all memories can be compared.
+        """
+        if not self.filled:
+            return {}
+        age = self.additions - 1 - self.since[: self.filled]
+        looked_at = torch.linspace(0, self.filled - 1, min(self.filled, LOOKED_AT)).long()
+        images = select(self.rows, looked_at).views[-1]
+        found = {
+            "frames": self.filled * len(self.rows.views),
+            "age": float(age.double().mean()),
+            "oldest": float(age.max()),
+            "redundancy": float(nearest(thumbnails(images)).mean()),
+        }
+        return {"memory": found} | {f"memory/{name}": self._shares(name) for name in self.rows.labels}
+
+    def _shares(self, name: str) -> dict[str, float]:
+        """The share of each value that a label has ever been found to have."""
+        counts = torch.bincount(self.rows.labels[name][: self.filled], minlength=self.known.get(name, 0))
+        self.known[name] = len(counts)
+        return {str(value): count / self.filled for value, count in enumerate(counts.tolist())}
+
+    def state_dict(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("slots", "filled", "seen", "additions", "known")}
+        return super().state_dict() | {"since": self.since, "counts": counts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.since = state["since"]
+        for name, value in state["counts"].items():
+            setattr(self, name, value)
+
+
+class Fifo(Buffer):
+    """The oldest row makes room."""
+
+    def _places(self, count: int) -> tuple[Tensor, Tensor]:
+        return (self.seen + torch.arange(count)) % self.slots, torch.arange(count)
+
+
+class Reservoir(Buffer):
+    """A uniform sample of all that ever came: Vitter's (1985) algorithm R, a batch at a time."""
+
+    def _places(self, count: int) -> tuple[Tensor, Tensor]:
+        number = self.seen + torch.arange(count)
+        draw = torch.rand(count, generator=generator(self.seed, "reservoir", self.additions), dtype=torch.float64)
+        slot = torch.where(number < self.slots, number, (draw * (number + 1)).long())
+        kept, last = np.unique(slot.flip(0).numpy(), return_index=True)  # of two at one slot, the later stays
+        inside = kept < self.slots
+        return torch.from_numpy(kept[inside]), torch.from_numpy(count - 1 - last[inside])
+
+
+def thumbnails(images: Tensor) -> Tensor:
+    """Images (M, H, W, 3) uint8 to directions (M, 192): what is seen from afar, the mean colour taken off."""
+    small = adaptive_avg_pool2d(images.permute(0, 3, 1, 2).float(), THUMBNAIL)
+    return normalize((small - small.mean((2, 3), keepdim=True)).flatten(1), dim=1)
+
+
+def nearest(directions: Tensor) -> Tensor:
+    """(M,) cosines of directions (M, D) with the most similar other."""
+    return (directions @ directions.T).fill_diagonal_(NEVER).amax(1)
+
+
+def select(rows: Rows, at: Tensor) -> Rows:
+    """Some of the rows, by numbers on the CPU."""
+    return _apply(lambda x: x.index_select(0, at.to(x.device, non_blocking=True)), rows)
+
+
+def _apply(job, *rows: Rows) -> Rows:
+    """A function of each of the tensors of rows."""
+    views, gaps, episodes, labels = zip(*rows, strict=True)
+    return Rows(
+        tuple(job(*parts) for parts in zip(*views, strict=True)),
+        job(*gaps),
+        job(*episodes),
+        {name: job(*(label[name] for label in labels)) for name in labels[0]},
+    )

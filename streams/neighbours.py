@@ -1,0 +1,57 @@
+"""The frame a while before each: gaps between neighbours, and the last frames of a stream to find them in."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+GAP_LAWS = ("fixed", "uniform", "geometric")
+LONGEST = 4  # a geometric gap is cut at so many times its mean
+
+
+class Ring:
+    """The last frames of a stream that goes in order."""
+
+    def __init__(self, longest: int):
+        self.longest = longest  # gap that is asked for
+        self.count = 0  # steps so far
+        self.images: Tensor | None = None  # (longest + 1, N, H, W, 3) uint8, step s in slot s % (longest + 1)
+        self.episodes: Tensor | None = None  # (longest + 1, N) int64 on the CPU, -1 where nothing has been yet
+
+    def add(self, images: Tensor, episode: Tensor) -> None:
+        """The frames (N, H, W, 3) of the next step, which show episodes (N,)."""
+        if self.images is None:
+            self.images = images.new_zeros(self.longest + 1, *images.shape)
+            self.episodes = torch.full((self.longest + 1, len(images)), -1)
+        slot = self.count % (self.longest + 1)
+        self.images[slot], self.episodes[slot] = images, episode
+        self.count += 1
+
+    def before(self, gap: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W, 3) and episodes (N,) gap (N,) steps before the last step; -1 where there was none."""
+        worlds = torch.arange(len(gap))
+        slots = (self.count - 1 - gap) % (self.longest + 1)
+        at = (slots * len(gap) + worlds).to(self.images.device, non_blocking=True)
+        return self.images.flatten(0, 1).index_select(0, at), self.episodes[slots, worlds]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "images": self.images, "episodes": self.episodes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.count, self.images, self.episodes = state["count"], state["images"], state["episodes"]
+
+
+def gaps(law: str, gap: int, *, count: int, draws: torch.Generator) -> Tensor:
+    """(count,) int64 steps: all `gap`, uniform from 1 to `gap`, or geometric of mean `gap`, cut at `longest`."""
+    if law == "fixed" or not gap:
+        return torch.full((count,), gap)
+    draw = torch.rand(count, generator=draws, dtype=torch.float64)
+    if law == "uniform":
+        return 1 + (draw * gap).long()
+    stop = torch.log1p(torch.tensor(-1 / gap, dtype=torch.float64))  # of each step, so that the mean is the gap
+    return (1 + (torch.log1p(-draw) / stop).long()).clamp(max=longest(law, gap))
+
+
+def longest(law: str, gap: int) -> int:
+    """The longest gap that the law draws."""
+    return gap * LONGEST if law == "geometric" else gap

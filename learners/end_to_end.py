@@ -46,6 +46,11 @@ class Learner:
         """(B, 3, H, W) float in [0, 1] to features (B, D)."""
         return self.network.features(images.contiguous(memory_format=torch.channels_last))
 
+    @torch.no_grad()
+    def encode_blocks(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) float in [0, 1] to every block's output (B, C, H, W); `encode` flattens the last."""
+        return self.network.outputs(images.contiguous(memory_format=torch.channels_last))
+
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""
         parts = {name: getattr(self, name).state_dict() for name in ("network", "losses", "optimiser")}

@@ -109,10 +109,14 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to (B, D): what the network is scored by."""
-        x = prepared(images)
+        return flat(self.outputs(images)[-1])
+
+    def outputs(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) float in [0, 1] to the output (B, C, H, W) of every block."""
+        outputs = [prepared(images)]
         for block in self.blocks:
-            x = block(x)
-        return flat(x)
+            outputs.append(block(outputs[-1]))
+        return outputs[1:]
 
 
 def prepared(images: Tensor) -> Tensor:

@@ -19,9 +19,10 @@ from runs.checkpoint import save, weights_sha256
 from runs.clocks import Means, Stopwatch, due
 from runs.commands import Stop, command
 from runs.divergence import check_finite
-from runs.evaluation import Encoder, baselines, scores, tasks
+from runs.evaluation import Evaluation
 from runs.folder import RunFolder
 from runs.metrics import Metrics
+from runs.probes import Encoder
 from runs.progress import Progress
 from streams.live import Live
 from streams.pairing import PairStream, build_pairs
@@ -90,16 +91,16 @@ def probe(settings: DictConfig, encode: Encoder) -> Pairs:
 
 def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop) -> None:
     """The one loop: from where the run is to where its settings end, or to where it is stopped."""
-    settings, device, clock = run.settings, told.device(run.settings), Stopwatch()
+    settings, clock = run.settings, Stopwatch()
     began = run.frames
-    scored = tasks(settings, device) if settings.eval.every else {}
     watch_every = settings.eval.every if settings.watch.every is None else settings.watch.every
     watched = probe(settings, run.learner.encode) if watch_every else None
+    evaluation = Evaluation(settings, told.device(settings)) if settings.eval.every else None
 
     def score() -> None:
         check_finite(run, folder, metrics)
         with clock("eval"):
-            found = scores(run.learner.encode, scored, under="eval", device=device)
+            found = evaluation.scores(run.learner, frames=run.frames)
             metrics.add_all(run.frames, found)
             progress.score(found)
 
@@ -109,8 +110,10 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
             metrics.add_all(run.frames, watch(run.learner, watched))
 
     if run.frames == 0 and not metrics.begun:  # what the network is before it learns: the random encoder
-        metrics.add_all(0, baselines(scored, device=device))
-        score()
+        if evaluation:
+            metrics.show_samples(evaluation.samples.shown)
+            metrics.add_all(0, evaluation.baselines())
+            score()
         if watched:
             look()
         keep(run, folder, metrics)
@@ -129,7 +132,7 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
                 metrics.add("train", run.frames, means)
                 metrics.add_all(run.frames, run.stream.statistics())
                 progress.advance(run.frames, means)
-        if scored and (last or due(settings.eval.every, before, run.frames)):
+        if evaluation and (last or evaluation.due(before, run.frames)):
             score()
         if watched and (last or due(watch_every, before, run.frames)):
             look()

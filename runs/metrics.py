@@ -2,9 +2,12 @@
 
 `train` holds `frames`, `loss`, ...; `eval/linear` holds `frames`, `top1`, ...; and so on. The root's attribute
 `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
+
+`samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,20 @@ from envs.errors import SettingError
 
 FORMAT = "contiguity-run/1"
 CHUNK = 1024  # rows
+SAMPLES = "samples"  # the group whose rows are no single numbers
+DIMENSIONS = {
+    "images": ("sample", "y", "x", "channel"),
+    "labels": ("sample",),
+    "embeddings": ("frames", "sample", "feature"),
+}
 UNITS = {
     "frames": "world frames seen",
     "top1": "share of test images classified correctly",
     "validation_top1": "share of validation images classified correctly",
-    "strength": "ridge penalty",
+    "deviation": "standard deviation of top1 over sets of labels",
+    "r2": "share of the variance over test images that is explained",
+    "validation_r2": "share of the variance over validation images that is explained",
+    "strength": "penalty on the sum of squared weights",
     "frames_per_s": "frames a second, evaluation not counted",
     "effective_rank": "directions, of a probe batch's features",
     "own_gradient": "cosine with the gradient of the rule's own loss",
@@ -40,7 +52,7 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
-        self._waiting: dict[str, list[dict[str, float]]] = {}
+        self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
@@ -66,11 +78,18 @@ class Metrics:
         """Whether anything was ever committed."""
         return bool(self.root.attrs["committed"])
 
-    def add(self, group: str, frames: int, values: dict[str, float]) -> None:
+    def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
+        """Keeps the images and labels that the rows of `samples` are about."""
+        for name, values in arrays.items():
+            self.root.require_group(SAMPLES).create_array(
+                name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
+            )
+
+    def add(self, group: str, frames: int, values: dict[str, float | np.ndarray]) -> None:
         """A row of a series: numbers that belong to the moment when so many frames had been seen."""
         self._waiting.setdefault(group, []).append({"frames": frames, **values})
 
-    def add_all(self, frames: int, groups: dict[str, dict[str, float]]) -> None:
+    def add_all(self, frames: int, groups: dict[str, dict[str, float | np.ndarray]]) -> None:
         """A row of each of several series."""
         for group, values in groups.items():
             self.add(group, frames, values)
@@ -83,41 +102,50 @@ class Metrics:
         self.root.update_attributes({"committed": committed, **attributes})
         self._waiting = {}
 
-    def _append(self, group: str, length: int, rows: list[dict[str, float]]) -> int:
+    def _append(self, group: str, length: int, rows: list[dict[str, float | np.ndarray]]) -> int:
         node = self.root.require_group(group)
-        total = length + len(rows)
-        for name in dict.fromkeys([*node.array_keys(), *(name for row in rows for name in row)]):
+        total, given = length + len(rows), dict.fromkeys(name for row in rows for name in row)
+        for name in given:
             if name not in node:
-                kind, empty = ("int64", -1) if name == "frames" else ("float64", np.nan)
-                attributes = {"units": UNITS.get(name, "1")}
-                node.create_array(
-                    name, shape=(0,), chunks=(CHUNK,), dtype=kind, fill_value=empty, attributes=attributes,
-                    dimension_names=("frames",),
-                )  # fmt: skip
-            array = node[name]
-            array.resize((total,))
-            array[length:] = [row.get(name, array.fill_value) for row in rows]
+                self._create(node, name, next(row[name] for row in rows if name in row))
+        for name, array in node.arrays():
+            if array.metadata.dimension_names[0] == "frames":
+                array.resize((total, *array.shape[1:]))
+                array[length:] = np.array([row.get(name, array.fill_value) for row in rows])
         return total
+
+    def _create(self, node: zarr.Group, name: str, value: float | np.ndarray) -> None:
+        """An empty series of such values; a row of arrays is a chunk of its own."""
+        if isinstance(value, np.ndarray):
+            shape, kind, empty, names = value.shape, value.dtype, np.nan, DIMENSIONS[name]
+        else:
+            shape, names = (), ("frames",)
+            kind, empty = ("int64", -1) if name == "frames" else ("float64", np.nan)
+        node.create_array(
+            name, shape=(0, *shape), chunks=(1 if shape else CHUNK, *shape), dtype=kind, fill_value=empty,
+            attributes={"units": UNITS.get(name, "1")}, dimension_names=names,
+        )  # fmt: skip
 
 
 def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
 
+    The samples are apart, in `read_samples`.
+
     Raises:
         SettingError: no such store, or one of another format, or a damaged one.
     """
     root = _open(path, mode="r")
-    group = ""
-    try:
-        series = {}
-        for group, length in root.attrs["committed"].items():
-            if not any(fnmatch(group, pattern) for pattern in only):
-                continue
+    with _damage(path):
+        committed = {group: length for group, length in root.attrs["committed"].items() if group != SAMPLES}
+    series = {}
+    for group, length in committed.items():
+        if not any(fnmatch(group, pattern) for pattern in only):
+            continue
+        with _damage(path / group):
             series[group] = {name: _padded(array, length) for name, array in root[group].arrays()}
             if "frames" not in series[group]:
                 raise KeyError("frames")
-    except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
-        raise SettingError(f"{path}/{group} is damaged ({type(error).__name__}: {error})") from error
     return dict(root.attrs), series
 
 
@@ -130,6 +158,24 @@ def facts(path: Path) -> dict[str, Any]:
     return dict(_open(path, mode="r").attrs)
 
 
+def read_samples(path: Path) -> Series:
+    """A run's sample images (M, H, W, 3) uint8, labels (M,), embeddings (E, M, D) float16 and frames (E,) int64.
+
+    Empty where none were kept.
+
+    Raises:
+        SettingError: as `read`.
+    """
+    root = _open(path, mode="r")
+    with _damage(path / SAMPLES):
+        length = root.attrs["committed"].get(SAMPLES, 0)
+        arrays = dict(root[SAMPLES].arrays()) if length else {}
+        return {
+            name: _padded(array, length) if array.metadata.dimension_names[0] == "frames" else array[:]
+            for name, array in arrays.items()
+        }
+
+
 def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:
     """Makes arrays along `frames` as long as the mark says, for readers who know nothing of the mark."""
     for name, node in root.members(max_depth=None):
@@ -137,9 +183,18 @@ def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:
             node.resize((lengths.get(name.rpartition("/")[0], 0), *node.shape[1:]))
 
 
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        raise SettingError(f"{path} is damaged ({type(error).__name__}: {error})") from error
+
+
 def _padded(array: zarr.Array, length: int) -> np.ndarray:
     found = array[:length]
-    return np.concatenate([found, np.full(length - len(found), array.fill_value, found.dtype)])
+    missing = (length - len(found), *found.shape[1:])
+    return np.concatenate([found, np.full(missing, array.fill_value, found.dtype)])
 
 
 def _open(path: Path, *, mode: str) -> zarr.Group:

@@ -1,16 +1,27 @@
-"""Linear probes of an encoder, which is any callable from images (B, 3, H, W) float in [0, 1] to features (B, D)."""
+"""Probes of an encoder: what can be read off its features, once they are frozen.
+
+An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features (B, D). A task's images are encoded once
+for all probes. Strengths are chosen on validation images, never on test images.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot
 
 from envs.errors import SettingError
+from runs.readout import logistic, neighbours, r2, read_out, ridge, top1
 
+PROBES = ("linear", "factors", "knn", "few", "logistic", "blocks")  # what a run can be asked to do
 BATCH = 250  # images encoded at once
 STRENGTHS = tuple(10.0**power for power in range(-3, 7))  # ridge penalties tried, a row of standardised features each
+LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression, from strong to weak
+FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
+BLOCK_FEATURES = 1024  # of a block below the top, at most
+Encoder = Callable[[Tensor], Tensor]
+Scores = dict[str, float]
 
 
 class LabelledImages(NamedTuple):
@@ -18,6 +29,7 @@ class LabelledImages(NamedTuple):
 
     images: Tensor  # (M, 3, H, W) uint8
     labels: Tensor  # (M,) int64
+    factors: dict[str, Tensor] = {}  # noqa: RUF012  (M, ...) ground truth of the images, where a world tells it
 
 
 class Task(NamedTuple):
@@ -30,62 +42,144 @@ class Task(NamedTuple):
     classes: int
 
 
+class Split(NamedTuple):
+    """Something known of a task's images: features (M, D), labels (M,) int64 or numbers (M, K) of each part."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
 class Score(NamedTuple):
-    """What a probe found."""
+    """What a linear probe found."""
 
     top1: float  # share of test images classified correctly, at the strength chosen
     validation_top1: float
     strength: float  # the ridge penalty that validation chose
 
 
-def linear_probe(encode: Callable[[Tensor], Tensor], task: Task, *, device: torch.device) -> Score:
-    """Ridge regression on one-hot labels, its strength chosen on validation images and scored once on test images.
+def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
+    """The ridge probe of a task's labels.
+
+    Raises:
+        SettingError: a task of one class.
+    """
+    labels = labels_of(task, device)
+    return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
+
+
+def ridge_probes(features: Split, wanted: dict[str, Split]) -> dict[str, Scores]:
+    """Reads everything that is wanted off the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
+    {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
+    """
+    x = standardised(features)
+    classes = {name: max(int(part.max()) for part in of) + 1 for name, of in wanted.items() if of.train.ndim == 1}
+    y = {
+        name: Split(*(one_hot(part, classes[name]).float() for part in of)) if name in classes else of
+        for name, of in wanted.items()
+    }
+    weights = ridge(x.train, torch.cat([of.train for of in y.values()], 1), strengths=STRENGTHS)
+    columns = weights.to(x.train.dtype).split([of.train.shape[1] for of in y.values()], 2)  # of (S, D + 1, k) each
+    found = {}
+    for (name, of), weight in zip(y.items(), columns, strict=True):
+        errors = torch.stack([(read_out(x.validation, w) - of.validation).square().sum() for w in weight])
+        best = int(errors.argmin())
+        score = top1 if name in classes else r2
+        found[name] = {
+            score.__name__: score(read_out(x.test, weight[best]), wanted[name].test),
+            f"validation_{score.__name__}": score(read_out(x.validation, weight[best]), wanted[name].validation),
+            "strength": STRENGTHS[best],
+        }
+    return found
+
+
+def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
+    """Multinomial logistic regression; strengths are tried from strong to weak until validation's cross-entropy rises.
+
+    Each begins where the one before it ended.
+    """
+    x, weight, best = standardised(features), None, None
+    for strength in LOGISTIC_STRENGTHS:
+        weight = logistic(x.train, labels.train, classes=classes, strength=strength, start=weight)
+        loss = float(cross_entropy(read_out(x.validation, weight), labels.validation))
+        if best is not None and loss > best[0]:
+            break
+        best = loss, weight, strength
+    _, weight, strength = best
+    tested, validated = (top1(read_out(x[part], weight), labels[part]) for part in (2, 1))
+    return {"top1": tested, "validation_top1": validated, "strength": strength}
+
+
+def knn_probe(features: Split, labels: Split, *, classes: int) -> Scores:
+    """The weighted vote of the nearest training images, on features as they are: {top1}; there is nothing to choose."""
+    return {"top1": top1(neighbours(features.train, labels.train, features.test, classes=classes), labels.test)}
+
+
+def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[str, Scores]:
+    """The ridge probe with only so many labels a class: {"1": {top1, deviation}, "10": ...}.
+
+    Mean and standard deviation over disjoint sets of training images; a number of labels that some class does not have
+    is left out. Strengths are chosen on all validation images.
+    """
+    rank = _ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
+    most = int(labels.train.bincount(minlength=classes).min())
+    found = {}
+    for count, draws in FEW.items():
+        tops = []
+        for draw in range(min(draws, most // count)):
+            rows = (rank >= draw * count) & (rank < (draw + 1) * count)
+            few = features._replace(train=features.train[rows]), labels._replace(train=labels.train[rows])
+            tops.append(ridge_probes(few[0], {"labels": few[1]})["labels"]["top1"])
+        if tops:
+            mean = sum(tops) / len(tops)
+            deviation = (sum((top - mean) ** 2 for top in tops) / max(len(tops) - 1, 1)) ** 0.5
+            found[str(count)] = {"top1": mean, "deviation": deviation}
+    return found
+
+
+def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
+    """The features (M, D) of each part of a task."""
+    return Split(*(features(encode, part.images, device=device) for part in task[1:4]))
+
+
+def labels_of(task: Task, device: torch.device) -> Split:
+    """The labels (M,) of each part of a task.
 
     Raises:
         SettingError: a task of one class.
     """
     if len(task.train.labels.unique()) < 2:
         raise SettingError(f"{task.name} shows one class only, which leaves nothing to tell apart; add classes")
-    train, validation, test = (features(encode, part.images, device=device) for part in task[1:4])
-    mean, deviation = train.mean(0), train.std(0).clamp_min(1e-6)
-    train, validation, test = ((part - mean) / deviation for part in (train, validation, test))
-    weights = ridge(train, task.train.labels.to(device), classes=task.classes, strengths=STRENGTHS)  # (S, D + 1, K)
-    wanted = one_hot(task.validation.labels.to(device), task.classes)
-    errors = torch.stack([(_answers(validation, weight) - wanted).square().sum() for weight in weights])
-    best = int(errors.argmin())
-    tests = ((test, task.test.labels), (validation, task.validation.labels))
-    return Score(*(_top1(x, weights[best], labels) for x, labels in tests), STRENGTHS[best])
+    return Split(*(part.labels.to(device) for part in task[1:4]))
 
 
 @torch.no_grad()
-def features(encode: Callable[[Tensor], Tensor], images: Tensor, *, device: torch.device) -> Tensor:
+def features(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
     """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
-    parts = [encode(part.to(device).float().div_(255)) for part in images.split(BATCH)]
-    return torch.cat(parts)
+    return torch.cat([encode(part.to(device).float().div_(255)) for part in images.split(BATCH)])
 
 
-def ridge(x: Tensor, labels: Tensor, *, classes: int, strengths: tuple[float, ...]) -> Tensor:
-    """Weights (S, D + 1, K) of ridge regression from x (M, D) to one-hot labels, one for each of S strengths.
+def standardised(features: Split) -> Split:
+    """Every feature less its mean over the training images and in units of its deviation there."""
+    mean, deviation = features.train.mean(0), features.train.std(0).clamp_min(1e-6)
+    return Split(*((part - mean) / deviation for part in features))
 
-    Minimises `||y - x w - b||^2 + strength ||w||^2`; the last row is the intercept b, which is not penalised. One
-    eigendecomposition, of the smaller of x^T x and x x^T, serves all strengths. In float64, where a small strength on
-    features that repeat one another still has digits left.
+
+def pooled(maps: Tensor) -> Tensor:
+    """A block's output (B, C, H, W) as features (B, D): averaged over patches where there would be more than 1,024.
+
+    The patches make the largest square grid that stays within that number.
     """
-    x, y = x.double(), one_hot(labels, classes).double()
-    x_mean, y_mean = x.mean(0), y.mean(0)
-    x, y = x - x_mean, y - y_mean
-    tall = x.shape[0] >= x.shape[1]
-    values, vectors = torch.linalg.eigh(x.T @ x if tall else x @ x.T)
-    values = values.clamp_min(0)
-    right = vectors.T @ (x.T @ y if tall else y)  # (D or M, K)
-    found = []
-    for strength in strengths:
-        w = vectors @ (right / (values + strength)[:, None])
-        w = w if tall else x.T @ w  # (D, K)
-        found.append(torch.cat([w, (y_mean - x_mean @ w)[None]]))
-    return torch.stack(found)
+    channels, height = maps.shape[1:3]
+    side = max(int((BLOCK_FEATURES / channels) ** 0.5), 1)
+    return flat(adaptive_avg_pool2d(maps, side) if side < height else maps)
+
+
+def flat(maps: Tensor) -> Tensor:
+    """A block's output (B, C, H, W) as features (B, H*W*C), in the order that costs channels_last tensors no copy."""
+    return maps.permute(0, 2, 3, 1).flatten(1)
 
 
 def mean_colour(images: Tensor) -> Tensor:
@@ -104,9 +198,7 @@ def chance(task: Task) -> float:
     return float((task.test.labels == commonest).float().mean())
 
 
-def _answers(x: Tensor, weight: Tensor) -> Tensor:
-    return x @ weight[:-1].float() + weight[-1].float()
-
-
-def _top1(x: Tensor, weight: Tensor, labels: Tensor) -> float:
-    return float((_answers(x, weight).argmax(1) == labels.to(x.device)).float().mean())
+def _ranks(labels: Tensor, classes: int) -> Tensor:
+    """(M,) how many rows before each have its label."""
+    seen = one_hot(labels, classes).cumsum(0)
+    return seen.gather(1, labels[:, None])[:, 0] - 1

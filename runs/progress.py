@@ -41,8 +41,9 @@ class Progress:
         self._show()
 
     def score(self, scores: dict[str, dict[str, float]]) -> None:
-        """The encoder was scored: {group: {top1, ...}}."""
-        found = {group.rpartition("/")[2]: score["top1"] for group, score in scores.items()}
+        """The encoder was scored: {group: {top1, ...}}; of many scores, those of the linear probe are shown."""
+        shown = {name: score for name, score in scores.items() if name.startswith(("eval/linear", "eval/transfer/"))}
+        found = {name.rpartition("/")[2]: score["top1"] for name, score in shown.items()}
         self._scores = "  ".join(f"{name} {100 * top1:.1f} %" for name, top1 in found.items())
         self._show(at_once=True)
 

@@ -23,6 +23,7 @@ from envs.errors import SettingError, no_such, unknown
 from envs.gaze import gaze
 from envs.settings import CountingSettings, MovingImagesRunSettings, MovingObjectsSettings
 from envs.settings import device as device_of
+from runs.probes import PROBES
 from runs.transfer import TRANSFER
 
 
@@ -175,6 +176,11 @@ class EvalSettings:
     validation: int = 1_000  # images its strength is chosen on, of validation instances
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
+    probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation: of runs.evaluation
+    ends: list[str] = field(  # beside them, before the first update and after the last
+        default_factory=lambda: ["knn", "few", "logistic", "blocks"]
+    )
+    samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets the same encoder is scored on
 
 
@@ -391,12 +397,19 @@ def check(settings: DictConfig) -> None:
         ("run.keep", run.keep, 1),
         ("eval.every", every, 0),
         ("watch.every", settings.watch.every or 0, 0),
+        ("eval.samples", settings.eval.samples, 0),
         *((f"eval.{name}", settings.eval[name], 2) for name in ("train", "validation", "test")),
     ):
         if value < least:
             raise SettingError(f"{name}={value} is too few; try {least} or more")
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
+    for setting in ("probes", "ends"):
+        for name in settings.eval[setting]:
+            if name not in PROBES:
+                raise unknown(f"eval.{setting}", name, PROBES)
+    if "linear" not in settings.eval.probes:
+        raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
     for name in settings.eval.transfer:
         if name not in TRANSFER:
             raise unknown("eval.transfer", name, TRANSFER)

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from envs.errors import SettingError
 from runs.metrics import read
 
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
+OTHERS = {  # the probes beside the linear one, and what a table calls them
+    "knn": "k-NN",
+    "logistic": "logistic",
+    "few": "labels a class: {}",
+    "blocks": "{}",
+    "factors": "{}",
+}
 SHARES = ("world", "stream", "learner", "eval")
 
 
@@ -25,13 +33,14 @@ def summary(path: Path) -> dict[str, Any]:
         SettingError: there is no run, or it is of another format.
     """
     facts, series = read(path / "metrics.zarr")
-    tasks = [group.removeprefix("eval/") for group in series if group.startswith("eval/")] or ["linear"]
+    scored = [group.removeprefix("eval/") for group in series if group.startswith("eval/")]
+    named = dict.fromkeys(["linear", *scored])
     speed = series.get("speed", {})
     return {
         **{name: facts.get(name) for name in ("run", "learner", "loss", "seed")},
         **{name: facts.get(name) for name in ("frames", "updates", "device", "weights_sha256")},
-        "eval": _nested({task: _curve(series.get(f"eval/{task}")) for task in tasks}),
-        "baseline": {name: _nested({task: _baseline(series, name, task) for task in tasks}) for name in BASELINES},
+        "eval": _nested({name: _curve(series.get(f"eval/{name}")) for name in named}),
+        "baseline": {name: _nested(_baseline(series, name, named)) for name in BASELINES},
         "speed": {
             "frames_per_s": _last(speed, "frames_per_s"),
             "loop_share": {part: _last(speed, part) for part in SHARES},
@@ -41,6 +50,8 @@ def summary(path: Path) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> Group:
     """What was learned, beside what, and at what speed, for a terminal."""
+    if not found["eval"]["linear"]["frames"]:
+        return Group(f"{found['run']}: never scored (eval.every=0)", *_facts(found))
     scores = Table(title=f"{found['run']}: linear probe top-1, %", title_justify="left")
     scores.add_column("", no_wrap=True)
     for name in (found["learner"], "gain", "random encoder", "raw pixels", "mean colour", "chance"):
@@ -52,8 +63,34 @@ def table(found: dict[str, Any]) -> Group:
     for label, where in named.items():
         last = _at(found["eval"], where)["top1"][-1:]
         others = [_at(found["baseline"][name], where) for name in BASELINES]
-        gain = f"{100 * (last[0] - others[0]):+.1f}" if last and others[0] is not None else "-"
-        scores.add_row(label, _percent(*last), gain, *(_percent(other) for other in others))
+        scores.add_row(label, *_gain(last, others[0]), *(_percent(other) for other in others))
+    return Group(scores, *_others(found), *_facts(found))
+
+
+def _others(found: dict[str, Any]) -> list[Table]:
+    """The other probes of the same test instances beside the random encoder, where there are any."""
+    rows = {}
+    for kind, title in OTHERS.items():
+        branch = found["eval"].get(kind, {})
+        for name in [None] if "frames" in branch else branch:
+            where = (kind,) if name is None else (kind, name)
+            curve = _at(found["eval"], where)
+            score = next(key for key in ("top1", "r2") if key in curve)
+            unit = " (R²)" if score == "r2" else ""
+            random = _at(found["baseline"]["random_encoder"], where)
+            rows[title.format(name) + unit] = (*_gain(curve[score][-1:], random), _percent(random))
+    if not rows:
+        return []
+    table = Table(title="other probes of the test instances, top-1 or R², %", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in (found["learner"], "gain", "random encoder"):
+        table.add_column(name, justify="right")
+    for label, row in rows.items():
+        table.add_row(label, *row)
+    return [table]
+
+
+def _facts(found: dict[str, Any]) -> list[Text]:
     shares = found["speed"]["loop_share"]
     lines = [
         f"{found['frames'] or 0:,} frames, {found['updates'] or 0:,} updates, seed {found['seed']}, {found['device']}"
@@ -61,9 +98,14 @@ def table(found: dict[str, Any]) -> Group:
     if found["speed"]["frames_per_s"]:
         spent = ", ".join(f"{part} {_percent(share)} %" for part, share in shares.items())
         lines.append(f"{found['speed']['frames_per_s']:,.0f} frames/s; time: {spent}")
-    if not found["eval"]["linear"]["frames"]:
-        return Group(f"{found['run']}: never scored (eval.every=0)", *lines)
-    return Group(scores, *(Text(line) for line in lines))
+    return [Text(line) for line in lines]
+
+
+def _gain(last: list[float | None], random: float | None) -> tuple[str, str]:
+    """The last score, and how far above the random encoder it lies."""
+    known = last and last[0] is not None
+    gain = f"{100 * (last[0] - random):+.1f}" if known and random is not None else "-"
+    return _percent(*last), gain
 
 
 def main() -> None:
@@ -84,15 +126,21 @@ def main() -> None:
 
 
 def _curve(series: dict | None) -> dict[str, list]:
+    """{frames, top1} of labels, {frames, r2} of numbers."""
     if series is None:
         return {"frames": [], "top1": []}
-    return {"frames": series["frames"].tolist(), "top1": [_number(value) for value in series["top1"]]}
+    score = "r2" if "r2" in series else "top1"
+    return {"frames": series["frames"].tolist(), score: [_number(value) for value in series[score]]}
 
 
-def _baseline(series: dict, name: str, task: str) -> float | None:
-    """The random encoder is what the network scored before its first update."""
-    group = f"eval/{task}" if name == "random_encoder" else f"baseline/{name}/{task}"
-    return _number(series[group]["top1"][0]) if group in series else None
+def _baseline(series: dict, name: str, tasks: Iterable[str]) -> dict[str, float | None]:
+    """A baseline's score on each task that it has one of; the random encoder is the network before its first update."""
+    found = {"linear": None}
+    for task in tasks:
+        group = f"eval/{task}" if name == "random_encoder" else f"baseline/{name}/{task}"
+        if group in series:
+            found[task] = _number(series[group].get("r2", series[group].get("top1"))[0])
+    return found
 
 
 def _last(series: dict, name: str) -> float | None:
@@ -105,8 +153,14 @@ def _number(value: float) -> float | None:
 
 def _nested(tasks: dict[str, Any]) -> dict[str, Any]:
     """{linear: a, transfer/digits: b} to {linear: a, transfer: {digits: b}}."""
-    transfer = {name.removeprefix("transfer/"): value for name, value in tasks.items() if name.startswith("transfer/")}
-    return {"linear": tasks["linear"], "transfer": transfer}
+    found = {"linear": tasks["linear"], "transfer": {}}
+    for name, value in tasks.items():
+        *branch, leaf = name.split("/")
+        node = found
+        for part in branch:
+            node = node.setdefault(part, {})
+        node[leaf] = value
+    return found
 
 
 def _at(node: dict, where: tuple[str, ...]) -> Any:

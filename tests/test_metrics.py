@@ -6,7 +6,7 @@ import pytest
 import zarr
 
 from envs.errors import SettingError
-from runs.metrics import Metrics, read
+from runs.metrics import Metrics, read, read_samples
 
 
 def stored(tmp_path, rows=5):
@@ -35,6 +35,38 @@ def test_plain_zarr_reads_it_with_names_for_its_dimensions_and_units(tmp_path):
     assert loss.metadata.dimension_names == ("frames",)
     top1 = zarr.open_group(tmp_path / "metrics.zarr", mode="r")["eval/transfer/digits/top1"]
     assert "classified" in top1.attrs["units"]
+
+
+def sampled(tmp_path, rows=3):
+    metrics = stored(tmp_path, rows=rows)
+    metrics.show_samples({"images": np.full((2, 4, 4, 3), 7, np.uint8), "labels": np.array([1, 0])})
+    for row in range(rows):
+        metrics.add("samples", 10 * row, {"embeddings": np.full((2, 5), row, np.float16)})
+    metrics.commit()
+    return metrics
+
+
+def test_samples_are_kept_beside_the_numbers_and_not_among_them(tmp_path):
+    sampled(tmp_path)
+    found = read_samples(tmp_path / "metrics.zarr")
+    assert found["frames"].tolist() == [0, 10, 20]
+    assert found["embeddings"].dtype == np.float16
+    assert np.array_equal(found["embeddings"][:, 1, 4], [0, 1, 2])
+    assert (found["images"] == 7).all()
+    assert found["labels"].tolist() == [1, 0]
+    assert "samples" not in read(tmp_path / "metrics.zarr")[1]
+    assert read_samples(stored(tmp_path / "other").root.store.root) == {}
+
+
+def test_samples_are_cut_back_with_the_rest(tmp_path):
+    sampled(tmp_path)
+    metrics = Metrics.open(tmp_path / "metrics.zarr", cut_to=10)
+    assert read_samples(tmp_path / "metrics.zarr")["embeddings"].shape == (2, 2, 5)
+    metrics.add("samples", 15, {"embeddings": np.full((2, 5), 9, np.float16)})
+    metrics.commit()
+    found = read_samples(tmp_path / "metrics.zarr")
+    assert found["frames"].tolist() == [0, 10, 15]
+    assert found["embeddings"][:, 0, 0].tolist() == [0, 1, 9]
 
 
 def test_rows_that_wait_are_not_seen(tmp_path):

@@ -16,7 +16,8 @@ from learners.end_to_end import Learner
 from learners.online import build, train
 from runs.checkpoint import load_newest
 from runs.commands import go
-from runs.metrics import read
+from runs.metrics import read, read_samples
+from runs.probes import PROBES
 
 SMALL = [
     "env=counting",
@@ -44,6 +45,7 @@ def found(tmp_path, name):
     """Weights' sha, checkpoint and metrics of a run; what depends on the clock or the name left out."""
     facts, series = read(tmp_path / name / "metrics.zarr")
     numbers = {group: arrays for group, arrays in series.items() if group != "speed"}
+    numbers |= {"samples": samples} if (samples := read_samples(tmp_path / name / "metrics.zarr")) else {}
     return facts["weights_sha256"], load_newest(tmp_path / name / "checkpoints")[0], numbers
 
 
@@ -100,11 +102,13 @@ def test_a_polite_kill_saves_too(tmp_path, monkeypatch):
 
 def test_evaluation_cannot_change_training(tmp_path):
     run(tmp_path, "scored", "eval.every=24")
+    run(tmp_path, "always", "eval.every=48", f"eval.probes=[{','.join(PROBES)}]", "eval.samples=9")
     run(tmp_path, "unscored", "eval.every=0")
-    scored, unscored = found(tmp_path, "scored"), found(tmp_path, "unscored")
-    assert scored[0] == unscored[0]
+    scored, always, unscored = (found(tmp_path, name) for name in ("scored", "always", "unscored"))
+    assert scored[0] == always[0] == unscored[0]
     assert same(scored[1], unscored[1])
-    assert "eval/linear" in scored[2]
+    assert same(always[1], unscored[1])
+    assert {"eval/linear", "eval/knn", "eval/blocks/block2", "eval/factors/age", "samples"} <= set(scored[2])
     assert set(unscored[2]) == {"train"}
 
 
@@ -119,6 +123,18 @@ def test_watching_cannot_change_training(tmp_path, learner):
     rows = watched[2]["alignment/block2"]
     assert rows["frames"].tolist() == [0, 24, 48, 72, 96, 120, 144, 168, 176]
     assert np.isfinite([*rows.values(), *watched[2]["watch/block2"].values()]).all()
+
+
+def test_the_heavier_probes_come_at_both_ends_and_the_random_encoder_has_them_all(tmp_path):
+    run(tmp_path, "one", "eval.probes=[linear]", "eval.ends=[knn,blocks,few]", "eval.samples=9")
+    series = found(tmp_path, "one")[2]
+    assert series["eval/linear"]["frames"].tolist() == [0, 64, 128, 176]
+    ends = {name for name in series if name.startswith("eval/") and series[name]["frames"].tolist() == [0, 176]}
+    assert ends == {"eval/knn", "eval/few/1", "eval/few/10", *(f"eval/blocks/block{number}" for number in range(1, 5))}
+    assert np.array_equal(series["eval/blocks/block4"]["top1"], series["eval/linear"]["top1"][[0, -1]])
+    assert series["samples"]["embeddings"].shape == (4, 9, 256)
+    assert series["samples"]["frames"].tolist() == [0, 64, 128, 176]
+    assert series["samples"]["images"].shape == (9, 16, 16, 3)
 
 
 def test_a_run_repeats_itself_and_seeds_differ(tmp_path):

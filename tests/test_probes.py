@@ -1,10 +1,27 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
-from runs.probes import STRENGTHS, LabelledImages, Task, chance, linear_probe, mean_colour, pixels, ridge
+from runs.probes import (
+    LOGISTIC_STRENGTHS,
+    STRENGTHS,
+    LabelledImages,
+    Split,
+    Task,
+    chance,
+    few_label_probes,
+    knn_probe,
+    linear_probe,
+    logistic_probe,
+    mean_colour,
+    pixels,
+    pooled,
+    ridge_probes,
+    standardised,
+)
 
 CPU = torch.device("cpu")
 
@@ -24,16 +41,13 @@ def task(classes=3, **counts):
     return Task("toy", *(labelled(count, seed, classes) for seed, count in enumerate(counts.values())), classes)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60)])
-def test_ridge_is_scikit_learns_at_every_strength(rows, columns):
-    draws = np.random.default_rng(0)
-    x, labels = draws.normal(1, 2, (rows, columns)), draws.integers(4, size=rows)
-    strengths = (1e-2, 1.0, 1e3)
-    found = ridge(torch.from_numpy(x), torch.from_numpy(labels), classes=4, strengths=strengths)
-    for weight, strength in zip(found, strengths, strict=True):
-        oracle = Ridge(alpha=strength, solver="svd").fit(x, np.eye(4)[labels])
-        assert np.allclose(weight[:-1].numpy(), oracle.coef_.T, atol=1e-8)
-        assert np.allclose(weight[-1].numpy(), oracle.intercept_, atol=1e-8)
+def toy_features(counts=(120, 60, 90), classes=3, features=10, seed=0):
+    """Clouds that overlap, one a class."""
+    draws = np.random.default_rng(seed)
+    middles = 2 * draws.normal(size=(classes, features))
+    labels = [draws.permutation(np.arange(count) % classes) for count in counts]
+    points = [middles[label] + 2 * draws.normal(size=(len(label), features)) for label in labels]
+    return Split(*map(torch.from_numpy, points)), Split(*map(torch.from_numpy, labels))
 
 
 def test_a_probe_finds_what_is_there_and_not_what_is_not():
@@ -77,3 +91,54 @@ def test_the_strength_is_that_of_least_validation_error():
         for strength in STRENGTHS
     }
     assert linear_probe(pixels, toy, device=CPU).strength == min(errors, key=errors.get)
+
+
+def test_the_logistic_strength_is_that_of_least_validation_loss():
+    features, labels = toy_features()
+    x = standardised(features)
+    fits = {
+        strength: LogisticRegression(C=1 / strength, tol=1e-10, max_iter=9999).fit(x.train, labels.train)
+        for strength in LOGISTIC_STRENGTHS
+    }
+    losses = {strength: log_loss(labels.validation, fit.predict_proba(x.validation)) for strength, fit in fits.items()}
+    found = logistic_probe(features, labels, classes=3)
+    best = min(losses, key=losses.get)
+    assert found["strength"] == best
+    assert found["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
+    assert found["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
+
+
+def test_everything_read_off_at_once_is_what_is_read_off_alone():
+    features, labels = toy_features()
+    place = Split(*(part[:, :2] + 1 for part in features))
+    both = ridge_probes(features, {"labels": labels, "place": place})
+    assert both["labels"] == pytest.approx(ridge_probes(features, {"labels": labels})["labels"])
+    assert both["place"] == pytest.approx(ridge_probes(features, {"place": place})["place"])
+    assert both["place"]["r2"] > 0.999  # two of the features themselves
+    noise = Split(*(torch.randn(len(part), 2, generator=torch.Generator().manual_seed(4)) for part in features))
+    assert ridge_probes(features, {"noise": noise})["noise"]["r2"] < 0.1
+
+
+def test_more_labels_help_and_what_a_class_lacks_is_left_out():
+    features, labels = toy_features()
+    found = few_label_probes(features, labels, classes=3)
+    assert list(found) == ["1", "10"]  # no class has 100
+    assert found["1"]["top1"] < found["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
+    assert found["1"]["deviation"] > 0
+    some = torch.cat([torch.nonzero(labels.train == label)[:1] for label in range(3)])[:, 0]
+    first = features._replace(train=features.train[some]), labels._replace(train=labels.train[some])
+    alone = few_label_probes(*first, classes=3)["1"]
+    assert alone["top1"] == ridge_probes(first[0], {"all": first[1]})["all"]["top1"]
+
+
+def test_neighbours_of_the_same_class_are_found():
+    assert knn_probe(*toy_features(), classes=3)["top1"] > 0.8
+
+
+def test_blocks_are_pooled_to_the_largest_grid_that_fits():
+    draws = torch.Generator().manual_seed(0)
+    small, large = torch.rand(2, 64, 4, 4, generator=draws), torch.rand(2, 32, 16, 16, generator=draws)
+    assert torch.equal(pooled(small), small.permute(0, 2, 3, 1).flatten(1))
+    assert pooled(large).shape == (2, 5 * 5 * 32)
+    assert torch.allclose(pooled(large).reshape(2, 25, 32).mean(1), large.mean((2, 3)), atol=0.05)
+    assert pooled(torch.rand(2, 2048, 2, 2, generator=draws)).shape == (2, 2048)

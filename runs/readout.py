@@ -1,0 +1,98 @@
+"""What a readout makes of features: ridge and logistic regression, neighbours, and how well each did. Equations only.
+
+Legend: M images, D features, K classes or numbers read out, S strengths.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, one_hot
+
+NEIGHBOURS, TEMPERATURE = 200, 0.1  # of k-NN (Wu et al. 2018)
+QUERIES = 1024  # images whose neighbours are looked up at once
+
+
+def ridge(x: Tensor, y: Tensor, *, strengths: tuple[float, ...]) -> Tensor:
+    """Weights (S, D + 1, K) of ridge regression from x (M, D) to y (M, K), one for each of S strengths.
+
+    Minimises `||y - x w - b||^2 + strength ||w||^2`; the last row is the intercept b, which is not penalised. One
+    product, the smaller of x^T x and x x^T, serves all strengths and all that is read out. In float64, where a small
+    strength on features that repeat one another still has digits left.
+    """
+    x, y = x.double(), y.double()
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    x, y = x - x_mean, y - y_mean
+    tall = x.shape[0] >= x.shape[1]
+    products, right = (x.T @ x, x.T @ y) if tall else (x @ x.T, y)
+    found = []
+    for strength in strengths:
+        penalised = products.clone()
+        penalised.diagonal().add_(strength)
+        w = torch.cholesky_solve(right, torch.linalg.cholesky(penalised))
+        w = w if tall else x.T @ w  # (D, K)
+        found.append(torch.cat([w, (y_mean - x_mean @ w)[None]]))
+    return torch.stack(found)
+
+
+def logistic(
+    x: Tensor, labels: Tensor, *, classes: int, strength: float, start: Tensor | None = None, tolerance: float = 0.01
+) -> Tensor:
+    """Weights (D + 1, K) of multinomial logistic regression from x (M, D), by L-BFGS.
+
+    Minimises `sum_i -log softmax(x_i w + b)[label_i] + strength/2 ||w||^2`, scikit-learn's with C = 1 / strength; the
+    last row is b, which is not penalised. L-BFGS sees coordinates in which the loss curves about equally in all
+    directions (by the Hessian's form at equal odds, Boehning 1992), and stops where no slope exceeds `tolerance` there.
+    """
+    y = one_hot(labels, classes).to(x.dtype)
+    x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+    penalty = torch.full_like(x[0], strength)
+    penalty[-1] = 0
+    root = torch.linalg.cholesky(x.T @ x / classes + penalty.clamp_min(1e-6).diag())  # (D + 1, D + 1)
+    weight = x.new_zeros(x.shape[1], classes) if start is None else start
+    turned = (root.T @ weight).contiguous()  # what L-BFGS moves
+    search = torch.optim.LBFGS(
+        [turned], max_iter=100, tolerance_grad=tolerance, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
+
+    @torch.no_grad()
+    def loss() -> Tensor:
+        weight = torch.linalg.solve_triangular(root.T, turned, upper=True)
+        logs = (x @ weight).log_softmax(1)
+        slope = x.T @ (logs.exp() - y) + penalty[:, None] * weight
+        turned.grad = torch.linalg.solve_triangular(root, slope, upper=False).contiguous()
+        return (penalty[:, None] * weight.square()).sum() / 2 - (logs * y).sum()
+
+    search.step(loss)
+    return torch.linalg.solve_triangular(root.T, turned, upper=True)
+
+
+def neighbours(bank: Tensor, labels: Tensor, queries: Tensor, *, classes: int, k: int = NEIGHBOURS) -> Tensor:
+    """Votes (Q, K) of the k nearest of the bank (M, D) for queries (Q, D); k is capped by the bank.
+
+    A neighbour of cosine similarity s votes for its label with weight exp(s / 0.1) (Wu et al. 2018, "Unsupervised
+    feature learning via non-parametric instance discrimination", section 3.4).
+    """
+    bank, found = normalize(bank), []
+    for part in normalize(queries).split(QUERIES):
+        similarity, nearest = (part @ bank.T).topk(min(k, len(bank)), sorted=False)  # (q, k)
+        votes = similarity.new_zeros(len(part), classes)
+        found.append(votes.scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp()))
+    return torch.cat(found)
+
+
+def read_out(x: Tensor, weight: Tensor) -> Tensor:
+    """(M, K): x (M, D) times weights (D + 1, K), the last row of which is the intercept."""
+    return torch.addmm(weight[-1], x, weight[:-1])
+
+
+def top1(answers: Tensor, labels: Tensor) -> float:
+    """Share of rows of answers (M, K) that are largest at their label (M,)."""
+    return float((answers.argmax(1) == labels).float().mean())
+
+
+def r2(answers: Tensor, y: Tensor) -> float:
+    """`1 - sum (y - answers)^2 / sum (y - mean)^2` over rows and columns (M, K): 1 is perfect, 0 no better than a mean.
+
+    Columns are of one unit and weigh as much as they vary (scikit-learn's `variance_weighted`).
+    """
+    y = y.double()
+    return 1 - float((y - answers).square().sum() / (y - y.mean(0)).square().sum())

@@ -6,9 +6,10 @@ The rivals render the same kind of scene (64x64, five primitives that turn on a 
 take turns in one run, and what counts is the ratio; the machine may be shared. Needs the extra: pip install '.[bench]'.
 """
 
+import envs  # noqa: F401  # isort: skip  before torch: it sets how threads wait
+
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -111,9 +112,10 @@ def mujoco() -> float:
 
 
 def memory(worlds: int) -> float:
-    """MiB that this process has ever held with so many worlds."""
+    """MiB that this process has ever held with so many worlds (Linux; getrusage would count its parent's too)."""
     ours(worlds=worlds, seconds=0.5, **SCENE)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 WORKERS = {"pybullet": pybullet, "mujoco": mujoco, "memory": memory}
@@ -188,7 +190,8 @@ def main() -> None:
     for name, number in found["frames_per_s"].items():
         ratio = found["ratio_to"].get(name)
         table.add_row(name, f"{number:,.0f}", f"{ratio:.2f}" if ratio else "")
-    for name, number in (others | {f"{n} worlds": r for n, r in found["frames_per_s_by_worlds"].items()}).items():
+    by_count = {f"{count:,} at once": number for count, number in found["frames_per_s_by_worlds"].items()}
+    for name, number in (others | by_count).items():
         table.add_row(name, f"{number:,.0f}", "")
     Console().print(table)
     Console().print(f"{found['kib_a_world']:.0f} KiB a world; {found['parts_a_scene']:.1f} primitives a scene")

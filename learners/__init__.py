@@ -1,0 +1,1 @@
+import envs  # noqa: F401  registers the worlds, and sets how threads wait before torch is loaded

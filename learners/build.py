@@ -36,9 +36,11 @@ def build_learner(
     updates: int,
     seed: int,
     device: torch.device,
+    longest_gap: int = 0,
     **settings: Any,
 ) -> Learner:
-    """A learner at its start. `updates` is how many are planned, which greedy schedules share out.
+    """A learner at its start. `updates` is how many are planned, which greedy schedules share out; `longest_gap` how
+    many moments a loss that remembers goes back.
 
     `network`, `schedule` and the loss's `kind` are names of ours or dotted paths (see examples/). `settings` are those
     of Steps, and the rule's own.
@@ -59,8 +61,8 @@ def build_learner(
         _check_targets(named("network.name", network, SPECS), size=size, **settings)
     net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
-    losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed).to(device)
-    return rule(net, losses, steps=steps, seed=seed, **settings)
+    losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed, longest_gap=longest_gap)
+    return rule(net, losses.to(device), steps=steps, seed=seed, **settings)
 
 
 def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:

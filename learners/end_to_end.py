@@ -28,7 +28,10 @@ class Learner:
         return self.losses[-1]
 
     def update(self, pairs: Pairs) -> Report:
-        """One step of learning from a batch of pairs; detached scalars, of which `loss` is always one."""
+        """One step of learning from a batch of pairs; detached scalars, of which `loss` is one.
+
+        Where no row has a positive (a loss that remembers, at the beginning of an episode), nothing is learned or told.
+        """
         self.optimiser.zero_grad()
         report = self.learn(pairs)
         for group in self.optimiser.param_groups:
@@ -70,11 +73,14 @@ class EndToEnd(Learner):
         with torch.set_grad_enabled(not self.loss.blocked):  # a remembered view needs no way back
             u = self.embed(pairs.first)
         loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
-        loss.backward()
+        if report:
+            loss.backward()
         return report
 
-    def embed(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head."""
+    def embed(self, images: Tensor | None) -> Tensor | None:
+        """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head; None, for the loss to remember, stays None."""
+        if images is None:
+            return None
         x = prepared(images)
         for block in self.network.blocks:
             x = block(x)

@@ -63,23 +63,28 @@ class LayerWise(Learner):
         self.schedule = schedule
 
     def learn(self, pairs: Pairs) -> Report:
-        learning = self.schedule(self.updates)
-        a, b = prepared(pairs.first), prepared(pairs.second)
+        learning, remembering = self.schedule(self.updates), pairs.first is None
+        a, b = None if remembering else prepared(pairs.first), prepared(pairs.second)
         report, total = {}, 0.0
         for number, (block, head, criterion) in enumerate(
             zip(self.network.blocks, self.network.heads, self.losses, strict=True)
         ):
-            if number == learning.stop:
+            if number == learning.stop and not remembering:
                 break
-            learns = number in learning
-            with torch.set_grad_enabled(learns and not criterion.blocked):  # a remembered view needs no way back
-                a = block(a.detach())
-                u = head(a) if learns else None
+            learns, u = number in learning, None
+            if not remembering:
+                with torch.set_grad_enabled(learns and not criterion.blocked):  # a blocked view needs no way back
+                    a = block(a.detach())
+                    u = head(a) if learns else None
             with torch.set_grad_enabled(learns):
                 b = block(b.detach())
+                v = head(b) if learns or remembering else None
             if learns:
-                loss, found = criterion(u, head(b), episode=pairs.episode, gap=pairs.gap)
-                loss.backward()  # at once: nothing of this block need be kept for later
-                total = total + loss.detach()
+                loss, found = criterion(u, v, episode=pairs.episode, gap=pairs.gap)
+                if found:
+                    loss.backward()  # at once: nothing of this block need be kept for later
+                    total = total + loss.detach()
                 report |= {f"block{number + 1}/{name}": value for name, value in found.items()}
-        return report | {"loss": total}
+            elif remembering:  # any block may be the next to learn
+                criterion.keep(v, episode=pairs.episode)
+        return report | {"loss": total} if report else report

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import gymnasium as gym
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from learners.build import build_learner
 from learners.end_to_end import Learner
@@ -25,11 +25,14 @@ from runs.metrics import Metrics
 from runs.probes import Encoder
 from runs.progress import Progress
 from streams.live import Live
+from streams.moments import Moments
+from streams.neighbours import longest
 from streams.pairing import PairStream, build_pairs
 from streams.seeding import seed_of
 from streams.types import Pairs
 
 PROBE = 8  # first batches of a stream, the largest of which the network is watched on
+PROBE_WORLDS = 32  # at least, where training watches one or a few
 
 
 @dataclass
@@ -68,23 +71,32 @@ def learner_of(settings: DictConfig) -> Learner:
         seed=settings.seed,
         updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,
         device=told.device(settings),
+        longest_gap=longest(settings.pairs.gap_law, settings.pairs.gap),
         **told.keywords(settings.learner, "name"),
     )
 
 
-def build_stream(settings: DictConfig, *, seed: int, encode: Encoder) -> PairStream:
-    """Pairs of frames of the world that the settings ask for, at their beginning."""
+def build_stream(settings: DictConfig, *, seed: int, encode: Encoder) -> PairStream | Moments:
+    """Pairs of frames of the world that the settings ask for, at their beginning; single ones, if it remembers them."""
     device, env = told.device(settings), settings.env
     world = gym.make_vec(
         env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
     )
     frames = Live(world, seed=seed, **told.keywords(settings.stream, "name"))
+    if settings.loss.get("remember"):
+        return Moments(frames, gap=settings.pairs.gap, gap_law=settings.pairs.gap_law, seed=seed)
     pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
     return build_pairs(frames, pairs=pairs, memory=memory, worlds=env.num_worlds, seed=seed, encode=encode)
 
 
 def probe(settings: DictConfig, encode: Encoder) -> Pairs:
-    """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
+    """The batch that the network is watched on: of worlds that training does not see, and the same all along.
+
+    It has two views of each, also where the learner sees one and remembers the other.
+    """
+    if settings.loss.get("remember"):
+        worlds = max(settings.env.num_worlds, PROBE_WORLDS)
+        settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
     stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=encode)
     return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 

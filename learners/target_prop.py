@@ -110,12 +110,14 @@ class TargetProp(Learner):
     def learn(self, pairs: Pairs) -> Report:
         blocked, head = self.loss.blocked, self.network.heads[-1]
         with torch.no_grad():  # a remembered view gives embeddings and learns nothing
-            u = head(self.activities(pairs.first)[-1]) if blocked else None
+            u = head(self.activities(pairs.first)[-1]) if blocked and pairs.first is not None else None
         h = self.activities(pairs.second if blocked else torch.cat([pairs.first, pairs.second]))
         top = h[-1].detach().requires_grad_()
         z = head(top)
         views = (u, z) if blocked else z.chunk(2)
         loss, report = self.loss(*views, episode=pairs.episode, gap=pairs.gap)
+        if not report:
+            return report
         loss.backward()  # teaches the head, and tells the top activity which way to go
         below = [activity.detach() for activity in h]
         targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))

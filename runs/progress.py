@@ -36,8 +36,8 @@ class Progress:
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def advance(self, frames: int, means: dict[str, float]) -> None:
-        """So many frames have been seen; `means` holds the loss."""
-        self._done, self._loss = frames, f"loss {means['loss']:.3g}"
+        """So many frames have been seen; `means` holds the loss, where anything was learned."""
+        self._done, self._loss = frames, f"loss {means['loss']:.3g}" if "loss" in means else self._loss
         self._show()
 
     def score(self, scores: dict[str, dict[str, float]]) -> None:

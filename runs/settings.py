@@ -120,6 +120,7 @@ class HingeSettings:
     blocked: bool = False  # the gradient block: the earlier view is remembered activity
     negatives: int = 0  # other rows each anchor is kept from; 0 for all
     average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
+    remember: bool = False  # each frame passes through the network once; earlier views and negatives are remembered
 
 
 @dataclass
@@ -383,8 +384,7 @@ def check(settings: DictConfig) -> None:
     env, pairs, run, every = settings.env, settings.pairs, settings.run, settings.eval.every
     if env.num_worlds < 1:
         raise SettingError(f"env.num_worlds={env.num_worlds} shows nothing; try 2 or more")
-    if env.num_worlds < 2:
-        raise SettingError("env.num_worlds=1 makes a batch of one pair, which has no negatives; try 2 or more")
+    _check_negatives(settings)
     if pairs.gap >= env.episode_length:
         raise SettingError(
             f"pairs.gap={pairs.gap} is longer than an episode (env.episode_length={env.episode_length} frames), "
@@ -417,6 +417,34 @@ def check(settings: DictConfig) -> None:
         raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
     gaze(settings.stream.gaze)
     device(settings)
+
+
+def _check_negatives(settings: DictConfig) -> None:
+    """One world makes a batch of one, which needs negatives that are remembered; and only what came before can be."""
+    alone, loss = settings.env.num_worlds < 2, settings.loss
+    if not loss.get("remember"):
+        if alone:
+            raise SettingError(
+                "env.num_worlds=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
+                "loss=hinge_remembered, which remembers them"
+            )
+        return
+    if alone and not loss.negatives:
+        raise SettingError(
+            "loss.negatives=0 takes the other worlds' frames, and with env.num_worlds=1 there are none; try 5"
+        )
+    pairs, memory = settings.pairs, settings.memory
+    for name, value, wanted in (
+        ("pairs", pairs.name, "temporal"),
+        ("pairs.symmetric", pairs.get("symmetric"), False),
+        ("memory", memory.name, "none"),
+        ("memory.updates", memory.updates, 1),
+    ):
+        if value != wanted:
+            raise SettingError(
+                f"{name}={value} has no use with loss.remember=true, where each frame passes once and is compared with "
+                f"one that came before; set {name}={str(wanted).lower()}"
+            )
 
 
 def device(settings: DictConfig) -> torch.device:

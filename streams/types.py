@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 class Pairs(NamedTuple):
     """A batch of positive pairs; row i of `first` and row i of `second` show the same thing."""
 
-    first: Tensor  # (B, 3, H, W) float32 in [0, 1], channels_last: the earlier view
+    first: Tensor | None  # (B, 3, H, W) float32 in [0, 1], channels_last: the earlier view, or None: remembered
     second: Tensor  # (B, 3, H, W) float32 in [0, 1], channels_last: the later view, its positive
     gap: Tensor  # (B,) int64 steps between the two; 0 for two augmentations of one frame
     episode: Tensor  # (B,) int64: two rows with one episode are no negatives of each other

@@ -49,6 +49,23 @@ def test_settings_that_cannot_work_are_found_before_any_work(override):
         check(read([override]))
 
 
+def test_a_single_world_needs_negatives_that_are_remembered_and_memories_that_are_moments():
+    settings = read(["env.num_worlds=1", "loss=hinge_remembered"])
+    check(settings)
+    for told, name, value in (
+        ("env.num_worlds=1 .* loss=hinge_remembered", "loss.remember", False),
+        ("loss.negatives=0 takes the other worlds' frames", "loss.negatives", 0),
+        ("pairs=augmentation has no use with loss.remember=true", "pairs.name", "augmentation"),
+        ("pairs.symmetric=True has no use with", "pairs.symmetric", True),
+        ("memory=fifo has no use with", "memory.name", "fifo"),
+        ("memory.updates=2 has no use with", "memory.updates", 2),
+    ):
+        changed = settings.copy()
+        OmegaConf.update(changed, name, value)
+        with pytest.raises(SettingError, match=told):
+            check(changed)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_named():
     with pytest.raises(SettingError, match="device=cuda is not on this machine"):

@@ -10,14 +10,19 @@ from learners.losses.base import Loss, Plain
 from learners.losses.clapp import Clapp
 from learners.losses.equations import barlow_twins, ntxent, vicreg
 from learners.losses.hinge import Hinge
+from learners.losses.remembered import Remembered
 from learners.named import named
 from learners.networks import EMBEDDING, drawn
 
 LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}
 
 
-def build_losses(settings: dict[str, Any], *, heads: int, feedback: str, seed: int) -> nn.ModuleList:
+def build_losses(
+    settings: dict[str, Any], *, heads: int, feedback: str, seed: int, longest_gap: int = 0
+) -> nn.ModuleList:
     """A loss for each of so many heads. `settings` are the keywords of the loss, and its `kind`.
+
+    A hinge with `remember=true` remembers so many moments.
 
     A kind is one of LOSSES or a dotted path: of a subclass of Loss, or of a function `f(u, v, *, episode, **settings)`
     that returns the loss.
@@ -26,11 +31,13 @@ def build_losses(settings: dict[str, Any], *, heads: int, feedback: str, seed: i
         SettingError: an unknown kind, or a setting that it does not have.
     """
     kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES)
-    keywords = {name: value for name, value in settings.items() if name not in ("name", "kind")}
-    losses = nn.ModuleList(_loss(kind, keywords) for _ in range(heads))
+    keywords = {name: value for name, value in settings.items() if name not in ("name", "kind", "remember")}
+    losses = [_loss(kind, keywords) for _ in range(heads)]
+    if settings.get("remember"):
+        losses = [Remembered(loss, longest=longest_gap) for loss in losses]
     for number, loss in enumerate(losses, 1):
         loss.draw(EMBEDDING, **drawn(seed, f"loss{number}", feedback=feedback))
-    return losses
+    return nn.ModuleList(losses)
 
 
 def _loss(kind: Any, keywords: dict[str, Any]) -> Loss:

@@ -1,0 +1,127 @@
+"""The hinge in a stream: every frame passes through the network once, and what it is compared with is remembered."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from envs.errors import SettingError
+from learners.losses.base import Loss, Report
+from learners.losses.hinge import Hinge
+
+
+class Remembered(Loss):
+    """A blocked hinge on stored embeddings (Tang et al. 2022, section 2.1: remembered post-synaptic activity).
+
+    The positive of a frame's embedding is that of the same world `gap` moments ago, where it shows the same episode;
+    its negatives are the last embeddings of the last n episodes that ended, each counting 1/n, or with `negatives=0`
+    the positives of the other worlds. Call it once a moment, with every world's embedding in order. Where the earlier
+    view is given all the same (u is not None), this is the plain hinge, and nothing is remembered.
+    """
+
+    blocked = True
+
+    def __init__(self, hinge: Hinge, *, longest: int):
+        """`longest` is the longest gap that will be asked for.
+
+        Raises:
+            SettingError: a hinge of which both views learn.
+        """
+        super().__init__()
+        if not hinge.blocked:
+            raise SettingError(
+                "loss.remember=true has a remembered earlier view, through which no error goes; try "
+                "loss=hinge_remembered, or set loss.blocked=true loss.anchors=first"
+            )
+        self.hinge, self.past = hinge, Past(longest, hinge.negatives)
+        self.rows = 0  # that had a positive at the last moment
+
+    def forward(self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor) -> tuple[Tensor, Report]:
+        """The loss of v (N, D), the present embeddings of N worlds; no report, where none has a positive yet."""
+        if u is not None:
+            self.rows = len(u)
+            return self.hinge(u, v, episode=episode)
+        rows, before = self.past.before(gap, episode)
+        self.rows = len(rows)
+        found = self._compare(before, v, episode, rows) if self.rows else (v.new_zeros(()), {})
+        self.keep(v, episode=episode)
+        return found
+
+    def _compare(self, before: Tensor, v: Tensor, episode: Tensor, rows: Tensor) -> tuple[Tensor, Report]:
+        at = rows.to(v.device, non_blocking=True)
+        before, v, episode = before[at], v[at], episode[rows]
+        if not self.hinge.negatives:
+            return self.hinge(before, v, episode=episode)
+        others, of = self.past.ended()
+        negative = (episode[:, None] != of).to(v.device, non_blocking=True)  # (B, n)
+        return self.hinge.judge(torch.cdist(v, others, p=1), (before - v).abs().sum(1), negative)
+
+    def keep(self, v: Tensor, *, episode: Tensor) -> None:
+        """Remembers a moment without learning from it."""
+        self.past.add(v.detach(), episode)
+
+    def terms(self, pairs: int) -> int:
+        return self.hinge.terms(self.rows)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What is remembered, as part of the module's state."""
+        return self.past.state_dict()
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.past.load_state_dict(state)
+
+
+class Past:
+    """Embeddings of the last moments of N worlds, and the last embedding of each of the last episodes that ended.
+
+    Which episodes they show is kept on the CPU, where streams tell it, so that nothing waits for the device.
+    """
+
+    def __init__(self, longest: int, episodes: int):
+        self.longest, self.episodes = longest, episodes
+        self.count = 0  # moments so far
+        self.moments: Tensor | None = None  # (longest, N, D), moment s in slot s % longest
+        self.shown: Tensor | None = None  # (longest, N) int64: the episode of each, -1 where nothing has been yet
+        self.ends = 0  # episodes that ended so far
+        self.last: Tensor | None = None  # (episodes, D), the e-th to end in slot e % episodes
+        self.last_shown = torch.full((episodes,), -1)
+
+    def before(self, gap: Tensor, episode: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The rows whose moment `gap` (N,) ago showed their `episode` (N,), and its embeddings (N, D)."""
+        if self.moments is None:
+            return torch.zeros(0, dtype=torch.int64), None
+        slots, worlds = (self.count - gap) % self.longest, torch.arange(len(gap))
+        rows = torch.nonzero(self.shown[slots, worlds] == episode)[:, 0]
+        at = (slots * len(gap) + worlds).to(self.moments.device, non_blocking=True)
+        return rows, self.moments.flatten(0, 1).index_select(0, at)
+
+    def ended(self) -> tuple[Tensor, Tensor]:
+        """The last embeddings (n, D) of episodes that ended, and which (n,) those were; fewer at the beginning."""
+        known = min(self.ends, self.episodes)
+        return self.last[:known], self.last_shown[:known]
+
+    def add(self, v: Tensor, episode: Tensor) -> None:
+        """The embeddings (N, D) of a moment that showed episodes (N,)."""
+        if self.moments is None:
+            self.moments = v.new_zeros(self.longest, *v.shape)
+            self.shown = torch.full((self.longest, len(v)), -1)
+            self.last = v.new_zeros(self.episodes, v.shape[1])
+        now, before = self.count % self.longest, (self.count - 1) % self.longest
+        if self.count and self.episodes:
+            over = torch.nonzero(self.shown[before] != episode)[:, 0][-self.episodes :]
+            slots = (self.ends + torch.arange(len(over))) % self.episodes
+            at, into = (index.to(v.device, non_blocking=True) for index in (over, slots))
+            # a new tensor, since a loss of the old one may still have to go back
+            self.last = self.last.index_copy(0, into, self.moments[before].index_select(0, at))
+            self.last_shown[slots] = self.shown[before][over]
+            self.ends += len(over)
+        self.moments[now], self.shown[now] = v, episode
+        self.count += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        tensors = ("moments", "shown", "last", "last_shown")
+        return {name: getattr(self, name) for name in ("count", "ends", *tensors)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)

@@ -73,7 +73,15 @@ def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:
 
 
 def _check_targets(
-    spec: Spec, *, size: int, alpha: float, noise: float, inverse_lr: float, inverse_steps: int, inverse_loss: str
+    spec: Spec,
+    *,
+    size: int,
+    alpha: float,
+    noise: float,
+    inverse_lr: float,
+    inverse_steps: int,
+    inverse_loss: str,
+    inverse_rows: int,
 ) -> None:
     """Each inverse undoes its block's halving, which must give back the size of the block below it."""
     if len(spec.blocks) < 2:
@@ -86,7 +94,11 @@ def _check_targets(
         )
     if inverse_loss not in INVERSE_LOSSES:
         raise unknown("learner.inverse_loss", inverse_loss, INVERSE_LOSSES)
-    for name, value, least in (("noise", noise, 0), ("inverse_steps", inverse_steps, 0)):
+    for name, value, least in (
+        ("noise", noise, 0),
+        ("inverse_steps", inverse_steps, 0),
+        ("inverse_rows", inverse_rows, 1),
+    ):
         if value < least:
             raise SettingError(f"learner.{name}={value} must be {least} or more")
     for name, value, usual in (("alpha", alpha, 0.5), ("inverse_lr", inverse_lr, 1e-3)):

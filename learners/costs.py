@@ -37,11 +37,11 @@ def phases(learner: Learner, pairs: Pairs) -> int:
 
 
 def directions(visits: list[tuple[str, int]]) -> list[bool]:
-    """Whether it goes up, of each move from a block to another; another view's beginning is no move."""
+    """Whether it goes up, of each move from a block to its neighbour; a sweep's beginning elsewhere is no move."""
     found = []
     for (kind, block), (then, following) in pairwise(visits):
         again = kind == then and {"up": following < block, "down": following > block}.get(kind, False)
-        if following != block and not again:
+        if abs(following - block) == 1 and not again:
             found.append(following > block)
     return found
 

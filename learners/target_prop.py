@@ -31,9 +31,14 @@ def target_below(h_below: Tensor, back_of_h: Tensor, back_of_t: Tensor) -> Tenso
     return h_below - back_of_h + back_of_t
 
 
-def squared_error(a: Tensor, b: Tensor) -> Tensor:
-    """`||a - b||^2` of each row, the mean over rows."""
-    return (a - b).square().flatten(1).sum(1).mean()
+def draw_nearer(h: Tensor, target: Tensor) -> Tensor:
+    """`||h - target||^2` of each row, the mean over rows (), whose gradient is sent back from h.
+
+    By hand, since autograd would take four passes for the loss and its gradient, and forget channels_last on its way.
+    """
+    gap = h.detach() - target
+    h.backward(gap * (2 / len(h)))
+    return torch.linalg.vector_norm(gap).square() / len(h)
 
 
 def ldrl(dx: Tensor, dy: Tensor, back: Tensor, back_of_dx: Tensor, back_of_dy: Tensor) -> Tensor:
@@ -65,7 +70,7 @@ class Inverse(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         x = nn.functional.conv_transpose2d(h, self.weight, stride=self.stride, padding=(self.kernel - self.stride) // 2)
-        return x.relu() if self.ends == "relu" else x.tanh() if self.ends in ("tanh", "hardtanh") else x
+        return x.relu_() if self.ends == "relu" else x.tanh_() if self.ends in ("tanh", "hardtanh") else x
 
 
 def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
@@ -97,12 +102,17 @@ class TargetProp(Learner):
         inverse_lr: float,
         inverse_steps: int,
         inverse_loss: str,
+        inverse_rows: int,
         **more,
     ):
-        """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update."""
+        """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update.
+
+        One of every `inverse_rows` rows teaches the inverses: the same loss in the mean, at a part of its cost.
+        """
         super().__init__(network, losses, **more)
         self.alpha, self.noise, self.inverse_steps = alpha, noise, inverse_steps
-        self.inverse_error = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
+        self.inverse_rows = inverse_rows
+        self.teach_inverse = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
         device = next(network.parameters()).device
         self.inverses = inverses_of(network.spec, seed=self.seed).to(device, memory_format=torch.channels_last)
         self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr, fused=True)
@@ -122,9 +132,8 @@ class TargetProp(Learner):
         below = [activity.detach() for activity in h]
         targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))
         inverse = self.teach_inverses(below)
-        errors = [squared_error(activity, target) for activity, target in zip(h, targets, strict=True)]
-        sum(errors).backward()
-        found = {f"block{number}/target_error": error.detach() for number, error in enumerate(errors, 1)}
+        errors = map(draw_nearer, h, targets)
+        found = {f"block{number}/target_error": error for number, error in enumerate(errors, 1)}
         return report | found | inverse
 
     def activities(self, images: Tensor) -> list[Tensor]:
@@ -144,32 +153,33 @@ class TargetProp(Learner):
 
     def teach_inverses(self, h: list[Tensor]) -> Report:
         """Every inverse learns from its own loss at the present activities; what was lost in the last step."""
-        report = {}
+        h, report = [activity[:: self.inverse_rows] for activity in h], {}
         for step in range(self.inverse_steps):
             self.inverse_optimiser.zero_grad()
             for number, (below, above) in enumerate(pairwise(h), 2):
-                error = self.inverse_error(number, below, above, step)
-                error.backward()
-                report[f"block{number}/inverse_error"] = error.detach()
+                report[f"block{number}/inverse_error"] = self.teach_inverse(number, below, above, step)
             self.inverse_optimiser.step()
         return report
 
     def _reconstruction(self, number: int, below: Tensor, above: Tensor, step: int) -> Tensor:
         """`||G_l(F_l(h_{l-1} + sigma e)) - (h_{l-1} + sigma e)||^2` (Lee et al. 2015, equation 15)."""
-        noisy = below + self._noise(below, f"{number}/{step}")
-        return squared_error(self.inverses[number - 2](self._forward(number, noisy)), noisy)
+        noisy = self._noise(below, f"{number}/{step}").add_(below)
+        return draw_nearer(self.inverses[number - 2](self._forward(number, noisy)), noisy)
 
     def _ldrl(self, number: int, below: Tensor, above: Tensor, step: int) -> Tensor:
         dx, dy = self._noise(below, f"{number}/{step}"), self._noise(above, f"above/{number}/{step}")
         inverse = self.inverses[number - 2]
-        return ldrl(dx, dy, inverse(above), inverse(self._forward(number, below + dx)), inverse(above + dy))
+        error = ldrl(dx, dy, inverse(above), inverse(self._forward(number, below + dx)), inverse(above + dy))
+        error.backward()
+        return error.detach()
 
     @torch.no_grad()
     def _forward(self, number: int, h: Tensor) -> Tensor:
         return self.network.blocks[number - 1](h)
 
     def _noise(self, h: Tensor, name: str) -> Tensor:
-        return self.noise * noise_like(h, generator(self.seed, f"noise/{name}", self.updates, device=h.device))
+        draws = generator(self.seed, f"noise/{name}", self.updates, device=h.device)
+        return noise_like(h, draws).mul_(self.noise)
 
     def state_dict(self) -> dict[str, Any]:
         inverses = {"inverses": self.inverses.state_dict(), "inverse_optimiser": self.inverse_optimiser.state_dict()}

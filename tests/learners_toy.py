@@ -17,7 +17,14 @@ RULES = {
     "dtp_ldrl": ("target_prop", "backprop"),
     "none": ("untrained", "backprop"),
 }
-TARGETS = {"alpha": 0.5, "noise": 0.3, "inverse_lr": 1e-3, "inverse_steps": 1, "inverse_loss": "reconstruction"}
+TARGETS = {
+    "alpha": 0.5,
+    "noise": 0.3,
+    "inverse_lr": 1e-3,
+    "inverse_steps": 1,
+    "inverse_loss": "reconstruction",
+    "inverse_rows": 1,
+}
 
 
 STEPS = ("optimiser", "momentum", "weight_decay", "lr_law", "warmup")

@@ -35,10 +35,10 @@ def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(found):
     assert all(row["other_rows"] for row in found.values())
 
 
-def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_and_down_twice(found):
+def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(found):
     phases = {rule: row["phases"] for rule, row in found.items()}
     assert phases == dict.fromkeys(LAYER_WISE, 1) | dict.fromkeys(("bp", "rf", "urf", "sign"), 2) | dict.fromkeys(
-        ("dtp", "dtp_ldrl"), 4
+        ("dtp", "dtp_ldrl"), 3
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -19,8 +20,10 @@ from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
 from runs.metrics import Metrics, facts
 from runs.progress import Progress
+from runs.seen import keep_seen
 from runs.show import summary, table
 from runs.sweeps import label, sweep
+from streams.types import Pairs
 
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
@@ -150,7 +153,7 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
         return 128 + stop.came
     found = summary(folder.path)
     console.print(table(found))
-    for picture in _pictures(folder.path, build(run.settings).stream, found):
+    for picture in _pictures(folder, build(run.settings).stream, found):
         console.print(str(picture), highlight=False, soft_wrap=True)
     console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
@@ -158,20 +161,27 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
     return 0
 
 
-def _pictures(path: Path, stream, found: dict) -> list[Path]:
-    """The film strip of the first frames of a stream that has not begun, and the learning curve."""
+def _pictures(folder: RunFolder, stream, found: dict) -> list[Path]:
+    """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
     seen = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
     shown = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in seen], 1).cpu().numpy()
     episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in seen], 1)
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
-    pictures = [path / "film_strip.png"]
+    pictures = [folder.path / "film_strip.png"]
     film_strip(shown, pictures[0], stride=stride, ends=ends)
+    keep_seen(folder.metrics, stride=stride, strip=shown, **_some_pairs(next(stream)))
     if found["eval"]["linear"]["frames"]:
-        pictures.append(path / "learning_curve.png")
+        pictures.append(folder.path / "learning_curve.png")
         learning_curve(found, pictures[1])
     return pictures
+
+
+def _some_pairs(pairs: Pairs) -> dict[str, np.ndarray]:
+    views = {name: getattr(pairs, name)[:STRIP_COLUMNS].permute(0, 2, 3, 1) for name in ("first", "second")}
+    pixels = {name: (255 * view).round().to(torch.uint8).cpu().numpy() for name, view in views.items()}
+    return pixels | {"gap": pairs.gap[:STRIP_COLUMNS].cpu().numpy()}
 
 
 def _next(folder: RunFolder, settings: DictConfig) -> list[str]:

@@ -105,24 +105,35 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def table(found: dict[str, Any]) -> Group:
-    """The comparison for a terminal: a table for each task."""
-    parts = []
+def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The comparison as text, a table for each task: {title, head, rows, baselines}."""
+    tables = []
     for task, each in found["tasks"].items():
         kind, updates = each["measure"], [_updates(row) for row in each["groups"]]
         alike = len(set(updates)) == 1
         title = f"{task}: {MEASURES[kind]}{', %,' if kind == 'top1' else ''} at {each['frames']:,} frames"
         title += f", {updates[0]} updates" if alike and updates[0] else ""
-        shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in ("", "mean", "over random", f"less {found['against']}"):
-            shown.add_column(name, justify="right" if name else "left", no_wrap=True)
-        for name in ([] if alike else ["updates"]) + ["seeds"]:
-            shown.add_column(name)
+        head = ["", "mean", "over random", f"less {found['against']}", *([] if alike else ["updates"]), "seeds"]
+        lines = []
         for row, count in zip(each["groups"], updates, strict=True):
             said = [_interval(row[key], kind, signed=key != "score") for key in ("score", "gain", "difference")]
-            shown.add_row(row["group"], *said, *([] if alike else [count]), _seeds(row, kind))
-        parts += [shown, Text(_baselines(each))]
-    return Group(*parts, Text(_explained(found)))
+            lines.append([row["group"], *said, *([] if alike else [count]), _seeds(row, kind)])
+        tables.append({"title": title, "head": head, "rows": lines, "baselines": _baselines(each)})
+    return tables
+
+
+def table(found: dict[str, Any]) -> Group:
+    """The comparison for a terminal."""
+    parts = []
+    for each in rows(found):
+        shown = Table(title=each["title"], title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for number, name in enumerate(each["head"]):
+            last = number == len(each["head"]) - 1
+            shown.add_column(name, justify="right" if name and not last else "left", no_wrap=not last)
+        for row in each["rows"]:
+            shown.add_row(*row)
+        parts += [shown, Text(each["baselines"])]
+    return Group(*parts, Text(explained(found)))
 
 
 def _interval(estimate: dict[str, Any] | None, kind: str, *, signed: bool = False) -> str:
@@ -154,7 +165,7 @@ def _baselines(each: dict[str, Any]) -> str:
     )
 
 
-def _explained(found: dict[str, Any]) -> str:
+def explained(found: dict[str, Any]) -> str:
     rows = [row for each in found["tasks"].values() for row in each["groups"]]
     text = "In brackets: 95 % bootstrap intervals over seeds"
     if any(row["difference"] for row in rows):

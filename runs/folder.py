@@ -77,6 +77,11 @@ class RunFolder:
         """What was said on its command line."""
         return list(OmegaConf.load(self.path / ".hydra" / "overrides.yaml"))
 
+    @property
+    def versions(self) -> dict[str, Any]:
+        """The software that it was begun with."""
+        return json.loads((self.path / "versions.json").read_text())
+
     def _take(self) -> None:
         self._lock = (self.path / "lock").open("a")
         try:

@@ -64,7 +64,7 @@ class Metrics:
     @classmethod
     def open(cls, path: Path, *, cut_to: int) -> "Metrics":
         """An existing store, cut back to the rows of the first `cut_to` frames."""
-        root = _open(path, mode="r+")
+        root = open_run(path, mode="r+")
         lengths = {
             name: int((root[f"{name}/frames"][:length] <= cut_to).sum())
             for name, length in root.attrs["committed"].items()
@@ -135,7 +135,7 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     Raises:
         SettingError: no such store, or one of another format, or a damaged one.
     """
-    root = _open(path, mode="r")
+    root = open_run(path, mode="r")
     with _damage(path):
         committed = {group: length for group, length in root.attrs["committed"].items() if group != SAMPLES}
     series = {}
@@ -155,7 +155,7 @@ def facts(path: Path) -> dict[str, Any]:
     Raises:
         SettingError: no such store, or one of another format.
     """
-    return dict(_open(path, mode="r").attrs)
+    return dict(open_run(path, mode="r").attrs)
 
 
 def read_samples(path: Path) -> Series:
@@ -166,7 +166,7 @@ def read_samples(path: Path) -> Series:
     Raises:
         SettingError: as `read`.
     """
-    root = _open(path, mode="r")
+    root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
         length = root.attrs["committed"].get(SAMPLES, 0)
         arrays = dict(root[SAMPLES].arrays()) if length else {}
@@ -197,7 +197,12 @@ def _padded(array: zarr.Array, length: int) -> np.ndarray:
     return np.concatenate([found, np.full(missing, array.fill_value, found.dtype)])
 
 
-def _open(path: Path, *, mode: str) -> zarr.Group:
+def open_run(path: Path, *, mode: str) -> zarr.Group:
+    """The store of a run.
+
+    Raises:
+        SettingError: no such store, or one of another format.
+    """
     try:
         root = zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, KeyError):

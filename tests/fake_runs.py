@@ -3,10 +3,12 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from runs.folder import RunFolder
 from runs.metrics import Metrics
+from runs.seen import keep_seen
 from runs.settings import read
 
 FRAMES = (0, 64, 128)
@@ -38,3 +40,26 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
             metrics.add("train", now, {"loss": 1.0 - gain * now / FRAMES[-1]})
         metrics.commit(frames=frames[-1], updates=frames[-1] // 16, weights_sha256="0")
     return place.path
+
+
+def furnished(path: Path) -> Path:
+    """The same run with all else that a run may have measured."""
+    random = np.random.default_rng(0)
+    with RunFolder.open(path) as place:
+        metrics = Metrics.open(place.metrics, cut_to=FRAMES[-1])
+    labels = random.integers(0, 4, 24)
+    images = random.integers(0, 256, (24, 8, 8, 3)).astype(np.uint8)
+    metrics.show_samples({"images": images, "labels": labels})
+    for now in FRAMES:
+        done = now / FRAMES[-1]
+        for block in (1, 2):
+            metrics.add(f"watch/block{block}", now, {"effective_rank": 40 - 5 * block * done, "update_norm": 0.1})
+            metrics.add(f"alignment/block{block}", now, {"own_gradient": 0.9 - 0.1 * done, "top_gradient": 0.5})
+            metrics.add(f"eval/blocks/block{block}", now, {"top1": 0.3 + 0.1 * done})
+        metrics.add("eval/factors/position", now, {"r2": 0.6 - 0.2 * done})
+        metrics.add("eval/factors/light_direction", now, {"r2": 0.2})
+        metrics.add("samples", now, {"embeddings": random.normal(size=(24, 6)).astype(np.float16)})
+    metrics.commit()
+    pixels = random.integers(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)
+    keep_seen(place.metrics, stride=4, strip=pixels, first=pixels[0], second=pixels[1], gap=np.array([4, 2, 4]))
+    return path

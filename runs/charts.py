@@ -1,0 +1,105 @@
+"""Line charts as SVG that takes its colours from the page around it, so that one page suits light and dark."""
+
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+WIDTH, HEIGHT = 420, 240
+LEFT, RIGHT, TOP, BOTTOM = 44, 96, 12, 34  # room around the axes for ticks and for the names at the lines' ends
+APART = 13  # between two names, at least
+
+
+class Line(NamedTuple):
+    """One curve; `low` and `high` are its interval, nan where it has none."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+
+class Level(NamedTuple):
+    """A horizontal line: a baseline."""
+
+    name: str
+    y: float
+
+
+def line_chart(lines: list[Line], *, levels: list[Level] = [], x_label: str, y_label: str, size=(WIDTH, HEIGHT)) -> str:  # noqa: B006
+    """SVG of curves with their intervals and of baselines, each named at its right end."""
+    width, height = size
+    values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
+    y_ticks = _ticks([*(np.concatenate(values)), *(level.y for level in levels)], count=5)
+    x_ticks = _ticks(np.concatenate([line.x for line in lines]), count=4)
+    x_end = max(line.x.max() for line in lines)
+    x_begin = min(line.x.min() for line in lines)
+
+    def across(x):
+        return LEFT + (width - LEFT - RIGHT) * (x - x_begin) / max(x_end - x_begin, 1e-12)
+
+    def up(y):
+        return height - BOTTOM - (height - TOP - BOTTOM) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
+
+    parts = [f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(y_label)}">']
+    for tick in y_ticks:
+        parts.append(f'<path class="grid" d="M{LEFT} {up(tick):.1f}H{width - RIGHT}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for tick in x_ticks:
+        if x_begin <= tick <= x_end:
+            parts.append(
+                f'<text x="{across(tick):.1f}" y="{height - BOTTOM + 15}" text-anchor="middle">{tick:g}</text>'
+            )
+    parts.append(
+        f'<text x="{(LEFT + width - RIGHT) / 2}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>'
+    )
+    ends = [(up(level.y), level.name, "level") for level in levels]
+    for level in levels:
+        parts.append(f'<path class="level" d="M{LEFT} {up(level.y):.1f}H{width - RIGHT}"/>')
+    for number, line in enumerate(lines):
+        parts += _curve(line, f"c{number % 8}", across=across, up=up)
+        ends.append((float(up(line.y[np.isfinite(line.y)][-1])), line.name, f"name c{number % 8}"))
+    parts += [
+        f'<text class="{kind}" x="{width - RIGHT + 6}" y="{y + 4:.1f}">{escape(name)}</text>'
+        for y, name, kind in _apart(ends, lowest=height - BOTTOM)
+    ]
+    return "".join([*parts, "</svg>"])
+
+
+def _curve(line: Line, kind: str, *, across, up) -> list[str]:
+    """Its interval as a band, its points as dots where they are few."""
+    there = np.isfinite(line.y)
+    x, y = across(line.x[there]), up(line.y[there])
+    parts = []
+    if line.low is not None and np.isfinite(line.low[there]).all():
+        edge = [*zip(x, up(line.high[there]), strict=True), *zip(x[::-1], up(line.low[there])[::-1], strict=True)]
+        parts.append(f'<path class="band {kind}" d="M{_points(edge)}Z"/>')
+    points = [*zip(x, y, strict=True)]
+    parts.append(f'<path class="line {kind}" d="M{_points(points)}"/>')
+    if len(points) <= 24:
+        parts += [f'<circle class="dot {kind}" cx="{a:.1f}" cy="{b:.1f}" r="2.4"/>' for a, b in points]
+    return parts
+
+
+def _points(points: list[tuple[float, float]]) -> str:
+    return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def _ticks(values, *, count: int) -> np.ndarray:
+    """Round numbers that hold all the values."""
+    values = np.asarray(values, float)
+    low, high = np.nanmin(values), np.nanmax(values)
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+
+
+def _apart(ends: list[tuple[float, str, str]], *, lowest: float) -> list[tuple[float, str, str]]:
+    """Names at the ends of lines, pushed up where two lie close, from the lowest upwards."""
+    placed, below = [], lowest + APART
+    for y, name, kind in sorted(ends, reverse=True):
+        below = min(y, below - APART)
+        placed.append((below, name, kind))
+    return placed

@@ -1,0 +1,145 @@
+"""One self-contained page about a run, or about several: python -m runs.report RUN ... [--out PAGE.html]
+
+It opens from disk without a network. What was not measured is left out.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader
+
+from envs.errors import SettingError
+from runs.collect import Found, baseline, find, grouped, load, scored
+from runs.compare import BASELINES, compare, explained, rows
+from runs.embedding import embedding_map
+from runs.filters import first_filters
+from runs.folder import RunFolder
+from runs.mosaics import data_uri, mosaic
+from runs.sections import by_block, curves, every_score, factors, inside, shown
+from runs.seen import read_seen
+from streams.files import replace
+
+
+def page(runs: list[Found], *, made_by: str) -> str:
+    """HTML about runs, each as far as it was committed.
+
+    Raises:
+        SettingError: one seed twice.
+    """
+    groups = grouped(runs)
+    chosen = [group[0] for group in groups.values()]
+    notes = [
+        f"{run.path} stopped at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it had committed."
+        for run in runs
+        if run.frames < run.settings["run.frames"]
+    ]
+    comparison, how = [], ""
+    if len(runs) > 1:
+        try:
+            found = compare(runs)
+            comparison, how = rows(found), explained(found)
+        except SettingError as error:
+            notes.append(f"Not set beside one another: {error}")
+    template = Environment(
+        loader=PackageLoader("runs"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template("report.html")
+    return template.render(
+        **header(groups), notes=notes, strip=strip(runs[0]), comparison=comparison, how=how, **curves(groups),
+        runs=[about(run, title=name) for name, run in zip(groups, chosen, strict=True)], made_by=made_by,
+    )  # fmt: skip
+
+
+def header(groups: dict[str, list[Found]]) -> dict[str, Any]:
+    """The title, a sentence, and the numbers that matter most."""
+    runs = [run for group in groups.values() for run in group]
+    first = runs[0]
+    seeds = sorted({run.seed for run in runs})
+    world, frames = first.settings["env.name"].replace("_", " "), max(run.frames for run in runs)
+    said = (
+        f"Watching {world}: up to {frames:,} frames, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
+    )
+    if len(groups) > 1:
+        return {"title": " · ".join(groups), "lead": said, "figures": [("runs", len(runs)), ("groups", len(groups))]}
+    title = first.path.name if len(runs) == 1 else f"{first.settings['learner.name']}, {len(runs)} seeds"
+    learner, network = first.settings["learner.name"], first.settings["network.name"]
+    said = f"{learner} trains {network} with the {first.settings['loss.name']} loss. {said}"
+    figures = []
+    if "linear" in scored(first):
+        last = float(np.mean([run.series["eval/linear"]["top1"][-1] for run in runs]))
+        levels = {name: float(np.mean([baseline(run, name, "linear") for run in runs])) for name in BASELINES}
+        figures = [
+            ("linear probe, top-1 %", shown(last)),
+            ("gain over random", f"{100 * (last - levels['random_encoder']):+.1f}"),
+        ]
+        figures += [(name.replace("_", " "), shown(level)) for name, level in levels.items() if np.isfinite(level)]
+    return {"title": title, "lead": said, "figures": figures}
+
+
+def about(run: Found, *, title: str) -> dict[str, Any]:
+    """What one run has to show."""
+    folder = RunFolder(run.path)
+    overrides = shlex.join(folder.overrides)
+    return {
+        "title": title,
+        "scores": every_score(run),
+        "blocks": by_block(run, "eval/blocks/", ("top1",), scale=100, title="Linear probe, top-1 %"),
+        "factors": factors(run),
+        "map": embedding_map(run.path / "metrics.zarr", run.settings),
+        "inside": inside(run),
+        "filters": filters(folder),
+        "command": f"python -m learners.online {overrides}".strip(),
+        "versions": ", ".join(f"{name} {of}" for name, of in folder.versions.items() if of is not None),
+        "sha": run.facts.get("weights_sha256", "unknown"),
+        "settings": [(name, value) for name, value in run.settings.items() if value is not None],
+    }
+
+
+def strip(run: Found) -> dict[str, Any] | None:
+    """The film strip and the pairs."""
+    seen = read_seen(run.path / "metrics.zarr")
+    if not seen:
+        return None
+    worlds, times = seen["strip"].shape[:2]
+    gaps = sorted({int(gap) for gap in seen["gap"]})
+    return {
+        "image": data_uri(mosaic(seen["strip"])),
+        "pairs": data_uri(mosaic(np.stack([seen["first"], seen["second"]]))),
+        "stride": seen["stride"],
+        "steps": times * seen["stride"],
+        "worlds": worlds,
+        "of": run.settings["env.num_worlds"],
+        "gaps": "two views of one frame" if gaps == [0] else f"{' or '.join(map(str, gaps))} steps apart",
+    }
+
+
+def filters(folder: RunFolder) -> dict[str, str] | None:
+    """The first layer's weights as a picture."""
+    found = first_filters(folder.checkpoints)
+    return found and {"image": data_uri(mosaic(found.images, scale=8)), "frames": f"{found.frames:,}"}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m runs.report", description="One self-contained page about runs.")
+    parser.add_argument("places", nargs="+", help="runs, folders of runs, or patterns")
+    parser.add_argument(
+        "--out", type=Path, help="the page (default: report.html in the run's folder, or beside the runs)"
+    )
+    told = parser.parse_args()
+    try:
+        paths = find(told.places)
+        out = told.out or (paths[0] if len(paths) == 1 else paths[0].parent) / "report.html"
+        text = page([load(path) for path in paths], made_by=shlex.join(["python", "-m", "runs.report", *told.places]))
+        replace(out, text.encode())
+    except (SettingError, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    print(out)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

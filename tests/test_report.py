@@ -1,0 +1,137 @@
+"""A report is one page that opens from disk, shows what is there, and says nothing that the runs do not hold."""
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from fake_runs import fake_run, furnished
+
+from runs import report
+from runs.metrics import read
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars")
+ALONE = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+
+@pytest.fixture
+def say(monkeypatch, capsys):
+    """Runs the command in this process: (status, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["report", *map(str, arguments)])
+        status = 0
+        try:
+            report.main()
+        except SystemExit as left:
+            status = left.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return furnished(fake_run(tmp_path_factory.mktemp("one"), seed=3))
+
+
+@pytest.fixture
+def page(run, say):
+    status, told, _ = say(run)
+    assert (status, told.strip()) == (0, str(run / "report.html"))
+    return (run / "report.html").read_text()
+
+
+class Cells(HTMLParser):
+    """The texts of a page's table cells."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self._inside = [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, _):
+        self._inside = tag == "td"
+
+    def handle_data(self, data):
+        if self._inside:
+            self.found.append(data)
+        self._inside = False
+
+
+def test_a_page_needs_nothing_but_itself(page):
+    places = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"|url\(([^)]*)\)', page)
+    assert places
+    assert all(place.startswith("data:") or place == "${map.atlas}" for pair in places for place in pair if place)
+    assert "http" not in re.sub("data:[^\"']*", "", page)
+
+
+def test_a_page_shows_all_that_was_measured(page):
+    for title in (
+        "What it saw", "What it learned", "Every score", "Block by block", "What the code keeps", "A map of the code",
+        "Inside the network", "To repeat it",
+    ):  # fmt: skip
+        assert title in page
+    assert "python -m learners.online learner=bp seed=3" in page
+    assert "4 steps from frame to frame" in page
+    assert "2 or 4 steps apart" in page
+    assert "torch" in page
+
+
+def test_what_was_not_measured_is_left_out(tmp_path, say):
+    assert say(fake_run(tmp_path))[0] == 0
+    text = (tmp_path / "bp-seed0" / "report.html").read_text()
+    assert "What it learned" in text
+    for title in ("What it saw", "Block by block", "What the code keeps", "A map", "Inside the network", "First-layer"):
+        assert title not in text
+
+
+def test_every_number_of_its_table_is_in_the_metrics(run, page):
+    numbers = [float(cell) for cell in Cells(page).found if re.fullmatch(r"-?\d+\.\d+", cell)]
+    _, series = read(run / "metrics.zarr")
+    kept = np.concatenate([values for group in series.values() for values in group.values()])
+    assert len(numbers) == 18
+    for number in numbers:
+        assert min(np.abs(kept - number).min(), np.abs(100 * kept - number).min()) < 0.051
+
+
+def test_several_runs_are_compared_on_their_page(tmp_path, say):
+    for seed in (0, 1):
+        fake_run(tmp_path, learner="bp", seed=seed)
+        fake_run(tmp_path, learner="rf", seed=seed, gain=0.1)
+    assert say(tmp_path)[1].strip() == str(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert "Groups beside one another" in text
+    assert "-10.0 [-10.0, -10.0]" in text
+    assert 'class="band' in text
+
+
+def test_runs_that_cannot_be_set_beside_one_another_say_why(tmp_path, say):
+    fake_run(tmp_path, seed=0)
+    fake_run(tmp_path, seed=1, eval__test=17)
+    assert say(tmp_path)[0] == 0
+    assert "Not set beside one another: eval.test is" in (tmp_path / "report.html").read_text()
+
+
+def test_a_half_done_run_is_shown_up_to_its_last_commit(tmp_path, say):
+    assert say(fake_run(tmp_path, frames=(0, 64)))[0] == 0
+    assert "stopped at 64 of 128 frames" in (tmp_path / "bp-seed0" / "report.html").read_text()
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+def test_a_browser_draws_the_map_and_nothing_sticks_out_of_a_phone(tmp_path, page):
+    ask = "<script>document.title = [innerWidth, document.documentElement.scrollWidth].join(' ')</script>"
+    (tmp_path / "page.html").write_text(page + ask)
+    command = [CHROMIUM, *QUIET, *ALONE, f"--user-data-dir={tmp_path}/profile", "--window-size=500,900", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"file://{tmp_path}/page.html"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("<i ") == 24
+    assert "128 frames</output>" in done.stdout
+    shown, wide = map(int, re.search(r"<title>(\d+) (\d+)</title>", done.stdout).groups())
+    assert wide <= shown

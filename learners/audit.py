@@ -35,11 +35,8 @@ LEGEND = (
 def audit(learner: Learner, pairs: Pairs, *, small: Learner, few: Pairs) -> dict[str, Any]:
     """All the measurements: costs of `learner` on `pairs`, and what `small`, of the same rule, uses on a `few` pairs.
 
-    `few` are plain enough not to fill a layer's whole input (see `weight_transport`); `small` is turned into float64.
+    `few` are plain enough not to fill a layer's whole input (see `weight_transport`); both are in float64.
     """
-    for part in parts(small):
-        part.double()
-    few = few._replace(first=few.first.double(), second=few.second.double())
     return {
         "weight_transport": weight_transport(small, few),
         "update_locking": update_locking(small, few),
@@ -65,11 +62,25 @@ def audited(settings: DictConfig) -> dict[str, Any]:
     told.check(settings)
     if settings.learner.schedule == "untrained":
         raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
-    settings.device, size = "cpu", settings.env.size
+    settings.device, size, remembers = "cpu", settings.env.size, bool(settings.loss.get("remember"))
     learner = learner_of(settings)
     settings.env.size = max(SMALL, 2 ** learner.network.spec.halvings())
+    small = learner_of(settings)
+    for part in parts(small):
+        part.double()
     few = colours(3, size=settings.env.size)
-    return audit(learner, colours(16, size=size), small=learner_of(settings), few=few)
+    few = few._replace(first=few.first.double(), second=few.second.double())
+    pairs, few = (prepare(*each, remembers=remembers) for each in ((learner, colours(16, size=size)), (small, few)))
+    return audit(learner, pairs, small=small, few=few)
+
+
+def prepare(learner: Learner, pairs: Pairs, *, remembers: bool) -> Pairs:
+    """What the learner is audited on: where it remembers, it has seen other episodes and the earlier views before."""
+    if not remembers:
+        return pairs
+    learner.learn(pairs._replace(first=None, second=pairs.second / 2, episode=pairs.episode - len(pairs.episode)))
+    learner.learn(pairs._replace(first=None, second=pairs.first))
+    return pairs._replace(first=None)
 
 
 def rows(overrides: list[str]) -> dict[str, dict[str, Any]]:

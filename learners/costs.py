@@ -64,7 +64,7 @@ def extra_weights(learner: Learner) -> int:
 
 def all_weights(learner: Learner) -> list[Tensor]:
     """Every weight that a learner keeps, of whatever use."""
-    return [value for part in parts(learner) for value in part.state_dict().values()]
+    return [value for part in parts(learner) for value in (*part.parameters(), *part.buffers())]
 
 
 def parts(learner: Learner) -> list[nn.Module]:

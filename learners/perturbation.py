@@ -58,8 +58,10 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
     A row's part is the error that arrives at a block's output: what it is multiplied with is the row's own activity.
     """
-    views = [torch.cat([view[:-1], 1 - view[-1:]]) for view in (pairs.first, pairs.second)]  # the last is another
-    changed = pairs._replace(first=views[0], second=views[1])
+    first, second = (
+        None if view is None else torch.cat([view[:-1], 1 - view[-1:]]) for view in (pairs.first, pairs.second)
+    )
+    changed = pairs._replace(first=first, second=second)  # in the last row
     rows = len(pairs.episode)
     for before, after in zip(errors_at(learner, pairs), errors_at(learner, changed), strict=True):
         kept = [error.unflatten(0, (-1, rows))[:, :-1] for error in (before, after)]
@@ -90,7 +92,7 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
     copy, inputs = every_block(learner), defaultdict(list)
     layers = choose(copy.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    embed(copy.network, torch.cat([pairs.first, pairs.second]))
+    embed(copy.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))
     for hook in hooks:
         hook.remove()
     for layer in layers:

@@ -6,8 +6,8 @@ import sys
 import pytest
 from learners_toy import RULES, learner
 
-from learners.audit import audit, colours, main
-from learners.costs import directions
+from learners.audit import audit, colours, main, rows
+from learners.costs import directions, parts
 
 LEARNING = [rule for rule in RULES if rule != "none"]
 LAYER_WISE = ("dgl", "gll", "rll")
@@ -15,8 +15,14 @@ LAYER_WISE = ("dgl", "gll", "rll")
 
 @pytest.fixture(scope="module")
 def found():
-    few, pairs = colours(3, size=16), colours(8, size=16)
-    return {rule: audit(learner(rule), pairs, small=learner(rule), few=few) for rule in LEARNING}
+    few, pairs, measured = colours(3, size=16), colours(8, size=16), {}
+    few = few._replace(first=few.first.double(), second=few.second.double())
+    for rule in LEARNING:
+        small = learner(rule)
+        for part in parts(small):
+            part.double()
+        measured[rule] = audit(learner(rule), pairs, small=small, few=few)
+    return measured
 
 
 def test_weights_are_transported_by_backpropagation_and_sign_and_by_target_propagation_in_the_head_only(found):
@@ -33,6 +39,14 @@ def test_only_layer_wise_rules_do_not_wait_for_later_blocks(found):
 
 def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(found):
     assert all(row["other_rows"] for row in found.values())
+
+
+def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
+    told = ["learner=bp", "learner=dgl", "learner=dtp"]
+    found = [rows([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in told]
+    assert [row["other_rows"] for row in found] == [False] * 3
+    assert [row["weight_transport"] for row in found] == ["blocks", "no", "head"]
+    assert [row["update_locking"] for row in found] == [True, False, True]
 
 
 def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(found):

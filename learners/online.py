@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import gymnasium as gym
 from omegaconf import DictConfig, OmegaConf
 
 from learners.build import build_learner
@@ -24,11 +23,11 @@ from runs.folder import RunFolder
 from runs.metrics import Metrics
 from runs.probes import Encoder
 from runs.progress import Progress
-from streams.live import Live
 from streams.moments import Moments
 from streams.neighbours import longest
 from streams.pairing import PairStream, build_pairs
 from streams.seeding import seed_of
+from streams.source import open_source
 from streams.types import Pairs
 
 PROBE = 8  # first batches of a stream, the largest of which the network is watched on
@@ -58,8 +57,8 @@ class Run:
 
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet."""
-    learner = learner_of(settings)
-    return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode), learner)
+    learner, record = learner_of(settings), settings.stream.get("record")
+    return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
 
 
 def learner_of(settings: DictConfig) -> Learner:
@@ -76,17 +75,17 @@ def learner_of(settings: DictConfig) -> Learner:
     )
 
 
-def build_stream(settings: DictConfig, *, seed: int, encode: Encoder) -> PairStream | Moments:
-    """Pairs of frames of the world that the settings ask for, at their beginning; single ones, if it remembers them."""
-    device, env = told.device(settings), settings.env
-    world = gym.make_vec(
-        env.id, num_envs=env.num_worlds, device=device, **told.keywords(env, "name", "id", "num_worlds")
-    )
-    frames = Live(world, seed=seed, **told.keywords(settings.stream, "name"))
+def build_stream(
+    settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
+) -> PairStream | Moments:
+    """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
+    env, source = told.keywords(settings.env), told.keywords(settings.stream, "record")
+    needed, device = settings.run.frames, told.device(settings)
+    frames = open_source(env, seed=seed, device=device, frames=needed, record=record, **source)
     if settings.loss.get("remember"):
         return Moments(frames, gap=settings.pairs.gap, gap_law=settings.pairs.gap_law, seed=seed)
     pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
-    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env.num_worlds, seed=seed, encode=encode)
+    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
 
 
 def probe(settings: DictConfig, encode: Encoder) -> Pairs:
@@ -97,6 +96,8 @@ def probe(settings: DictConfig, encode: Encoder) -> Pairs:
     if settings.loss.get("remember"):
         worlds = max(settings.env.num_worlds, PROBE_WORLDS)
         settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
+        if settings.stream.name == "replay":
+            settings.stream.update({"order": "episodes", "worlds": worlds})
     stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=encode)
     return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 

@@ -1,9 +1,8 @@
 """What stands around a run: reading what it is told, its folder, Ctrl-C, one line for an error, the last table."""
 
-import re
-import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,34 +22,17 @@ from runs.progress import Progress
 from runs.seen import keep_seen
 from runs.show import summary, table
 from runs.sweeps import label, sweep
+from streams.commands import Stop, guarded
 from streams.types import Pairs
+from streams.writer import check_free
 
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
 
 
-class Stop:
-    """True once Ctrl-C (or a polite kill) has come; a second one is not waited for."""
-
-    def __init__(self):
-        self.came = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.came)
-
-    def __enter__(self) -> "Stop":
-        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, _) -> None:
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = number
-        print("\nstopping after this update; once more to stop at once", file=sys.stderr)  # noqa: T201
+_guarded = partial(
+    guarded, place="results_dir", stopped="what the last checkpoint holds can be resumed with run.resume=FOLDER"
+)
 
 
 def command(build: Callable, train: Callable) -> Callable[[], None]:
@@ -105,6 +87,8 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
     if settings.run.resume:
         return _resume(settings.run.resume, overrides, build, train)
     told.check(settings)
+    if settings.stream.get("record"):
+        check_free(settings.stream.record, setting="stream.record")
     settings.device = str(told.device(settings))
     settings.run.name = settings.run.name or _name(settings)
     run = build(settings)  # what cannot work says so before there is a folder
@@ -144,7 +128,11 @@ def _facts(settings: DictConfig) -> dict:
 
 def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:
     console = Console()
-    with Stop() as stop, Progress(console, frames=run.frames, total=run.settings.run.frames) as progress:
+    with (
+        closing(run.stream.frames),
+        Stop() as stop,
+        Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
+    ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         train(run, folder, metrics, progress, stop)
     if stop and run.frames < run.settings.run.frames:
@@ -153,7 +141,7 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
         return 128 + stop.came
     found = summary(folder.path)
     console.print(table(found))
-    for picture in _pictures(folder, build(run.settings).stream, found):
+    for picture in _pictures(folder, build(told.to_look_at(run.settings)).stream, found):
         console.print(str(picture), highlight=False, soft_wrap=True)
     console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
@@ -202,20 +190,3 @@ def _name(settings: DictConfig) -> str:
         return label([], learner=settings.learner.name, seed=settings.seed)
     now = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return f"{settings.env.name}-{settings.learner.name}-seed{settings.seed}-{now}"
-
-
-def _guarded(job: Callable, *arguments, leave: bool = True, **named):
-    """Runs a job; what the user or the disk did is told in one line, with exit status 2."""
-    try:
-        return job(*arguments, **named)
-    except SettingError as error:
-        text = str(error)
-    except OSError as error:
-        where, what = error.filename or "results_dir", error.strerror or error
-        text = f"{where}: {what}; make room there, or choose another results_dir"
-    except KeyboardInterrupt:
-        text = "stopped at once; what the last checkpoint holds can be resumed with run.resume=FOLDER"
-    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
-    if leave:
-        sys.exit(2)
-    return 2

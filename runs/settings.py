@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -25,14 +25,28 @@ from envs.settings import CountingSettings, MovingImagesRunSettings, MovingObjec
 from envs.settings import device as device_of
 from runs.probes import PROBES
 from runs.transfer import TRANSFER
+from streams.orders import OrderSettings
+from streams.source import recorded_env
 
 
 @dataclass
-class StreamSettings:
+class LiveSettings:
     """stream=live"""
 
     name: str = "live"
     gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+    record: str | None = None  # where what the learner sees is recorded: a new folder or any fsspec URL
+
+
+@dataclass
+class ReplaySettings(OrderSettings):
+    """stream=replay; the env settings are the recording's"""
+
+    name: str = "replay"
+    path: Any = None  # a recording, or a list of them, shown side by side
+    weights: list[float] = field(default_factory=list)  # how much of each batch each recording makes up
+    repeat: bool = False  # whether it begins anew at its end
+    start: int = 0  # step of the recording to begin at
 
 
 @dataclass
@@ -211,7 +225,7 @@ class Settings:
     """A whole run"""
 
     env: Any = MISSING
-    stream: StreamSettings = MISSING
+    stream: Any = MISSING
     pairs: PairsSettings = MISSING
     memory: MemorySettings = MISSING
     learner: LearnerSettings = MISSING
@@ -230,7 +244,8 @@ SCHEMAS = {
     ("env", "moving_objects_schema"): MovingObjectsSettings,
     ("env", "moving_images_schema"): MovingImagesRunSettings,
     ("env", "counting_schema"): CountingSettings,
-    ("stream", "live_schema"): StreamSettings,
+    ("stream", "live_schema"): LiveSettings,
+    ("stream", "replay_schema"): ReplaySettings,
     ("pairs", "temporal_schema"): TemporalSettings,
     ("pairs", "augmentation_schema"): AugmentationSettings,
     ("pairs", "both_schema"): BothSettings,
@@ -292,9 +307,27 @@ def read(overrides: list[str]) -> DictConfig:
         try:
             config = compose("config", overrides)
             OmegaConf.resolve(config)
-            return config
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingError(_plain(error, values)) from error
+    return _replayed(config, picks, values) if config.stream.name == "replay" else config
+
+
+def _replayed(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
+    """The settings with the recording's own world, which nothing that was said may contradict."""
+    stream = keywords(config.stream)
+    order = OrderSettings(**{field.name: stream[field.name] for field in fields(OrderSettings)})
+    recorded = recorded_env(stream["path"], order, weights=stream["weights"])
+    said = {override.key_or_group: override.value() for override in map(_parsed, picks)}
+    said |= {override.key_or_group: override.value() for _, override in values}
+    shown = {"env": recorded["name"]} | {f"env.{name}": value for name, value in recorded.items()}
+    for name, value in said.items():
+        if name.partition(".")[0] == "env" and shown.get(name) != value:
+            raise SettingError(
+                f"{name}={value} is not what stream.path={stream['path']} shows "
+                f"({name}={shown.get(name, 'absent')}); leave it out"
+            )
+    OmegaConf.update(config, "env", OmegaConf.create(recorded), merge=False, force_add=True)
+    return config
 
 
 def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]]:
@@ -416,7 +449,8 @@ def check(settings: DictConfig) -> None:
             raise unknown("eval.transfer", name, TRANSFER)
     if settings.learner.lr <= 0:
         raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
-    gaze(settings.stream.gaze)
+    if settings.stream.name == "live":
+        gaze(settings.stream.gaze)
     device(settings)
 
 
@@ -425,8 +459,9 @@ def _check_negatives(settings: DictConfig) -> None:
     alone, loss = settings.env.num_worlds < 2, settings.loss
     if not loss.get("remember"):
         if alone:
+            many = "stream.worlds" if settings.stream.name == "replay" else "env.num_worlds"
             raise SettingError(
-                "env.num_worlds=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
+                f"{many}=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
                 "loss=hinge_remembered, which remembers them"
             )
         return
@@ -455,6 +490,12 @@ def device(settings: DictConfig) -> torch.device:
         SettingError: where this machine has none such.
     """
     return device_of(settings.device)
+
+
+def to_look_at(settings: DictConfig) -> DictConfig:
+    """The same settings for one who looks at the beginning of the stream: nothing is recorded, and it never ends."""
+    change = {"record": None} if settings.stream.name == "live" else {"repeat": True}
+    return OmegaConf.merge(settings, {"stream": change})
 
 
 def keywords(group: DictConfig, *without: str) -> dict[str, Any]:

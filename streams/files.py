@@ -62,6 +62,8 @@ class LocalFolder:
     def __init__(self, path: str):
         self.path = Path(path).expanduser()
         self._root = os.path.realpath(self.path)
+        if self.path.exists() and not self.path.is_dir():
+            raise SettingError(f"{path} is a file, and a recording is a folder; choose another path")
 
     def open(self, key: str) -> BinaryIO:
         return self._inside(key).open("rb")
@@ -105,7 +107,7 @@ class LocalFolder:
 
     def _inside(self, key: str) -> Path:
         """The path of a key, which no link may lead elsewhere."""
-        path = os.path.join(self._root, key)  # noqa: PTH118  pathlib would take `..` for a name
+        path = f"{self._root}/{key}".rstrip("/")
         if os.path.realpath(path) != path:
             raise SettingError(f"{self.path}/{key} is a link or leads out of the folder, and is not followed")
         return Path(path)

@@ -53,3 +53,6 @@ class Live:
         if self.step >= 0:
             self.world.load_state_dict(state["world"])
             self._shift = state["shift"].to(self.world.device)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,99 @@
+"""What stands around a command: Ctrl-C, one line for an error, a bar on a terminal and plain lines elsewhere."""
+
+import re
+import signal
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from envs.errors import SettingError
+
+LINE_EVERY_S = 10.0  # seconds between two lines where there is no terminal
+
+
+class Stop:
+    """True once Ctrl-C (or a polite kill) has come; a second one is not waited for."""
+
+    def __init__(self, after: str = "update"):
+        self.came, self.after = 0, after
+
+    def __bool__(self) -> bool:
+        return bool(self.came)
+
+    def __enter__(self) -> "Stop":
+        self._before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _) -> None:
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = number
+        print(f"\nstopping after this {self.after}; once more to stop at once", file=sys.stderr)  # noqa: T201
+
+
+def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = True, **named) -> Any:
+    """Runs a job; what the user or the disk did is told in one line, with exit status 2.
+
+    Args:
+        place: the setting that says where things are written.
+        stopped: what to say when the user would not wait.
+        leave: whether the process ends with that status, or it is returned.
+    """
+    try:
+        return job(*arguments, **named)
+    except SettingError as error:
+        text = str(error)
+    except OSError as error:
+        where, what = error.filename or place, error.strerror or error
+        text = f"{where}: {what}; make room there, or choose another {place}"
+    except KeyboardInterrupt:
+        text = f"stopped at once; {stopped}"
+    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
+    if leave:
+        sys.exit(2)
+    return 2
+
+
+class Bar:
+    """How far something is, of `total`; a context manager."""
+
+    def __init__(self, console: Console, *, done: int, total: int):
+        self.console, self.total = console, total
+        self._began, self._last_line = (done, perf_counter()), -LINE_EVERY_S
+        self._bar = None
+        if console.is_terminal:
+            columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("starting", total=total, completed=done)
+
+    def __enter__(self) -> "Bar":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def show(self, done: int, *notes: str, at_once: bool = False) -> None:
+        """So many frames are done; notes are put behind."""
+        seen, now = self._began[0], perf_counter()
+        speed = f"{(done - seen) / max(now - self._began[1], 1e-9):,.0f} frames/s" if done > seen else ""
+        text = "  ".join(part for part in (f"{done:,} of {self.total:,} frames", speed, *notes) if part)
+        if self._bar:
+            self._bar.update(self._task, completed=done, description=text)
+        elif at_once or now - self._last_line >= LINE_EVERY_S:
+            self.say(text)
+            self._last_line = now

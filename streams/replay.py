@@ -1,0 +1,324 @@
+"""Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.errors import SettingError
+from streams.orders import Episodes, Order, OrderSettings, Sequential, Shuffled, check, stretches
+from streams.recording import Recording
+from streams.seeding import seed_of
+from streams.types import Frames
+
+AHEAD = 2  # blocks that are read while one is shown
+BLOCK_FRAMES = 4096  # read at once where frames come from anywhere, so that those of one chunk meet
+POLL_S = 0.05  # between two looks whether the writer has come further
+
+
+class Replay:
+    """Frames of one recording, or of several side by side, on `device`.
+
+    In sequential order these are the very Frames that were recorded, and a recording that is still being written is
+    followed. Any other order, and `repeat`, shows the frames that were there when it was opened. Each time round has
+    episode numbers of its own, as has each of several recordings.
+
+    Args:
+        path: one or several.
+        weights: how much of each batch each recording makes up; all the same where there are none.
+        repeat: whether it begins anew at its end.
+        start: a step of the recording to begin at, which is then step 0.
+        frames: how many are needed; with fewer there is an error and not an end.
+
+    Raises:
+        SettingError: no recording, or too short, or settings that make no order.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        order: OrderSettings | None = None,
+        weights: list[float] | None = None,
+        repeat: bool = False,
+        start: int = 0,
+        seed: int = 0,
+        frames: int = 0,
+        device: torch.device | str = "cpu",
+    ):
+        order = order or OrderSettings()
+        recordings = opened(path)
+        rows = shares(recordings, order, weights=weights)
+        self.players = [
+            Player(recording, order, rows=count, seed=seed_of(seed, "replay", number))
+            for number, (recording, count) in enumerate(zip(recordings, rows, strict=True))
+        ]
+        self.step, self.seconds = -1, 0.0
+        self._shares, self._rows, self._repeat, self._start, self._needed, self._device = (
+            rows,
+            sum(rows),
+            repeat,
+            start,
+            frames,
+            device,
+        )
+        self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
+        self._names = shared(recordings)
+        self._pool = ThreadPoolExecutor(1, "replay")
+        self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
+        self._ordered = 0  # steps that were shown or are being read
+        self._block: dict[str, Tensor] = {}
+        self._first = self._past = 0  # steps of the block
+        if start < 0 or (start and self._available() < 1):
+            raise SettingError(f"stream.start={start} is outside {recordings[0].path}, which has {self.length} steps")
+        if self._available() < 1 or (self._available() * self._rows < frames and not self._growing):
+            raise self._too_short()
+
+    @property
+    def length(self) -> int:
+        """Steps that one time round lasts."""
+        return min(player.length for player in self.players)
+
+    def __iter__(self) -> Iterator[Frames]:
+        return self
+
+    def __next__(self) -> Frames:
+        start = perf_counter()
+        while self.step + 1 >= self._past:
+            self._turn()
+        self.step += 1
+        shown = {name: block[self.step - self._first] for name, block in self._block.items()}
+        images, episode = shown.pop("images"), shown.pop("episode")
+        factors = {name.removeprefix("factors/"): value for name, value in shown.items()}
+        self.seconds += perf_counter() - start
+        return Frames(images.permute(0, 3, 1, 2), episode, self.step, factors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is, and how much of each recording it shows."""
+        return {"step": self.step, "shown": [[player.steps, player.episodes] for player in self.players]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next frames are those that followed the saved ones."""
+        self.step, self._past, self._ordered = state["step"], 0, state["step"] + 1
+        self._ahead.clear()
+        for player, (steps, episodes) in zip(self.players, state["shown"], strict=True):
+            player.show(steps, episodes)
+
+    def close(self) -> None:
+        """Stops reading ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _turn(self) -> None:
+        """Goes on to the next block, or waits for the writer, or ends."""
+        growing = self._growing  # asked before looking what is there, lest its last frames be missed
+        self._read_ahead()
+        if self._ahead:
+            self._first, job = self._ahead.popleft()
+            self._block = job.result()
+            self._past = self._first + len(self._block["episode"])
+            self._read_ahead()
+        elif growing:
+            sleep(POLL_S)
+        elif self._needed:
+            raise self._too_short()
+        else:
+            raise StopIteration
+
+    def _read_ahead(self) -> None:
+        while len(self._ahead) < AHEAD:
+            block = self.players[0].block
+            past = min((self._ordered + self._start) // block * block + block - self._start, self._available())
+            if past <= self._ordered:
+                return
+            self._ahead.append((self._ordered, self._pool.submit(self._read, self._ordered, past)))
+            self._ordered = past
+
+    def _read(self, first: int, past: int) -> dict[str, Tensor]:
+        """Steps first to past as tensors (steps, N, ...); episodes stay on the CPU."""
+        steps = np.arange(first, past) + self._start
+        parts = [player.read(steps, self._names) for player in self.players]
+        whole = {name: np.concatenate([part[name] for part in parts], 1) for name in self._names if name != "episode"}
+        whole["episode"] = self._numbered([part["episode"] for part in parts])
+        return {
+            name: torch.from_numpy(array).to("cpu" if name == "episode" else self._device)
+            for name, array in whole.items()
+        }
+
+    def _numbered(self, episodes: list[np.ndarray]) -> np.ndarray:
+        """Episode numbers of several recordings as one array, so that no two share one; -1 stays."""
+        count = len(episodes)
+        each = [np.where(own < 0, own, own * count + number) for number, own in enumerate(episodes)]
+        return np.concatenate(each, -1)
+
+    def _available(self) -> float:
+        """Steps that can be read by now."""
+        if self._repeat:
+            return float("inf") if self.length else 0
+        if self._follows and self._ordered + self._start >= self.length:
+            self.players[0].look()
+        return self.length - self._start
+
+    @property
+    def _growing(self) -> bool:
+        return self._follows and self.players[0].recording.folder.being_written
+
+    def _too_short(self) -> SettingError:
+        paths = " and ".join(player.recording.path for player in self.players)
+        shown = f"stream.path={paths} gives {max(self.length - self._start, 0) * self._rows:,} frames in this order"
+        if self._needed:
+            shown += f", and run.frames={self._needed:,} are asked for"
+        return SettingError(f"{shown}; record more, or set stream.repeat=true to go round again")
+
+
+class Scattered(Replay):
+    """Frames whose neighbours in time are not those that came before; pairing asks for them."""
+
+    def before(self, gap: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W, 3) and episodes (N,) gap (N,) steps before the frames last given; -1 where there are none.
+
+        They are read when asked for, mostly from chunks that were read just before.
+        """
+        steps, gaps = np.array([self.step + self._start]), np.split(gap.numpy(), np.cumsum(self._shares)[:-1])
+        parts = [player.before(steps, gap) for player, gap in zip(self.players, gaps, strict=True)]
+        images = np.concatenate([images for images, _ in parts])
+        return torch.from_numpy(images).to(self._device), torch.from_numpy(self._numbered([own for _, own in parts]))
+
+
+class Player:
+    """One recording in one order, time after time."""
+
+    def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int):
+        self.recording = recording
+        self._settings, self._rows, self._seed = order, rows, seed
+        self.show(recording.committed, recording.facts["episodes"])
+
+    def show(self, steps: int, episodes: int) -> None:
+        """Shows so many steps, with episode numbers below `episodes`, whatever is there besides.
+
+        Raises:
+            SettingError: there are not so many.
+        """
+        if steps > self.recording.committed:
+            raise SettingError(
+                f"stream.path={self.recording.path} has {self.recording.committed} steps, and the run has begun with "
+                f"{steps} of them; put back the recording it began with"
+            )
+        self.steps, self.episodes = steps, episodes
+        self._stretches = None
+        if self._settings.order == "episodes":
+            number = self.recording.span(0, steps, "episode")
+            self._stretches = stretches(number)
+        self._order = 0, self._ordered(0)
+
+    def look(self) -> None:
+        """Shows all that is there by now."""
+        self.show(self.recording.refresh(), self.recording.facts["episodes"])
+
+    @property
+    def length(self) -> int:
+        """Steps of one time round."""
+        return self._order[1].length
+
+    @property
+    def block(self) -> int:
+        """Steps that are best read at once."""
+        if self._settings.order == "sequential":
+            return self.recording.layouts["images"].shard[0]
+        if self._settings.order == "window":
+            return max(1, self._order[1].shown)
+        return max(1, BLOCK_FRAMES // self._rows)
+
+    def read(self, steps: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+        """The arrays (s, rows, ...) at steps (s,) counted over all times round."""
+        step, world, rounds = self._where(steps)
+        found = self.recording.gather(step.ravel(), world.ravel(), names=names)
+        found = {name: row.reshape(*step.shape, *row.shape[1:]) for name, row in found.items()}
+        found["episode"] += (rounds * self.episodes)[:, None]
+        return found
+
+    def before(self, step: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images and episodes gap (rows,) steps before those shown at a step (1,)."""
+        step, world, rounds = self._where(step)
+        earlier = step[0] - gap
+        found = self.recording.gather(np.maximum(earlier, 0), world[0], names=["images", "episode"])
+        return found["images"], np.where(earlier < 0, -1, found["episode"] + rounds[0] * self.episodes)
+
+    def _where(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step and world (s, rows) in the recording, and the time round (s,), of what is shown at steps (s,)."""
+        rounds, inside = np.divmod(steps, self.length)
+        where = [self._again(int(turn)).where(inside[rounds == turn]) for turn in np.unique(rounds)]
+        step, world = (np.concatenate(part) for part in zip(*where, strict=True))
+        return step, world, rounds
+
+    def _again(self, turn: int) -> Order:
+        order = self._order  # once: two threads ask
+        if order[0] != turn:
+            self._order = order = turn, self._ordered(turn)
+        return order[1]
+
+    def _ordered(self, turn: int) -> Order:
+        told, worlds = self._settings, self.recording.worlds
+        seed = seed_of(self._seed, "round", turn)
+        if told.order == "sequential":
+            return Sequential(steps=self.steps, worlds=worlds, rows=self._rows)
+        if told.order == "episodes":
+            return Episodes(self._stretches, rows=self._rows, seed=seed)
+        window = told.window if told.order == "window" else self.steps * worlds
+        return Shuffled(steps=self.steps, worlds=worlds, rows=self._rows, window=window, clip=told.clip, seed=seed)
+
+
+def opened(path: str | list[str]) -> list[Recording]:
+    """The recordings at one path or several.
+
+    Raises:
+        SettingError: there is none, or it is empty, or they show frames of different sizes.
+    """
+    paths = [path] if isinstance(path, str) else list(path or [])
+    if not paths or not all(paths):
+        raise SettingError("stream.path is not given; give a recording, made with python -m streams.record")
+    found = [Recording(one) for one in paths]
+    for one in found:
+        if not one.committed:
+            raise SettingError(f"stream.path={one.path} holds no frames yet; let the recording run on")
+        if one.size != found[0].size:
+            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (found[0], one)]
+            raise SettingError(f"stream.path mixes sizes: {' and '.join(sizes)}; record or import them at one size")
+    return found
+
+
+def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[float] | None = None) -> list[int]:
+    """How many rows of a batch each recording makes up: the largest remainders of its weight.
+
+    Raises:
+        SettingError: weights that are none, or so few rows that a recording gets none.
+    """
+    check(order.order, worlds=order.worlds, window=order.window, clip=order.clip)
+    weights = list(weights or [1.0] * len(recordings))
+    if len(weights) != len(recordings) or not all(0 < weight < float("inf") for weight in weights):
+        raise SettingError(f"stream.weights={weights} must be one positive number for each of {len(recordings)} paths")
+    part = np.array(weights) / sum(weights)
+    rows = order.worlds or int(min(one.worlds / share for one, share in zip(recordings, part, strict=True)) + 1e-9)
+    counts = np.floor(part * rows + 1e-9).astype(int)
+    counts[np.argsort(counts - part * rows, kind="stable")[: rows - counts.sum()]] += 1
+    if not counts.all():
+        raise SettingError(f"stream.worlds={rows} leaves a recording out; try {int(np.ceil(1 / part.min()))} or more")
+    return counts.tolist()
+
+
+def shared(recordings: list[Recording]) -> list[str]:
+    """The arrays that all recordings have alike."""
+    first = recordings[0].layouts
+    return [
+        name
+        for name, layout in first.items()
+        if all(
+            name in one.layouts
+            and (one.layouts[name].kind, one.layouts[name].shard[2:]) == (layout.kind, layout.shard[2:])
+            for one in recordings
+        )
+    ]

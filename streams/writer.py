@@ -1,0 +1,190 @@
+"""Writes a recording: shard by shard in the background, arrays first, the commit mark last; one writer at a time."""
+
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from envs.errors import SettingError
+from streams.files import open_folder
+from streams.recording import FORMAT, Recording
+from streams.shards import Layout, document, encode, layouts
+from streams.types import Frames
+from streams.versions import versions
+
+UNBORN = {"images", "episode", "factors", "zarr.json.tmp"}  # all that one killed before its first mark can leave
+FILES_AT_ONCE = 8
+
+
+class Writer:
+    """The recording at `path`, which this process alone writes.
+
+    `about` is what makes it the stream it is: `env` (the world's settings), `seed` and `gaze`. A step that was added is
+    there for good once a commit of it has returned, and readers see it only then.
+    """
+
+    def __init__(self, path: str, about: dict[str, Any], *, setting: str):
+        self.path, self.setting, self.about = path, setting, about
+        self.step = 0  # of the next frames
+        self._folder, self._lock = open_folder(path), None
+        self._facts: dict[str, Any] | None = None  # as last committed
+        self._layouts: dict[str, Layout] = {}
+        self._steps: list[dict[str, Tensor]] = []  # of the last shard, written or not
+        self._given = 0  # steps given to the background
+        self._pool, self._disk = ThreadPoolExecutor(1, "recording"), ThreadPoolExecutor(FILES_AT_ONCE, "files")
+        self._pending: Future | None = None
+
+    def open(self, *, fresh: bool = False, cut_to: int | None = None, state: Any = None) -> dict[str, Any] | None:
+        """Takes the lock, and cuts what is there back to its mark, or to `cut_to` steps, where `state` goes on.
+
+        Returns:
+            What the recording says of itself; None where there is none yet.
+
+        Raises:
+            SettingError: another process writes it; it is no recording, or of another stream; there is one and `fresh`
+                asks for none; it is shorter than `cut_to`.
+        """
+        self._lock = self._folder.lock()
+        names = set(self._folder.names(""))
+        if "zarr.json" not in names:
+            if names - UNBORN:
+                raise self._wrong(f"is a folder of other things ({', '.join(sorted(names)[:3])})")
+            if cut_to:
+                raise self._wrong(f"is gone, and the run has recorded {cut_to} steps to it; begin a new run")
+            return None
+        there = Recording(self.path, setting=self.setting)
+        if fresh and there.committed:
+            raise self._wrong(f"holds {there.committed} steps already")
+        if differences := self._differences(there.facts):
+            raise self._wrong(f"holds another stream ({'; '.join(differences)})")
+        if cut_to is not None and cut_to > there.committed:
+            raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
+        self._go_on(there, there.committed if cut_to is None else cut_to, state)
+        return self._facts
+
+    @property
+    def full(self) -> bool:
+        """Whether a whole shard waits to be committed."""
+        return bool(self._layouts) and len(self._steps) == self._layouts["images"].shard[0]
+
+    def add(self, frames: Frames) -> None:
+        """The next step; its tensors are kept until they are written, and must not be changed."""
+        rows = {"images": frames.images.permute(0, 2, 3, 1), "episode": frames.episode}
+        rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
+        shapes = {name: (str(row.dtype).removeprefix("torch."), tuple(row.shape)) for name, row in rows.items()}
+        known = self._layouts
+        assert not known or shapes == {name: (known[name].kind, known[name].shard[1:]) for name in known}
+        self._layouts = known or layouts(shapes)
+        self._steps.append(rows)
+        self.step += 1
+
+    def commit(self, state: Any = None, *, wait: bool = True) -> None:
+        """Makes every step so far last, with the state (plain data) from which the source would go on.
+
+        Raises:
+            OSError: no room, or the disk failed; what was committed before is untouched.
+        """
+        if self._pending:
+            self._pending.result()
+        if self.step > self._given:
+            job = self._write, self.step - len(self._steps), list(self._steps), state
+            self._pending = self._pool.submit(*job)
+            self._given = self.step
+            if self.full:
+                self._steps = []
+        if wait and self._pending:
+            self._pending.result()
+
+    def close(self) -> None:
+        """Lets go of the recording. What was not committed is lost."""
+        self._pool.shutdown()
+        self._disk.shutdown()
+        if self._lock:
+            self._lock.close()
+
+    def _write(self, first: int, steps: list[dict[str, Tensor]], state: Any) -> None:
+        facts = self._facts or {
+            "format": FORMAT,
+            "episodes": 0,
+            "factors": [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")],
+            **self.about,
+        }
+        total, shards = first + len(steps), {}
+        for name, layout in self._layouts.items():
+            block = torch.stack([rows[name] for rows in steps]).cpu().numpy()
+            shards[layout.key(first // layout.shard[0])] = encode(layout, block)
+            if name == "episode":
+                facts |= {"episodes": max(facts["episodes"], int(block.max()) + 1)}
+        documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
+        if not self._facts:
+            facts |= {"versions": versions()}
+            documents |= {"factors/zarr.json": _json(_group({}))}
+        try:
+            self._put(shards)
+            self._put(documents)
+            self._mark(facts | {"committed": total, "state": state})
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), self.path) from error
+
+    def _go_on(self, there: Recording, steps: int, state: Any) -> None:
+        self._facts, self._layouts, self.step, self._given = there.facts, there.layouts, steps, steps
+        if steps < there.committed:
+            self._mark(there.facts | {"committed": steps, "state": state})
+        length = self._layouts["images"].shard[0]
+        self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
+        for layout in there.layouts.values():
+            self._trim(layout, last=(steps - 1) // length)
+        first = steps // length * length
+        blocks = {name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}
+        self._steps = [{name: block[step] for name, block in blocks.items()} for step in range(steps - first)]
+
+    def _trim(self, layout: Layout, *, last: int) -> None:
+        """Removes files of shards after the last one, and what a killed writer left half written."""
+        for number in filter(str.isdigit, self._folder.names(f"{layout.name}/c")):
+            place = layout.key(int(number)).rpartition("/")[0]
+            for name in self._folder.names(place):
+                if int(number) > last or name.endswith(".tmp"):
+                    self._folder.remove(f"{place}/{name}")
+
+    def _mark(self, facts: dict[str, Any]) -> None:
+        self._folder.put("zarr.json", _json(_group(facts)))
+        self._facts = facts
+
+    def _put(self, files: dict[str, bytes]) -> None:
+        """All at once, since the disk makes many files last in the time it takes for one."""
+        list(self._disk.map(self._folder.put, files, files.values()))
+
+    def _differences(self, facts: dict[str, Any]) -> list[str]:
+        there, here = ({**found["env"], "seed": found["seed"], "gaze": found["gaze"]} for found in (facts, self.about))
+        names = sorted({*there, *here})
+        return [
+            f"{name}: {there.get(name)} there, {here.get(name)} asked for"
+            for name in names
+            if there.get(name) != here.get(name)
+        ]
+
+    def _wrong(self, what: str) -> SettingError:
+        return SettingError(f"{self.setting}={self.path} {what}; choose another path")
+
+
+def check_free(path: str, *, setting: str) -> None:
+    """Raises SettingError where a new recording cannot begin."""
+    folder = open_folder(path)
+    names = set(folder.names(""))
+    if "zarr.json" in names:
+        raise SettingError(f"{setting}={path} holds a recording already; choose another path")
+    if names - UNBORN:
+        things = ", ".join(sorted(names - UNBORN)[:3])
+        raise SettingError(f"{setting}={path} is a folder of other things ({things}); choose another path")
+    if folder.being_written:
+        raise SettingError(f"{setting}={path} is being written by another process; choose another path")
+
+
+def _json(found: dict[str, Any]) -> bytes:
+    return json.dumps(found).encode()
+
+
+def _group(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}

@@ -1,0 +1,173 @@
+"""A recording is what was seen: to the bit, whoever reads it, and after whatever happened to who wrote it."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+import zarr
+
+import streams.record
+from envs.errors import SettingError
+from envs.settings import world
+from streams.live import Live
+from streams.record import Recorded, as_plain, as_tensors, record
+from streams.replay import Replay
+
+SMALL = ["env=counting", "env.size=4", "env.num_worlds=3", "env.episode_length=7", "device=cpu"]
+
+
+def live(seed=0, worlds=3):
+    made = gym.make_vec("Counting-v0", num_envs=worlds, size=4, episode_length=7, stagger=True)
+    return Live(made, seed=seed)
+
+
+def about(seed=0, worlds=3):
+    env = world("counting", {"size": 4, "num_worlds": worlds, "episode_length": 7, "stagger": True})
+    return {"env": env, "seed": seed, "gaze": "fixed"}
+
+
+def recorder(path, seed=0):
+    return Recorded(live(seed), str(path), about(seed))
+
+
+def recorded(path, frames):
+    assert record([*SMALL, f"record.path={path}", f"record.frames={frames}"]) == 0
+    return path
+
+
+def assert_same(a, b):
+    assert a.step == b.step
+    assert torch.equal(a.images, b.images)
+    assert a.images.stride() == b.images.stride()
+    assert torch.equal(a.episode, b.episode)
+    assert a.factors.keys() == b.factors.keys()
+    for name, value in a.factors.items():
+        assert value.dtype == b.factors[name].dtype
+        assert torch.equal(value, b.factors[name]), name
+
+
+def assert_is_the_walk(path, steps):
+    """The recording holds exactly so many steps of the walk."""
+    with closing(Replay(str(path))) as replay:
+        seen = 0
+        for frames, lived in zip(replay, live(), strict=False):
+            assert_same(frames, lived)
+            seen += 1
+    assert seen == steps
+
+
+def files(path):
+    return {file.relative_to(path): file.read_bytes() for file in Path(path).rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("steps", [1, 335, 336, 337, 700])
+def test_what_is_replayed_is_what_was_seen(tmp_path, steps):
+    assert_is_the_walk(recorded(tmp_path / "walk.zarr", steps * 3), steps)
+
+
+def test_plain_zarr_opens_it(tmp_path):
+    root = zarr.open_group(recorded(tmp_path / "walk.zarr", 1200), mode="r")
+    assert root.attrs["format"] == "contiguity-stream/1"
+    assert root.attrs["committed"] == 400
+    assert root.attrs["env"]["id"] == "Counting-v0"
+    assert root["images"].metadata.dimension_names == ("time", "world", "y", "x", "channel")
+    frames = [frames for _, frames in zip(range(400), live(), strict=False)]
+    assert np.array_equal(root["images"][:], torch.stack([one.images.permute(0, 2, 3, 1) for one in frames]).numpy())
+    assert np.array_equal(root["factors/age"][:], torch.stack([one.factors["age"] for one in frames]).numpy())
+
+
+def test_the_same_command_again_goes_on_and_ends_with_the_same_files(tmp_path, capsys):
+    straight, parts = tmp_path / "straight.zarr", tmp_path / "parts.zarr"
+    recorded(straight, 2400)
+    for frames in (90, 1000, 1010, 1010, 2400):
+        recorded(parts, frames)
+    assert files(straight) == files(parts)
+    assert f"stream.path={parts}" in capsys.readouterr().out
+
+
+def test_what_lies_past_the_mark_is_cut_off_by_who_goes_on(tmp_path):
+    path = recorded(tmp_path / "walk.zarr", 1200)
+    mark = (path / "zarr.json").read_bytes()
+    recorded(path, 2400)
+    (path / "zarr.json").write_bytes(mark)  # as if it had been killed just before the last mark
+    assert_is_the_walk(path, 400)
+    assert files(recorded(path, 1203)) == files(recorded(tmp_path / "straight.zarr", 1203))
+
+
+def test_a_resumed_source_has_its_recording_cut_back_to_where_it_goes_on(tmp_path):
+    with closing(recorder(tmp_path / "walk.zarr")) as first:
+        for _ in range(340):
+            next(first)
+        state = first.state_dict()
+        for _ in range(400):
+            next(first)
+    assert json.loads((tmp_path / "walk.zarr" / "zarr.json").read_text())["attributes"]["committed"] == 672
+    with closing(recorder(tmp_path / "walk.zarr")) as second:
+        second.load_state_dict(state)
+        for _ in range(10):
+            next(second)
+        second.state_dict()
+    assert_is_the_walk(tmp_path / "walk.zarr", 350)
+
+
+def test_a_state_survives_json_to_the_bit():
+    state = {"a": torch.tensor([0.1, 1e-40, float("inf")]), "b": {"c": [1, 2**63]}, "d": torch.arange(3)}
+    found = as_tensors(json.loads(json.dumps(as_plain(state))))
+    assert torch.equal(found["a"], state["a"])
+    assert found["a"].dtype == state["a"].dtype
+    assert torch.equal(found["d"], state["d"])
+    assert found["b"] == state["b"]
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with closing(recorder(tmp_path / "walk.zarr")) as first, closing(recorder(tmp_path / "walk.zarr")) as second:
+        next(first)
+        with pytest.raises(SettingError, match="is being written by another process"):
+            next(second)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["env.size=5"], "size: 4 there, 5 asked for"),
+        (["seed=1"], "seed: 0 there, 1 asked for"),
+        (["stream.gaze=pursuti"], "did you mean pursuit?"),
+        (["record.frames=0"], "record.frames=0"),
+        (["record.path="], "record.path is not given"),
+        (["record.pth=x"], "did you mean record.path?"),
+    ],
+)
+def test_a_mistake_is_one_line_and_changes_nothing(tmp_path, monkeypatch, capsys, overrides, line):
+    path = recorded(tmp_path / "walk.zarr", 60)
+    before = files(path)
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["record", *SMALL, f"record.path={path}", *overrides])
+    with pytest.raises(SystemExit) as left:
+        streams.record.main()
+    said = capsys.readouterr().err
+    assert left.value.code == 2
+    assert line in said
+    assert said.count("\n") == 1
+    assert files(path) == before
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("all of it")
+    with pytest.raises(SettingError, match="is a folder of other things .thesis.tex."):
+        recorded(tmp_path, 60)
+    with pytest.raises(SettingError, match="is a file"):
+        recorded(tmp_path / "thesis.tex", 60)
+    assert (tmp_path / "thesis.tex").read_text() == "all of it"
+
+
+def test_a_recording_that_is_there_is_no_place_for_a_new_run(tmp_path):
+    recorded(tmp_path / "walk.zarr", 60)
+    with (
+        closing(recorder(tmp_path / "walk.zarr")) as second,
+        pytest.raises(SettingError, match="holds 20 steps already"),
+    ):
+        next(second)

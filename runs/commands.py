@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from envs.errors import SettingError
@@ -69,8 +69,7 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
     if settings.run.resume or not folder.is_run:
         return go(overrides, build, train)
-    saved = OmegaConf.merge(OmegaConf.to_container(settings), folder.settings)  # what is new since has its default
-    changed = differences(saved, settings, ignore=(*MAY_CHANGE, "device"))
+    changed = differences(folder.settings_over(settings), settings, ignore=(*MAY_CHANGE, "device"))
     if changed:
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
@@ -98,7 +97,8 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
 
 def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
     with RunFolder.open(Path(path)) as folder:
-        settings, before = folder.settings, folder.overrides
+        before = folder.overrides
+        settings = folder.settings_over(told.read(before))
         changed = differences(told.read(before), told.read(before + overrides), ignore=MAY_CHANGE)
         if changed:
             raise SettingError(
@@ -117,7 +117,13 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
             print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
         if state is None:  # killed before the first checkpoint
             return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
-        run.load_state_dict(state)
+        try:
+            run.load_state_dict(state)
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise SettingError(
+                f"run.resume={path} was written by another version, whose checkpoints this one does not understand "
+                f"({type(error).__name__}: {error}); versions.json there says which"
+            ) from error
         return _follow(run, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
 
 

@@ -72,6 +72,10 @@ class RunFolder:
         """What the run was told, defaults and all."""
         return OmegaConf.load(self.path / ".hydra" / "config.yaml")
 
+    def settings_over(self, defaults: DictConfig) -> DictConfig:
+        """The run's settings over these, which stand for what did not exist yet when the run was begun."""
+        return OmegaConf.merge(OmegaConf.to_container(defaults), self.settings)
+
     @property
     def overrides(self) -> list[str]:
         """What was said on its command line."""

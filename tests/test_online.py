@@ -11,10 +11,12 @@ import time
 import numpy as np
 import pytest
 from learners_toy import same
+from omegaconf import OmegaConf
 
+from envs.errors import SettingError
 from learners.end_to_end import Learner
 from learners.online import build, train
-from runs.checkpoint import load_newest
+from runs.checkpoint import load_newest, save
 from runs.commands import go
 from runs.metrics import read, read_samples
 from runs.probes import PROBES
@@ -219,3 +221,27 @@ def test_only_what_was_asked_for_is_left_in_the_results_folder(tmp_path):
         "learning_curve.png",
     }
     shutil.rmtree(tmp_path / "one")
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(tmp_path, monkeypatch):
+    run(tmp_path, "straight")
+    with monkeypatch.context() as patch:
+        stopping(patch, 11)
+        run(tmp_path, "old")
+    config = tmp_path / "old" / ".hydra" / "config.yaml"
+    told = OmegaConf.load(config)
+    del told.eval.transfer, told.learner.lr
+    OmegaConf.save(told, config)
+    assert go([f"run.resume={tmp_path}/old"], build, train) == 0
+    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "old"))
+
+
+def test_a_checkpoint_of_another_version_is_named(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopping(patch, 11)
+        run(tmp_path, "old")
+    state, _ = load_newest(tmp_path / "old" / "checkpoints")
+    del state["learner"]
+    save(tmp_path / "old" / "checkpoints", state, frames=state["frames"])
+    with pytest.raises(SettingError, match="was written by another version"):
+        go([f"run.resume={tmp_path}/old"], build, train)

@@ -7,10 +7,11 @@ import torch
 
 from envs.errors import SettingError, unknown
 from learners.end_to_end import EndToEnd, Learner, Untrained
-from learners.layerwise import SCHEDULES, LayerWise
+from learners.layerwise import LayerWise
 from learners.losses import build_losses
 from learners.named import named
 from learners.networks import SPECS, Network, Spec
+from learners.schedules import SCHEDULES
 from learners.steps import Steps
 from learners.target_prop import INVERSE_LOSSES, TargetProp
 

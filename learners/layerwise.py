@@ -1,56 +1,19 @@
 """One loss a block, and no error between blocks (Tang, Yang and Amit 2022, section 2.3).
 
-Which blocks learn at an update is the schedule: greedy (GLL: one block after another, each for its share of the
-updates, those before it frozen), random (RLL: one block drawn at each update) or simultaneous (all of them). Blocks
-above the last that learns are not run.
+Which blocks learn at an update is the schedule. Blocks above the last that learns are not run, unless views are
+remembered.
 """
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
-from envs.errors import SettingError
 from learners.end_to_end import Learner
 from learners.losses import Report
 from learners.networks import Network, prepared
-from streams.seeding import seed_of
+from learners.schedules import Plateau, Schedule
 from streams.types import Pairs
-
-Schedule = Callable[[int], range]  # the update's number to the blocks that learn, counted from 0
-
-
-def greedy(blocks: int, *, updates: int, seed: int = 0) -> Schedule:
-    """Block l learns in the l-th of equal shares of so many updates; the last goes on afterwards."""
-    if updates < blocks:
-        raise SettingError(
-            f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
-            f"blocks; try run.frames of at least {blocks} x env.num_worlds"
-        )
-
-    def schedule(update: int) -> range:
-        block = min(update * blocks // updates, blocks - 1)
-        return range(block, block + 1)
-
-    return schedule
-
-
-def random(blocks: int, *, seed: int, updates: int = 0) -> Schedule:
-    """One block an update, uniform, a function of (seed, update)."""
-
-    def schedule(update: int) -> range:
-        block = seed_of(seed, "block", update) % blocks
-        return range(block, block + 1)
-
-    return schedule
-
-
-def simultaneous(blocks: int, *, updates: int = 0, seed: int = 0) -> Schedule:
-    """Every block at every update."""
-    return lambda update: range(blocks)
-
-
-SCHEDULES = {"greedy": greedy, "random": random, "simultaneous": simultaneous}
 
 
 class LayerWise(Learner):
@@ -87,4 +50,15 @@ class LayerWise(Learner):
                 report |= {f"block{number + 1}/{name}": value for name, value in found.items()}
             elif remembering:  # any block may be the next to learn
                 criterion.keep(v, episode=pairs.episode)
+        if report and isinstance(self.schedule, Plateau):
+            self.schedule.hear(total)
         return report | {"loss": total} if report else report
+
+    def state_dict(self) -> dict[str, Any]:
+        more = {"schedule": self.schedule.state_dict()} if isinstance(self.schedule, Plateau) else {}
+        return super().state_dict() | more
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        if isinstance(self.schedule, Plateau):
+            self.schedule.load_state_dict(state["schedule"])

@@ -13,8 +13,9 @@ from torch.nn.functional import cosine_similarity
 
 from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.feedback import Layer
-from learners.layerwise import LayerWise, simultaneous
+from learners.layerwise import LayerWise
 from learners.networks import prepared
+from learners.schedules import simultaneous
 from learners.target_prop import TargetProp, noise_like
 from streams.seeding import generator
 from streams.types import Pairs

@@ -105,7 +105,7 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
                 f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}"
             )
         frames = told.read(before + overrides).run.frames
-        if frames != settings.run.frames and settings.learner.schedule == "greedy":
+        if frames != settings.run.frames and settings.learner.get("turns") == "share":
             raise SettingError(
                 f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
             )

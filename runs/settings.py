@@ -112,6 +112,15 @@ class LearnerSettings:
 
 
 @dataclass
+class GreedySettings(LearnerSettings):
+    """learner=gll"""
+
+    turns: str = "share"  # of the blocks: share (of run.frames), or without an end: rotate, plateau (of a block's loss)
+    turn_updates: int = 500  # that a turn lasts; with plateau, of the windows whose mean losses are compared
+    turn_gain: float = 0.01  # with plateau: the share by which a window's loss must be less than the best before it
+
+
+@dataclass
 class TargetPropSettings(LearnerSettings):
     """learner=dtp"""
 
@@ -228,7 +237,7 @@ class Settings:
     stream: Any = MISSING
     pairs: PairsSettings = MISSING
     memory: MemorySettings = MISSING
-    learner: LearnerSettings = MISSING
+    learner: Any = MISSING
     loss: Any = MISSING
     network: NetworkSettings = MISSING
     eval: EvalSettings = field(default_factory=EvalSettings)
@@ -252,6 +261,7 @@ SCHEMAS = {
     ("memory", "none_schema"): MemorySettings,
     ("memory", "buffer_schema"): BufferSettings,
     ("learner", "rule_schema"): LearnerSettings,
+    ("learner", "greedy_schema"): GreedySettings,
     ("learner", "target_prop_schema"): TargetPropSettings,
     ("loss", "hinge_schema"): HingeSettings,
     ("loss", "ntxent_schema"): NTXentSettings,
@@ -261,6 +271,7 @@ SCHEMAS = {
     ("network", "network_schema"): NetworkSettings,
 }
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
+SEARCHPATH = "hydra.searchpath"
 
 
 def register() -> None:
@@ -269,9 +280,24 @@ def register() -> None:
         ConfigStore.instance().store(group=group, name=name, node=node)
 
 
-def choices() -> dict[str, list[str]]:
-    """The Hydra groups and what each can be, read off the YAML files (in folders as `folder/name`)."""
-    return {folder.name: sorted(_names(folder)) for folder in files("runs.conf").iterdir() if _holds_choices(folder)}
+def choices(*more: Traversable) -> dict[str, list[str]]:
+    """The Hydra groups and what each can be, read off the YAML files (in folders as `folder/name`), also of `more`."""
+    found = {}
+    for folder in (group for root in (files("runs.conf"), *more) for group in root.iterdir() if _holds_choices(group)):
+        found[folder.name] = sorted({*found.get(folder.name, []), *_names(folder)})
+    return found
+
+
+def _searched(overrides: list[str]) -> list[Path]:
+    """The folders of choices of one's own, given as `hydra.searchpath=[folder]`."""
+    said = [override for override in map(_parsed, overrides) if override.key_or_group == SEARCHPATH]
+    folders = [Path(str(path).removeprefix("file://")) for override in said for path in override.value()]
+    for folder in folders:
+        if not folder.is_dir():
+            raise SettingError(
+                f"{SEARCHPATH}=[{folder}] is no folder; give the one that holds loss/NAME.yaml and the like"
+            )
+    return folders
 
 
 def _holds_choices(folder: Traversable) -> bool:
@@ -296,7 +322,7 @@ def read(overrides: list[str]) -> DictConfig:
     picks, values = _sorted(overrides)
     with _hydra():
         try:
-            known = _keys(compose("config", picks))
+            known = _keys(compose("config", [*picks, *(text for text in overrides if text.startswith(SEARCHPATH))]))
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingError(_plain(error, [])) from error
         for text, override in values:
@@ -332,7 +358,7 @@ def _replayed(config: DictConfig, picks: list[str], values: list[tuple[str, Over
 
 def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]]:
     """Overrides that choose from a group, and those that set a value."""
-    groups, picks, values = choices(), [], []
+    groups, picks, values = choices(*_searched(overrides)), [], []
     for text in overrides:
         override = _parsed(text)
         if override.is_sweep_override():

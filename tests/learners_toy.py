@@ -27,13 +27,13 @@ TARGETS = {
 }
 
 
-STEPS = ("optimiser", "momentum", "weight_decay", "lr_law", "warmup")
+BESIDE = ("optimiser", "momentum", "weight_decay", "lr_law", "warmup", "turns", "turn_updates")
 
 
 def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
-    """A learner by the name of its rule; what is no setting of its steps is one of its loss."""
+    """A learner by the name of its rule; what is not named in BESIDE is a setting of its loss."""
     schedule, feedback = RULES[rule]
-    steps = {name: loss.pop(name) for name in STEPS if name in loss}
+    steps = {name: loss.pop(name) for name in BESIDE if name in loss}
     more = {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
     return build_learner(
         network="conv4",

@@ -1,8 +1,9 @@
 import pytest
 import torch
-from learners_toy import batches, learner, weights
+from learners_toy import batches, learner, same, weights
 
-from learners.layerwise import greedy, random, simultaneous
+from envs.errors import SettingError
+from learners.schedules import Plateau, greedy, random, simultaneous
 
 
 def moved(before, after):
@@ -70,3 +71,43 @@ def test_random_visits_blocks_uniformly_and_is_a_function_of_the_seed():
 def test_greedy_shares_the_updates_equally():
     visits = torch.tensor([greedy(4, updates=100)(update).start for update in range(120)])
     assert visits.bincount().tolist() == [25, 25, 25, 45]
+
+
+def test_turns_go_round_and_round_without_an_end():
+    schedule = greedy(3, updates=1, turns="rotate", turn_updates=5)
+    assert [schedule(update).start for update in range(0, 40, 5)] == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert schedule(10**9).start == 10**9 // 5 % 3
+
+
+def test_a_block_learns_until_its_loss_stops_falling():
+    schedule, visited = Plateau(2, window=4, gain=0.1), []
+    losses = [8.0, 6, 4, 3.9, 5, 4.9, 2]  # of windows: block 1 falls twice, then stops; block 2 falls not at all
+    for loss in losses:
+        for _ in range(4):
+            visited.append(schedule(0).start)
+            schedule.hear(torch.tensor(loss))
+    assert visited[::4] == [0, 0, 0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("turns", ["rotate", "plateau"])
+def test_a_greedy_learner_without_an_end_goes_on_bit_for_bit(turns):
+    pairs = batches(20)
+    straight, half, resumed = (learner("gll", turns=turns, turn_updates=2, updates=1) for _ in range(3))
+    visited = []
+    for batch in pairs:
+        visited.append(straight.schedule(straight.updates).start)
+        straight.update(batch)
+    assert len(set(visited)) > 2
+    for batch in pairs[:11]:
+        half.update(batch)
+    resumed.load_state_dict(half.state_dict())
+    for batch in pairs[11:]:
+        resumed.update(batch)
+    assert same(straight.state_dict(), resumed.state_dict())
+
+
+def test_turns_that_make_no_sense_are_refused():
+    with pytest.raises(SettingError, match="learner.turns=rotating is unknown; did you mean rotate"):
+        learner("gll", turns="rotating")
+    with pytest.raises(SettingError, match="learner.turn_updates=0"):
+        learner("gll", turns="rotate", turn_updates=0)

@@ -1,0 +1,40 @@
+"""A rule of one's own: a class with `learn`, and examples/conf/learner/perturbation.yaml, which names it.
+
+python -m learners.online 'hydra.searchpath=[examples/conf]' learner=perturbation
+
+`learn` leaves the gradients of an update in the weights and reports what to watch; the optimiser, resuming and scoring
+are taken care of. Keys of the YAML file that the class names are its own; the others are those of every rule.
+"""
+
+import torch
+
+from learners.end_to_end import EndToEnd
+from learners.losses import Report
+from streams.seeding import generator
+from streams.types import Pairs
+
+
+class WeightPerturbation(EndToEnd):
+    """`dW = (L(W + sigma X) - L(W - sigma X)) / (2 sigma) X`, X normal (Spall 1992).
+
+    No error goes anywhere: all weights are nudged together, and kept where the loss fell. It is slow.
+    """
+
+    def __init__(self, network, losses, *, sigma: float, **more):
+        super().__init__(network, losses, **more)
+        self.sigma = sigma
+
+    @torch.no_grad()
+    def learn(self, pairs: Pairs) -> Report:
+        weights = list(self.network.parameters())
+        draws = generator(self.seed, "perturbation", self.updates, device=weights[0].device)
+        nudges = [torch.empty_like(weight).normal_(generator=draws) for weight in weights]
+        found = []
+        for step in (1, -2):  # to one side, then to the other
+            torch._foreach_add_(weights, nudges, alpha=step * self.sigma)
+            found.append(self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode))
+        torch._foreach_add_(weights, nudges, alpha=self.sigma)  # back to the middle
+        (above, _), (below, report) = found
+        for weight, nudge in zip(weights, nudges, strict=True):
+            weight.grad = (above - below) / (2 * self.sigma) * nudge
+        return report

@@ -1,5 +1,6 @@
 """Line charts as SVG that takes its colours from the page around it, so that one page suits light and dark."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 WIDTH, HEIGHT = 420, 240
-LEFT, RIGHT, TOP, BOTTOM = 44, 96, 12, 34  # room around the axes for ticks and for the names at the lines' ends
+LEFT, RIGHT, TOP, BOTTOM = 40, 108, 12, 34  # room around the axes for ticks and for the names at the lines' ends
 APART = 13  # between two names, at least
 
 
@@ -28,14 +29,24 @@ class Level(NamedTuple):
     y: float
 
 
-def line_chart(lines: list[Line], *, levels: list[Level] = [], x_label: str, y_label: str, size=(WIDTH, HEIGHT)) -> str:  # noqa: B006
-    """SVG of curves with their intervals and of baselines, each named at its right end."""
+def line_chart(
+    lines: list[Line],
+    *,
+    levels: Sequence[Level] = (),
+    x_label: str,
+    y_label: str,
+    span: tuple[float, float] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> str:
+    """SVG of curves with their intervals and of baselines, each named at its right end.
+
+    The y axis holds all the values, and `span` where one is given. Without a span, it need not begin at zero.
+    """
     width, height = size
     values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
-    y_ticks = _ticks([*(np.concatenate(values)), *(level.y for level in levels)], count=5)
-    x_ticks = _ticks(np.concatenate([line.x for line in lines]), count=4)
-    x_end = max(line.x.max() for line in lines)
-    x_begin = min(line.x.min() for line in lines)
+    y_ticks = _ticks([*np.concatenate(values), *(level.y for level in levels), *(span or ())], count=5)
+    x_begin, x_end = (find(find(line.x) for line in lines) for find in (min, max))
+    x_ticks = _ticks([x_begin, x_end], count=4)
 
     def across(x):
         return LEFT + (width - LEFT - RIGHT) * (x - x_begin) / max(x_end - x_begin, 1e-12)

@@ -18,6 +18,7 @@ from runs.checkpoint import load_newest
 from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
 from runs.metrics import Metrics, facts
+from runs.mirror import Mirror
 from runs.progress import Progress
 from runs.seen import keep_seen
 from runs.show import summary, table
@@ -134,6 +135,8 @@ def _facts(settings: DictConfig) -> dict:
 
 def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:
     console = Console()
+    if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
+        metrics.mirror = Mirror(folder.path, frames=run.frames)
     with (
         closing(run.stream.frames),
         Stop() as stop,

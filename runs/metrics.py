@@ -6,7 +6,7 @@
 `samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -52,6 +52,7 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
+        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # told of committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
 
     @classmethod
@@ -100,6 +101,8 @@ class Metrics:
         for group, rows in self._waiting.items():
             committed[group] = self._append(group, committed.get(group, 0), rows)
         self.root.update_attributes({"committed": committed, **attributes})
+        for group, rows in self._waiting.items():
+            self.mirror(group, rows)
         self._waiting = {}
 
     def _append(self, group: str, length: int, rows: list[dict[str, float | np.ndarray]]) -> int:

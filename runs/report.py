@@ -19,7 +19,7 @@ from runs.embedding import embedding_map
 from runs.filters import first_filters
 from runs.folder import RunFolder
 from runs.mosaics import data_uri, mosaic
-from runs.sections import by_block, curves, every_score, factors, inside, shown
+from runs.sections import block_scores, curves, every_score, factors, inside, label, shown
 from runs.seen import read_seen
 from streams.files import replace
 
@@ -33,7 +33,7 @@ def page(runs: list[Found], *, made_by: str) -> str:
     groups = grouped(runs)
     chosen = [group[0] for group in groups.values()]
     notes = [
-        f"{run.path} stopped at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it had committed."
+        f"{run.path.name} is at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it has committed."
         for run in runs
         if run.frames < run.settings["run.frames"]
     ]
@@ -48,9 +48,16 @@ def page(runs: list[Found], *, made_by: str) -> str:
         loader=PackageLoader("runs"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html")
     return template.render(
-        **header(groups), notes=notes, strip=strip(runs[0]), comparison=comparison, how=how, **curves(groups),
-        runs=[about(run, title=name) for name, run in zip(groups, chosen, strict=True)], made_by=made_by,
-    )  # fmt: skip
+        **header(groups),
+        notes=notes,
+        strip=strip(runs[0]),
+        comparison=comparison,
+        how=how,
+        curves=curves(groups),
+        bands=any(len(group) > 1 for group in groups.values()),
+        runs=[about(run, title=name) for name, run in zip(groups, chosen, strict=True)],
+        made_by=made_by,
+    )
 
 
 def header(groups: dict[str, list[Found]]) -> dict[str, Any]:
@@ -59,9 +66,7 @@ def header(groups: dict[str, list[Found]]) -> dict[str, Any]:
     first = runs[0]
     seeds = sorted({run.seed for run in runs})
     world, frames = first.settings["env.name"].replace("_", " "), max(run.frames for run in runs)
-    said = (
-        f"Watching {world}: up to {frames:,} frames, seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
-    )
+    said = f"Watched {world} for {frames:,} frames; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
     if len(groups) > 1:
         return {"title": " · ".join(groups), "lead": said, "figures": [("runs", len(runs)), ("groups", len(groups))]}
     title = first.path.name if len(runs) == 1 else f"{first.settings['learner.name']}, {len(runs)} seeds"
@@ -75,7 +80,7 @@ def header(groups: dict[str, list[Found]]) -> dict[str, Any]:
             ("linear probe, top-1 %", shown(last)),
             ("gain over random", f"{100 * (last - levels['random_encoder']):+.1f}"),
         ]
-        figures += [(name.replace("_", " "), shown(level)) for name, level in levels.items() if np.isfinite(level)]
+        figures += [(label(name), shown(level)) for name, level in levels.items() if np.isfinite(level)]
     return {"title": title, "lead": said, "figures": figures}
 
 
@@ -86,7 +91,7 @@ def about(run: Found, *, title: str) -> dict[str, Any]:
     return {
         "title": title,
         "scores": every_score(run),
-        "blocks": by_block(run, "eval/blocks/", ("top1",), scale=100, title="Linear probe, top-1 %"),
+        "blocks": block_scores(run),
         "factors": factors(run),
         "map": embedding_map(run.path / "metrics.zarr", run.settings),
         "inside": inside(run),

@@ -10,7 +10,10 @@ from runs.compare import BASELINES
 from runs.figures import TITLES
 from runs.statistics import interval
 
+SCALE = {"top1": 100, "r2": 1}  # of a score as it is shown
 FRAMES = "world frames seen (thousands)"
+WORDS = {"knn": "k-NN", "logistic": "logistic regression", "linear": "linear probe"}
+LABELS = {"pixels": "raw pixels"}  # of baselines whose name does not say it
 INSIDE = {  # series of the watch: what it is
     "effective_rank": "Effective rank of each block's output",
     "weight_norm": "Norm of the weights",
@@ -22,38 +25,28 @@ INSIDE = {  # series of the watch: what it is
 }
 
 
-def curves(groups: dict[str, list[Found]]) -> dict[str, Any]:
+def curves(groups: dict[str, list[Found]]) -> list[dict[str, str]]:
     """Scores over time, a chart for each task and a line for each group; the loss last."""
     runs = [run for group in groups.values() for run in group]
     tasks = [task for task in scored(runs[0], ("linear", "transfer/*")) if all(task in scored(run) for run in runs)]
-    charts = []
-    for task in tasks:
-        kind = measure(runs[0].series[f"eval/{task}"])
-        scale = 100 if kind == "top1" else 1
-        lines = [
-            over_time(name, [run.series[f"eval/{task}"] for run in group], kind, scale)
-            for name, group in groups.items()
-        ]
-        found = {name: np.array([baseline(run, name, task) for run in runs]) for name in BASELINES}
-        levels = [
-            Level(name.replace("_", " "), scale * of.mean()) for name, of in found.items() if np.isfinite(of).all()
-        ]
-        charts.append(
-            chart(
-                TITLES.get(task.removeprefix("transfer/"), task),
-                lines,
-                levels,
-                y=MEASURES[kind] + (", %" if scale == 100 else ""),
-            )
-        )
+    charts = [_scores(groups, task) for task in tasks]
     if all("train" in run.series for run in runs):
-        lines = [over_time(name, [run.series["train"] for run in group], "loss", 1) for name, group in groups.items()]
-        charts.append(chart("Training loss", lines, y="loss"))
-    return {"curves": charts, "bands": any(len(group) > 1 for group in groups.values())}
+        lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in groups.items()]
+        charts += chart("Training loss", lines)
+    return charts
+
+
+def _scores(groups: dict[str, list[Found]], task: str) -> dict[str, str]:
+    runs = [run for group in groups.values() for run in group]
+    kind, title = measure(runs[0].series[f"eval/{task}"]), TITLES.get(task.removeprefix("transfer/"), task)
+    lines = [over_time(name, [run.series[f"eval/{task}"] for run in group], kind) for name, group in groups.items()]
+    levels = {name: np.mean([baseline(run, name, task) for run in runs]) for name in BASELINES}
+    found = [Level(label(name), SCALE[kind] * level) for name, level in levels.items() if np.isfinite(level)]
+    return chart(title, lines, found, unit=unit(kind))[0]
 
 
 def every_score(run: Found) -> dict[str, Any] | None:
-    """A table of all scores at the first and the last evaluation, with what the baselines reach."""
+    """A table of all scores where they were first and last measured, with what the baselines reach."""
     tasks = scored(run)
     if not tasks:
         return None
@@ -62,70 +55,92 @@ def every_score(run: Found) -> dict[str, Any] | None:
     for task in tasks:
         series = run.series[f"eval/{task}"]
         kind = measure(series)
-        ends = [shown(float(series[kind][at]), kind) for at in (-1, 0)]
-        lines.append(
-            [
-                task,
-                MEASURES[kind] + (", %" if kind == "top1" else ""),
-                *ends,
-                *(shown(baseline(run, name, task), kind) for name in others),
-            ]
-        )
-    return {"head": ["", "last", "first", *(name.replace("_", " ") for name in others)], "rows": lines}
+        first, last = (shown(float(series[kind][at]), kind) for at in (0, -1))
+        levels = [shown(baseline(run, name, task), kind) for name in others]
+        lines.append([in_words(task), unit(kind), last if len(series["frames"]) > 1 else "", first, *levels])
+    return {"head": ["", "last", "first", *(label(name) for name in others)], "rows": lines}
 
 
-def by_block(
-    run: Found, under: str, keys: tuple[str, ...], *, scale: float = 1, title: str | None = None
-) -> list[dict[str, str]]:
-    """A chart for each key, a line for each block."""
-    blocks = {name: series for name, series in run.series.items() if name.startswith(f"{under}block")}
-    charts = []
-    for key in keys:
-        lines = [
-            over_time(name.rpartition("/")[2].replace("block", "block "), [series], key, scale)
-            for name, series in blocks.items()
-            if key in series
-        ]
-        if lines:
-            charts.append(chart(title or INSIDE[key], lines, y=title or INSIDE[key]))
-    return charts
+def in_words(task: str) -> str:
+    """`few/10` as it would be said."""
+    kind, _, name = task.partition("/")
+    if kind == "few":
+        return f"{name} label{'s' if name != '1' else ''} a class"
+    if kind == "blocks":
+        return f"linear probe of {name.replace('block', 'block ')}"
+    return WORDS.get(task, f"{'transfer: ' if kind == 'transfer' else ''}{name or kind}".replace("_", " "))
+
+
+def block_scores(run: Found) -> list[dict[str, str]]:
+    """The probes of all blocks, a line for each of the moments when they were made: the first and the last."""
+    blocks = [series for name, series in sorted(run.series.items()) if name.startswith("eval/blocks/block")]
+    if not blocks:
+        return []
+    numbers, frames = np.arange(1, len(blocks) + 1), blocks[0]["frames"]
+    moments = {0: "before learning", **({-1: f"at {frames[-1]:,} frames"} if len(frames) > 1 else {})}
+    lines = [
+        Line(name, numbers, np.array([100 * series["top1"][at] for series in blocks])) for at, name in moments.items()
+    ]
+    return chart("Linear probe", lines[::-1], unit=unit("top1"), x_label="block")
 
 
 def factors(run: Found) -> list[dict[str, str]]:
-    """A small chart for each factor, the random encoder's level in it."""
+    """A small chart for each factor, the random encoder's level in it; all on one scale."""
     charts = []
     for task in scored(run, ("factors/*",)):
         series = run.series[f"eval/{task}"]
         kind = measure(series)
-        scale, unit = (100, ", %") if kind == "top1" else (1, "")
-        line = over_time("", [series], kind, scale)
-        level = Level("random", scale * float(series[kind][0]))
-        name = task.removeprefix("factors/").replace("_", " ").capitalize()
-        charts.append(chart(name, [line], [level], y=MEASURES[kind] + unit, size=(330, 170)))
+        level = Level("random", SCALE[kind] * float(series[kind][0]))
+        name = in_words(task).capitalize()
+        charts += chart(
+            name, [over_time("", [series], kind)], [level], unit=unit(kind), span=(0, SCALE[kind]), size=(330, 170)
+        )
     return charts
 
 
 def inside(run: Found) -> list[dict[str, str]]:
-    """Collapse and alignment."""
-    charts = by_block(run, "watch/", ("effective_rank", "update_norm", "weight_norm"))
-    return charts + by_block(run, "alignment/", ("own_gradient", "top_gradient", "feedback", "head_feedback"))
+    """Collapse and alignment: a chart for each key, a line for each block."""
+    charts = []
+    for key, title in INSIDE.items():
+        lines = [
+            over_time(name.rpartition("/")[2].replace("block", "block "), [series], key)
+            for name, series in run.series.items()
+            if name.startswith(("watch/block", "alignment/block")) and key in series
+        ]
+        charts += chart(title, lines)
+    return charts
 
 
-def over_time(name: str, series: list[dict[str, np.ndarray]], key: str, scale: float = 1) -> Line:
+def over_time(name: str, series: list[dict[str, np.ndarray]], key: str) -> Line:
     """The mean of runs at the frames that all have, with its interval."""
     shared = sorted(set.intersection(*({int(n) for n in each["frames"]} for each in series)))
-    values = scale * np.stack([each[key][np.isin(each["frames"], shared)] for each in series])
+    values = SCALE.get(key, 1) * np.stack([each[key][np.isin(each["frames"], shared)] for each in series])
     return Line(name, np.array(shared) / 1000, values.mean(0), *interval(values))
 
 
-def chart(title: str, lines: list[Line], levels: list[Level] | None = None, *, y: str, **size) -> dict[str, str]:
-    """A chart with its title; lines without a number are left out."""
+def chart(
+    title: str, lines: list[Line], levels: list[Level] | None = None, *, unit: str = "", x_label: str = FRAMES, **how
+) -> list[dict[str, str]]:
+    """A chart with its title, or none where there is no number."""
     lines = [line for line in lines if np.isfinite(line.y).any()]
-    return {"title": title, "unit": y, "svg": line_chart(lines, levels=levels or [], x_label=FRAMES, y_label=y, **size)}
+    if not lines:
+        return []
+    svg = line_chart(lines, levels=levels or [], x_label=x_label, y_label=f"{title} {unit}", **how)
+    return [{"title": title, "unit": unit, "svg": svg}]
+
+
+def label(name: str) -> str:
+    """A baseline's name as it would be said."""
+    return LABELS.get(name, name.replace("_", " "))
+
+
+def unit(kind: str) -> str:
+    """What a score is, and in what."""
+    return MEASURES[kind] + (", %" if SCALE[kind] == 100 else "")
 
 
 def shown(value: float, kind: str = "top1") -> str:
-    """Shares in percent, anything else as it is."""
+    """Shares in percent, anything else as it is, nothing where there is no number."""
     if not np.isfinite(value):
-        return "-"
+        return ""
     return f"{100 * value:.1f}" if kind == "top1" else f"{value:.2f}"

@@ -23,6 +23,7 @@ from envs.errors import SettingError, no_such, unknown
 from envs.gaze import gaze
 from envs.settings import CountingSettings, MovingImagesRunSettings, MovingObjectsSettings
 from envs.settings import device as device_of
+from runs.mirror import check_installed
 from runs.probes import PROBES
 from runs.transfer import TRANSFER
 from streams.orders import OrderSettings
@@ -227,6 +228,7 @@ class RunSettings:
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept
     resume: str | None = None  # folder of a run to go on with
+    tensorboard: bool = False  # whether the numbers are written for TensorBoard too, into the run's folder
 
 
 @dataclass
@@ -462,6 +464,8 @@ def check(settings: DictConfig) -> None:
     ):
         if value < least:
             raise SettingError(f"{name}={value} is too few; try {least} or more")
+    if run.tensorboard:
+        check_installed()
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
     for setting in ("probes", "ends"):

@@ -150,3 +150,27 @@ def test_a_damaged_store_is_told_in_one_line(tmp_path, hurt):
         (store / "zarr.json").write_text(json.dumps(facts))
     with pytest.raises(SettingError, match="damaged"):
         read(store)
+
+
+def test_a_notebook_opens_it_with_xarray_and_sees_what_was_committed(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    metrics = Metrics.create(tmp_path / "metrics.zarr", {"run": "one"})
+    metrics.show_samples({"images": np.zeros((3, 4, 4, 3), np.uint8), "labels": np.arange(3)})
+    for frames in (0, 64):
+        metrics.add("eval/linear", frames, {"top1": frames / 100})
+        metrics.add("samples", frames, {"embeddings": np.full((3, 5), frames, np.float16)})
+    metrics.commit()
+    metrics.add("eval/linear", 128, {"top1": 1.0})
+    metrics.add("late", 128, {"top1": 1.0})
+    for group, rows in metrics._waiting.items():  # a kill before the mark
+        metrics._append(group, 2 if group == "eval/linear" else 0, rows)
+    Metrics.open(tmp_path / "metrics.zarr", cut_to=100)
+    scores = xarray.open_zarr(tmp_path / "metrics.zarr", group="eval/linear", consolidated=False)
+    assert scores.top1.dims == ("frames",)
+    assert scores.frames.values.tolist() == [0, 64]
+    assert float(scores.top1.sel(frames=64)) == 0.64
+    assert scores.top1.attrs["units"] == "share of test images classified correctly"
+    samples = xarray.open_zarr(tmp_path / "metrics.zarr", group="samples", consolidated=False)
+    assert samples.embeddings.dims == ("frames", "sample", "feature")
+    assert samples.images.dims == ("sample", "y", "x", "channel")
+    assert xarray.open_zarr(tmp_path / "metrics.zarr", group="late", consolidated=False).sizes["frames"] == 0

@@ -119,7 +119,7 @@ def test_runs_that_cannot_be_set_beside_one_another_say_why(tmp_path, say):
 
 def test_a_half_done_run_is_shown_up_to_its_last_commit(tmp_path, say):
     assert say(fake_run(tmp_path, frames=(0, 64)))[0] == 0
-    assert "stopped at 64 of 128 frames" in (tmp_path / "bp-seed0" / "report.html").read_text()
+    assert "is at 64 of 128 frames" in (tmp_path / "bp-seed0" / "report.html").read_text()
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")

@@ -1,0 +1,37 @@
+"""A run's numbers for TensorBoard too: run.tensorboard=true writes them to its folder's `tensorboard`."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from envs.errors import SettingError
+
+FOLDER = "tensorboard"
+
+
+class Mirror:
+    """Writes committed rows as scalars `group/name` at their frames; what a resumed run wrote beyond them is hidden."""
+
+    def __init__(self, run: Path, *, frames: int = 0):
+        check_installed()
+        from torch.utils.tensorboard import SummaryWriter  # slow, and asked for by few
+
+        self._writer = SummaryWriter(str(run / FOLDER), purge_step=frames + 1 if frames else None)
+
+    def __call__(self, group: str, rows: list[dict[str, float]]) -> None:
+        for row in rows:
+            for name, value in row.items():
+                if name != "frames" and isinstance(value, (int, float)):
+                    self._writer.add_scalar(f"{group}/{name}", value, row["frames"])
+        self._writer.flush()
+
+
+def check_installed() -> None:
+    """Nothing where TensorBoard is there.
+
+    Raises:
+        SettingError: it is not.
+    """
+    if find_spec("tensorboard") is None:
+        raise SettingError(
+            "run.tensorboard=true needs TensorBoard; pip install 'contiguity[tensorboard]', or leave it out"
+        )

@@ -98,7 +98,7 @@ def _check_targets(
     for name, value, least in (
         ("noise", noise, 0),
         ("inverse_steps", inverse_steps, 0),
-        ("inverse_rows", inverse_rows, 1),
+        ("inverse_rows", inverse_rows, 0),
     ):
         if value < least:
             raise SettingError(f"learner.{name}={value} must be {least} or more")

@@ -6,6 +6,7 @@ learns to give back what went in (`reconstruction`), or to send differences back
 would (`ldrl`: Ernoult et al. 2022, "Towards scaling difference target propagation by learning backprop targets").
 """
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -27,8 +28,8 @@ def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
 
 
 def target_below(h_below: Tensor, back_of_h: Tensor, back_of_t: Tensor) -> Tensor:
-    """`t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)` (Lee et al. 2015, equation 13)."""
-    return h_below - back_of_h + back_of_t
+    """`t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)` (Lee et al. 2015, equation 13); in the memory of the last of these."""
+    return back_of_t.sub_(back_of_h).add_(h_below)
 
 
 def draw_nearer(h: Tensor, target: Tensor) -> Tensor:
@@ -37,8 +38,9 @@ def draw_nearer(h: Tensor, target: Tensor) -> Tensor:
     By hand, since autograd would take four passes for the loss and its gradient, and forget channels_last on its way.
     """
     gap = h.detach() - target
-    h.backward(gap * (2 / len(h)))
-    return torch.linalg.vector_norm(gap).square() / len(h)
+    error = torch.linalg.vector_norm(gap).square() / len(h)
+    h.backward(gap.mul_(2 / len(h)))
+    return error
 
 
 def ldrl(dx: Tensor, dy: Tensor, back: Tensor, back_of_dx: Tensor, back_of_dy: Tensor) -> Tensor:
@@ -107,7 +109,7 @@ class TargetProp(Learner):
     ):
         """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update.
 
-        One of every `inverse_rows` rows teaches the inverses: the same loss in the mean, at a part of its cost.
+        At most `inverse_rows` rows of a batch teach the inverses, all where it is 0: the same loss in the mean.
         """
         super().__init__(network, losses, **more)
         self.alpha, self.noise, self.inverse_steps = alpha, noise, inverse_steps
@@ -153,7 +155,8 @@ class TargetProp(Learner):
 
     def teach_inverses(self, h: list[Tensor]) -> Report:
         """Every inverse learns from its own loss at the present activities; what was lost in the last step."""
-        h, report = [activity[:: self.inverse_rows] for activity in h], {}
+        every = math.ceil(len(h[0]) / (self.inverse_rows or len(h[0])))
+        h, report = [activity[::every] for activity in h], {}
         for step in range(self.inverse_steps):
             self.inverse_optimiser.zero_grad()
             for number, (below, above) in enumerate(pairwise(h), 2):

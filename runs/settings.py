@@ -130,7 +130,7 @@ class TargetPropSettings(LearnerSettings):
     inverse_lr: float = 5e-3  # of the inverses' own Adam
     inverse_steps: int = 1  # updates of the inverses before each forward update
     inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
-    inverse_rows: int = 4  # one of so many rows teaches the inverses; 1 for all of them, as in the paper
+    inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
 
 
 @dataclass

@@ -23,7 +23,7 @@ TARGETS = {
     "inverse_lr": 1e-3,
     "inverse_steps": 1,
     "inverse_loss": "reconstruction",
-    "inverse_rows": 1,
+    "inverse_rows": 0,
 }
 
 

@@ -54,11 +54,14 @@ def find(places: Iterable[str]) -> list[Path]:
 
 
 def _within(place: Path) -> list[Path]:
+    """A run itself, or those in a folder that have written a number: others of a sweep may only just have begun."""
     if RunFolder(place).is_run or (place / METRICS).is_dir():
         return [place]
     if not place.is_dir() or place.suffix == ".zarr":
         return []
-    return [run for entry in sorted(place.iterdir()) if not entry.name.startswith(".") for run in _within(entry)]
+    entries = [entry for entry in sorted(place.iterdir()) if not entry.name.startswith(".")]
+    found = [run for entry in entries for run in _within(entry)]
+    return [run for run in found if (run / METRICS / "zarr.json").is_file()]
 
 
 def load(path: Path, *, series: tuple[str, ...] = ("*",)) -> Found:

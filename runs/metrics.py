@@ -209,8 +209,12 @@ def open_run(path: Path, *, mode: str) -> zarr.Group:
     try:
         root = zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, KeyError):
-        raise SettingError(f"{path.parent} is no run; give the folder of one, as in results/NAME") from None
-    found = root.attrs.get("format")
+        root = None
+    found = None if root is None else root.attrs.get("format")
+    if found is None and (path.parent / ".hydra" / "config.yaml").is_file():
+        raise SettingError(f"{path.parent} was begun and has no numbers yet; run.resume={path.parent} goes on with it")
+    if root is None:
+        raise SettingError(f"{path.parent} is no run; give the folder of one, as in results/NAME")
     if found != FORMAT:
         raise SettingError(f"{path} has format {found}, and this version reads {FORMAT}; use the version that wrote it")
     return root

@@ -77,7 +77,7 @@ def block_scores(run: Found) -> list[dict[str, str]]:
     if not blocks:
         return []
     numbers, frames = np.arange(1, len(blocks) + 1), blocks[0]["frames"]
-    moments = {0: "before learning", **({-1: f"at {frames[-1]:,} frames"} if len(frames) > 1 else {})}
+    moments = {0: "before learning", **({-1: "after learning"} if len(frames) > 1 else {})}
     lines = [
         Line(name, numbers, np.array([100 * series["top1"][at] for series in blocks])) for at, name in moments.items()
     ]

@@ -1,6 +1,6 @@
 """From settings to a learner: network x loss x feedback x schedule."""
 
-from inspect import signature
+from inspect import isclass, signature
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.layerwise import LayerWise
 from learners.losses import build_losses
 from learners.named import named
-from learners.networks import SPECS, Network, Spec
+from learners.networks import Network, Spec, spec_of
 from learners.schedules import SCHEDULES
 from learners.steps import Steps
 from learners.target_prop import INVERSE_LOSSES, TargetProp
@@ -33,7 +33,7 @@ def build_learner(
     size: int,
     loss: dict[str, Any],
     schedule: str,
-    feedback: str,
+    feedback: str = "backprop",
     updates: int,
     seed: int,
     device: torch.device,
@@ -49,21 +49,25 @@ def build_learner(
     Raises:
         SettingError: an unknown name, or a combination that makes no sense, with the reason.
     """
-    rule = named("learner.schedule", schedule, RULES)
+    rule = named("learner.schedule", schedule, RULES, wanted="a subclass of Learner", fits=_is_rule)
     if schedule in WITHOUT_FEEDBACK and feedback != "backprop":
         raise SettingError(f"learner.feedback={feedback} has no use in {WITHOUT_FEEDBACK[schedule]}; leave it out")
     steps = Steps(**{name: settings.pop(name) for name in list(settings) if name in Steps.__dataclass_fields__})
     if rule is LayerWise:
-        blocks = len(named("network.name", network, SPECS).blocks)
+        blocks = len(spec_of(network).blocks)
         _refuse_others(settings, SCHEDULES[schedule], schedule)
         settings = {"schedule": SCHEDULES[schedule](blocks, updates=updates, seed=seed, **settings)}
     _refuse_others(settings, rule, schedule)
     if rule is TargetProp:
-        _check_targets(named("network.name", network, SPECS), size=size, **settings)
+        _check_targets(spec_of(network), size=size, **settings)
     net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
     losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed, longest_gap=longest_gap)
     return rule(net, losses.to(device), steps=steps, seed=seed, **settings)
+
+
+def _is_rule(found: Any) -> bool:
+    return isclass(found) and issubclass(found, Learner)
 
 
 def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:

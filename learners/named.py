@@ -1,19 +1,19 @@
 """Parts by name: one of ours, or one of the user's own by its dotted path."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from envs.errors import SettingError, unknown
 
 T = TypeVar("T")
 
 
-def named(setting: str, value: str, known: Mapping[str, T]) -> T:
-    """What `value` names: a key of `known`, or the dotted path of something that can be imported.
+def named(setting: str, value: str, known: Mapping[str, T], *, wanted: str, fits: Callable[[Any], bool]) -> T:
+    """What `value` names: a key of `known`, or the dotted path of something that can be imported and `fits`.
 
     Raises:
-        SettingError: neither (with the nearest of the known), or an import that fails.
+        SettingError: neither (with the nearest of the known), an import that fails, or what is not `wanted`.
     """
     if value in known:
         return known[value]
@@ -21,9 +21,12 @@ def named(setting: str, value: str, known: Mapping[str, T]) -> T:
     if not module:
         raise unknown(setting, value, known)
     try:
-        return getattr(import_module(module), name)
+        found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise SettingError(
             f"{setting}={value} cannot be imported ({error}); a part of your own is package.module.name, found from "
             "the folder that you run in or from PYTHONPATH"
         ) from error
+    if not fits(found):
+        raise SettingError(f"{setting}={value} must be {wanted}, as in examples/, and is {type(found).__name__}")
+    return found

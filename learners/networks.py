@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from envs.errors import SettingError
+from envs.errors import SettingError, unknown
 from learners.feedback import Conv, Linear
 from learners.named import named
 from streams.seeding import generator
@@ -57,6 +57,15 @@ SPECS: dict[str, Spec] = {
 }
 
 
+def spec_of(name: str) -> Spec:
+    """One of SPECS, or a Spec of one's own by its dotted path.
+
+    Raises:
+        SettingError: there is none such.
+    """
+    return named("network.name", name, SPECS, wanted="a Spec", fits=lambda found: isinstance(found, Spec))
+
+
 class Head(nn.Module):
     """Flattened block output to an embedding of 64 dimensions (Tang et al. 2022): linear, and with conv4 a tanh."""
 
@@ -82,7 +91,7 @@ class Network(nn.Module):
             SettingError: an unknown network, or images too small for it.
         """
         super().__init__()
-        self.spec = spec = named("network.name", name, SPECS)
+        self.spec = spec = spec_of(name)
         least = 2 ** spec.halvings()
         if size < least:
             raise SettingError(
@@ -100,7 +109,7 @@ class Network(nn.Module):
                     )
                     channels = layer
                 else:
-                    layers.append(layer(channels) if callable(layer) else named("network layer", layer, LAYERS)())
+                    layers.append(_layer(layer, channels))
             size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
             if heads == "every" or number == len(spec.blocks):
@@ -127,6 +136,14 @@ def prepared(images: Tensor) -> Tensor:
 def flat(x: Tensor) -> Tensor:
     """(B, C, H, W) to (B, H*W*C), in the order that costs channels_last tensors no copy."""
     return x.permute(0, 2, 3, 1).flatten(1)
+
+
+def _layer(layer: str | Callable[[int], nn.Module], channels: int) -> nn.Module:
+    if callable(layer):
+        return layer(channels)
+    if layer not in LAYERS:
+        raise unknown("a layer of the network", layer, LAYERS)
+    return LAYERS[layer]()
 
 
 def drawn(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:

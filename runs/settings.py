@@ -292,8 +292,9 @@ def choices(*more: Traversable) -> dict[str, list[str]]:
 
 def _searched(overrides: list[str]) -> list[Path]:
     """The folders of choices of one's own, given as `hydra.searchpath=[folder]`."""
-    said = [override for override in map(_parsed, overrides) if override.key_or_group == SEARCHPATH]
-    folders = [Path(str(path).removeprefix("file://")) for override in said for path in override.value()]
+    said = [override.value() for override in map(_parsed, overrides) if override.key_or_group == SEARCHPATH]
+    paths = [path for value in said for path in (value if isinstance(value, list) else [value])]
+    folders = [Path(str(path).removeprefix("file://")) for path in paths]
     for folder in folders:
         if not folder.is_dir():
             raise SettingError(
@@ -477,7 +478,10 @@ def check(settings: DictConfig) -> None:
     for name in settings.eval.transfer:
         if name not in TRANSFER:
             raise unknown("eval.transfer", name, TRANSFER)
-    if settings.learner.lr <= 0:
+    for group in ("learner", "loss", "network"):
+        if not settings[group].get("name"):
+            raise SettingError(f"{group}.name is missing, which tells a run from others; add it to the YAML file")
+    if settings.learner.get("lr", 1e-3) <= 0:
         raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)

@@ -24,7 +24,7 @@ class Moments:
             raise unknown("pairs.gap_law", gap_law, GAP_LAWS)
         self.frames, self.gap, self.gap_law, self.seed = frames, gap, gap_law, seed
         if hasattr(frames, "before"):
-            raise SettingError("loss.remember=true needs frames in the order of time; read the recording in its order")
+            raise SettingError("loss.remember=true needs frames in the order of time; set stream.order=sequential")
         self.seconds = 0.0  # spent here, not in the frames' own making
 
     def __iter__(self) -> "Moments":

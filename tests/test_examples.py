@@ -8,6 +8,7 @@ from learners_toy import batches, weights
 from test_online import SMALL
 
 from envs.errors import SettingError
+from learners.build import build_learner
 from learners.online import build, learner_of, train
 from runs.commands import go
 from runs.settings import check, read
@@ -52,6 +53,31 @@ def test_perturbing_goes_down_the_gradient():
     # the guess is X <X, g>, whatever X: its product with g is <X, g>^2, and is what the loss fell by along X
     products = [(a * weight.grad).sum() for a, weight in zip(guess, one.network.parameters(), strict=True)]
     assert sum(products) > 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "learner.schedule=examples.normed.NORMED must be a subclass of Learner",
+        "network.name=examples.triplet.triplet must be a Spec",
+        "loss.kind=examples.normed.NORMED must be a function or a Loss",
+    ],
+)
+def test_what_is_of_the_wrong_sort_is_refused(told):
+    sensible = {"learner.schedule": "end_to_end", "network.name": "conv4", "loss.kind": "hinge"}
+    parts = sensible | {told.partition("=")[0]: told.partition("=")[2].partition(" ")[0]}
+    with pytest.raises(SettingError, match=told):
+        build_learner(
+            network=parts["network.name"], size=16, loss={"kind": parts["loss.kind"]}, updates=9, seed=0,
+            schedule=parts["learner.schedule"], device=torch.device("cpu"),
+        )  # fmt: skip
+
+
+def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("kind: examples.triplet.triplet\n")
+    with pytest.raises(SettingError, match="loss.name is missing"):
+        check(read([f"hydra.searchpath=[{tmp_path}]", "loss=mine"]))
 
 
 @pytest.mark.parametrize(

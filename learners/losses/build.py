@@ -30,7 +30,7 @@ def build_losses(
     Raises:
         SettingError: an unknown kind, or a setting that it does not have.
     """
-    kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES)
+    kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES, wanted="a function or a Loss", fits=callable)
     keywords = {name: value for name, value in settings.items() if name not in ("name", "kind", "remember")}
     losses = [_loss(kind, keywords) for _ in range(heads)]
     if settings.get("remember"):

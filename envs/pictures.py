@@ -102,7 +102,7 @@ def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
     if not files:
         raise SettingError(f"holds no pictures; known are {' '.join(SUFFIXES)}")
     labels = sorted({file.parent for file in files})
-    images = [_picture(file) for file in files]
+    images = [picture(file) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             one, other = (f"{shape[1]}x{shape[0]}" for shape in (images[0].shape, image.shape))
@@ -110,7 +110,8 @@ def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array([labels.index(file.parent) for file in files])
 
 
-def _picture(file: Path) -> np.ndarray:
+def picture(file: Path) -> np.ndarray:
+    """One picture (H, W, 3) uint8. Raises SettingError, which does not say what setting led here."""
     try:
         with Image.open(file) as image:
             return np.asarray(image.convert("RGB"))

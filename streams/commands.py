@@ -63,7 +63,7 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
 
 
 class Bar:
-    """How far something is, of `total`; a context manager."""
+    """How far something is, of `total` where that is known; a context manager."""
 
     def __init__(self, console: Console, *, done: int, total: int):
         self.console, self.total = console, total
@@ -72,7 +72,7 @@ class Bar:
         if console.is_terminal:
             columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
             self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task("starting", total=total, completed=done)
+            self._task = self._bar.add_task("starting", total=total or None, completed=done)
 
     def __enter__(self) -> "Bar":
         if self._bar:
@@ -91,7 +91,8 @@ class Bar:
         """So many frames are done; notes are put behind."""
         seen, now = self._began[0], perf_counter()
         speed = f"{(done - seen) / max(now - self._began[1], 1e-9):,.0f} frames/s" if done > seen else ""
-        text = "  ".join(part for part in (f"{done:,} of {self.total:,} frames", speed, *notes) if part)
+        of = f" of {self.total:,}" if self.total else ""
+        text = "  ".join(part for part in (f"{done:,}{of} frames", speed, *notes) if part)
         if self._bar:
             self._bar.update(self._task, completed=done, description=text)
         elif at_once or now - self._last_line >= LINE_EVERY_S:

@@ -105,12 +105,8 @@ class Writer:
             self._lock.close()
 
     def _write(self, first: int, steps: list[dict[str, Tensor]], state: Any) -> None:
-        facts = self._facts or {
-            "format": FORMAT,
-            "episodes": 0,
-            "factors": [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")],
-            **self.about,
-        }
+        factors = [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")]
+        facts = (self._facts or {"format": FORMAT, "episodes": 0, "factors": factors}) | self.about
         total, shards = first + len(steps), {}
         for name, layout in self._layouts.items():
             block = torch.stack([rows[name] for rows in steps]).cpu().numpy()

@@ -1,5 +1,6 @@
 """Pictures from wherever a user keeps them: array files, .npz, Zarr, folders of images, torchvision data sets."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -21,15 +22,18 @@ class Pictures(NamedTuple):
     labels: np.ndarray  # (M,) int64
 
 
-def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") -> Pictures:
+def load_pictures(
+    path: str, dataset: str = "", *, setting: str = "env.path", options: Mapping[str, Any] | None = None
+) -> Pictures:
     """All pictures of a file or folder.
 
     Args:
         path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x)
             and, if there are, labels (M,) (named labels, targets, category or y); a recorded stream; a folder of image
             files, in which sub-folders are the labels; or the root of a torchvision data set.
-        dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded.
+        dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
         setting: what the error messages call the path.
+        options: what the torchvision class is told: train=False, split="test", download=True.
 
     Raises:
         SettingError: with the path, what is wrong there, and the way out.
@@ -41,7 +45,7 @@ def load_pictures(path: str, dataset: str = "", *, setting: str = "env.path") ->
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         if dataset:
-            images, labels = _torchvision(where, dataset)
+            images, labels = _torchvision(where, dataset, options or {})
         elif where.suffix == ".npy":
             images, labels = np.load(where, allow_pickle=False), None
         elif where.suffix == ".npz":
@@ -119,16 +123,16 @@ def picture(file: Path) -> np.ndarray:
         raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
 
 
-def _torchvision(where: Path, dataset: str) -> tuple[Any, Any]:
+def _torchvision(where: Path, dataset: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
     from torchvision import datasets
 
     if dataset not in datasets.__all__:
         raise unknown("env.dataset", dataset, datasets.__all__)
     kind = getattr(datasets, dataset)
     try:
-        found = kind(str(where), download=False)
+        found = kind(str(where), **{"download": False, **options})
     except TypeError:
-        found = kind(str(where))
+        found = kind(str(where), **options)
     except RuntimeError as error:
         raise SettingError(f"holds no {dataset} ({error}); put it there first") from None
     labels = getattr(found, "targets", getattr(found, "labels", None))

@@ -110,6 +110,9 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
     watched = probe(settings, run.learner.encode) if watch_every else None
     evaluation = Evaluation(settings, told.device(settings)) if settings.eval.every else None
 
+    for note in evaluation.notes if evaluation else ():
+        progress.say(note)
+
     def score() -> None:
         check_finite(run, folder, metrics)
         with clock("eval"):

@@ -13,7 +13,11 @@ from runs.folder import RunFolder, flat
 from runs.metrics import Series, read
 
 METRICS = "metrics.zarr"
-APART = ("seed", "device", "results_dir", "run.*", "eval.every", "eval.transfer")  # make no other experiment
+APART = (  # make no other experiment
+    "seed", "device", "results_dir", "run.*", "eval.every", "eval.transfer", "eval.probes", "eval.ends", "eval.samples",
+    "eval.data_root", "eval.download",
+)  # fmt: skip
+SHOWN = ("transfer/unseen_categories", "transfer/moving_objects_dark")  # images of the world too
 UNSEEN = ("env.num_worlds", "env.stagger", "env.split", "env.drift")  # settings of a world that its test set ignores
 MEASURES = {"top1": "top-1", "r2": "R²"}  # the number that stands for a score
 
@@ -174,7 +178,7 @@ def _first(pair: tuple) -> Any:
 
 def _elsewhere(task: str) -> bool:
     """Whether a task's images are not the world's own."""
-    return task.startswith("transfer/")
+    return task.startswith("transfer/") and task not in SHOWN
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

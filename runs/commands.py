@@ -23,6 +23,7 @@ from runs.progress import Progress
 from runs.seen import keep_seen
 from runs.show import summary, table
 from runs.sweeps import label, sweep
+from runs.world_tasks import drift_of
 from streams.commands import Stop, guarded
 from streams.types import Pairs
 from streams.writer import check_free
@@ -130,7 +131,8 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
 
 def _facts(settings: DictConfig) -> dict:
     facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
-    return facts | {"seed": settings.seed, "device": settings.device}
+    facts |= {"seed": settings.seed, "device": settings.device}
+    return facts | ({"drift": drift} if (drift := drift_of(settings)) else {})
 
 
 def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:

@@ -2,15 +2,12 @@
 
 from typing import Any, Protocol
 
-import gymnasium as gym
 import torch
 from torch import Tensor
 
-import envs  # noqa: F401  registers the worlds
 from runs.clocks import due
 from runs.factors import factor_targets
 from runs.probes import (
-    LabelledImages,
     Scores,
     Split,
     Task,
@@ -26,13 +23,14 @@ from runs.probes import (
     mean_colour,
     pixels,
     pooled,
+    ridge_answers,
     ridge_probes,
+    scored,
 )
+from runs.readout import top1
 from runs.samples import Samples
-from runs.transfer import load
-from streams.seeding import seed_of
-
-BATCH = 512  # worlds rendered at once
+from runs.transfer import load_all
+from runs.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
 
 
 class Scored(Protocol):
@@ -49,12 +47,21 @@ class Evaluation:
     """The tasks of a run, and what is asked at each evaluation; it draws nothing that training draws."""
 
     def __init__(self, settings, device: torch.device):
-        self.settings, self.device, self.tasks = settings, device, tasks(settings, device)
+        self.settings, self.device = settings, device
+        self.tasks, self.notes = tasks(settings, device)
+        self.drift = drift_of(settings)
+        night = settings.env.get("drift") == "day_night"
+        self.night = {"phases/phase1": moving_objects_dark(settings, device)} if night else {}
         self.samples = Samples(self.tasks["linear"].test, count=settings.eval.samples, every=settings.eval.every)
 
     def due(self, before: int, now: int) -> bool:
-        """Whether an evaluation is, after the frames in (before, now]."""
-        return due(self.settings.eval.every, before, now)
+        """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
+        return due(self.settings.eval.every, before, now) or due(self.drift.get("segment", 0), before, now)
+
+    @property
+    def phases(self) -> int:
+        """How many blocks the categories come in; 0 where they all come at once."""
+        return self.settings.env.phases if self.settings.env.get("drift") == "categories" else 0
 
     def baselines(self) -> dict[str, Scores]:
         """What no learning reaches. The random encoder is a run's own first score."""
@@ -69,22 +76,36 @@ class Evaluation:
         probes = {*self.settings.eval.probes, *(self.settings.eval.ends if whole else ())}
         task = self.tasks["linear"]
         if "blocks" in probes:
-            *blocks, seen = encoded_blocks(encoder, task, device=self.device)
+            *lower, seen = encoded_blocks(encoder, task, device=self.device)
         else:
-            blocks, seen = [], encoded(encoder.encode, task, device=self.device)
-        found = world_scores(seen, task, probes=probes, device=self.device)
-        found |= block_scores(blocks, task, device=self.device)
-        others = {name: task for name, task in self.tasks.items() if name != "linear"}
+            lower, seen = [], encoded(encoder.encode, task, device=self.device)
+        found = world_scores(seen, task, probes=probes, phases=self.phases, device=self.device)
+        if "blocks" in probes:
+            found |= block_scores(lower, task, device=self.device)
+            found[f"blocks/block{len(lower) + 1}"] = found["linear"]
+        if self.night:
+            found["phases/phase0"] = found["linear"]
+        others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}
         found = {f"eval/{name}": score for name, score in found.items()}
         found |= scores(encoder.encode, others, under="eval", device=self.device)
         return found | self.samples.of(seen.test, frames=frames, last=whole)
 
 
-def world_scores(seen: Split, task: Task, *, probes: set[str], device: torch.device) -> dict[str, Scores]:
-    """What is read off the features of the world's own images: {linear: {top1, ...}, factors/position: ..., ...}."""
+def world_scores(seen: Split, task: Task, *, probes: set[str], phases: int, device: torch.device) -> dict[str, Scores]:
+    """What is read off the features of the world's own images: {linear: {top1, ...}, factors/position: ..., ...}.
+
+    The score of a phase is that of the one linear probe of all categories on the test images of the phase's own.
+    """
     labels, classes = labels_of(task, device), task.classes
-    wanted = {f"factors/{name}": of for name, of in factor_targets(task, device=device).items()}
-    found = ridge_probes(seen, {"linear": labels} | (wanted if "factors" in probes else {}))
+    wanted = {"linear": labels}
+    if "factors" in probes:
+        wanted |= {f"factors/{name}": of for name, of in factor_targets(task, device=device).items()}
+    said = ridge_answers(seen, wanted)
+    found = {name: scored(said[name], of) for name, of in wanted.items()}
+    for phase in range(phases):
+        first, past = (number * classes // phases for number in (phase, phase + 1))
+        rows = (labels.test >= first) & (labels.test < past)
+        found[f"phases/phase{phase}"] = {"top1": top1(said["linear"].test[rows], labels.test[rows])}
     if "knn" in probes:
         found["knn"] = knn_probe(seen, labels, classes=classes)
     if "logistic" in probes:
@@ -95,12 +116,12 @@ def world_scores(seen: Split, task: Task, *, probes: set[str], device: torch.dev
 
 
 def encoded_blocks(encoder: Scored, task: Task, *, device: torch.device) -> list[Split]:
-    """The pooled features of every block, and those of the top as they are, from one pass."""
+    """The features of every block from one pass: pooled below the top, at the top as they are."""
     widths = []
 
     def side_by_side(images: Tensor) -> Tensor:
         maps = encoder.encode_blocks(images)
-        found = [*(pooled(of) for of in maps), flat(maps[-1])]
+        found = [*(pooled(of) for of in maps[:-1]), flat(maps[-1])]
         widths[:] = [of.shape[1] for of in found]
         return torch.cat(found, 1)
 
@@ -109,48 +130,16 @@ def encoded_blocks(encoder: Scored, task: Task, *, device: torch.device) -> list
 
 
 def block_scores(blocks: list[Split], task: Task, *, device: torch.device) -> dict[str, Scores]:
-    """The linear probe at every block: {blocks/block1: {top1, ...}, ...}."""
+    """The linear probe at these blocks: {blocks/block1: {top1, ...}, ...}."""
     wanted = {"labels": labels_of(task, device)}
     return {f"blocks/block{number}": ridge_probes(of, wanted)["labels"] for number, of in enumerate(blocks, 1)}
 
 
-def world_task(env_id: str, *, images: dict[str, int], seed: int, device, **settings: Any) -> Task:
-    """A world's categories as a classification task: `images[split]` frames of each split's own instances.
-
-    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images
-    are a function of (seed, split) and of the world's settings, and of nothing that training draws.
-    """
-    splits = {}
-    for split, count in images.items():
-        parts = [
-            _encounters(
-                env_id, range(first, min(first + BATCH, count)), split=split, seed=seed, device=device, **settings
-            )
-            for first in range(0, count, BATCH)
-        ]
-        seen, infos = zip(*parts, strict=True)
-        factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "encounter"}
-        splits[split] = LabelledImages(torch.cat(seen), factors["category"], factors)
-    classes = 1 + max(int(part.labels.max()) for part in splits.values())
-    return Task("linear", splits["train"], splits["validation"], splits["test"], classes)
-
-
-def _encounters(
-    env_id: str, numbers: range, *, split: str, seed: int, device, **settings: Any
-) -> tuple[Tensor, dict[str, Tensor]]:
-    settings |= {"split": split, "stagger": True} | ({"drift": "none"} if "drift" in settings else {})
-    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, **settings)
-    frames, info = world.reset(seed=[seed_of(seed, f"evaluation/{split}", number) for number in numbers])
-    return frames.permute(0, 3, 1, 2), info
-
-
-def tasks(settings, device: torch.device) -> dict[str, Task]:
-    """All that a run is scored on, by the name of the score: `linear`, `transfer/digits`, ..."""
-    env, wanted = settings.env, settings.eval
-    world = {name: value for name, value in env.items() if name not in ("name", "id", "num_worlds", "split", "stagger")}
-    images = {split: wanted[split] for split in ("train", "validation", "test")}
-    found = {"linear": world_task(env.id, images=images, seed=wanted.seed, device=device, **world)}
-    return found | {f"transfer/{name}": load(name, size=env.size) for name in wanted.transfer}
+def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
+    """All that a run is scored on, by the name of the score (`linear`, `transfer/digits`, ...); what is to be said."""
+    found = {"linear": world_task(**of_settings(settings), device=device)}
+    others, notes = load_all(settings, device)
+    return found | {f"transfer/{name}": task for name, task in others.items()}, notes
 
 
 def scores(encode, tasks: dict[str, Task], *, under: str, device: torch.device) -> dict[str, Scores]:

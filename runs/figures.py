@@ -30,6 +30,7 @@ BASELINES = {  # name in the summary: (label, line)
     "mean_colour": ("mean colour", (0, (3, 1.5, 1, 1.5))),
     "chance": ("chance", (0, (1, 4))),
 }
+PANELS = 4  # beside one another
 TITLES = {"linear": "Test instances of the world", "digits": "Transfer to digits"}
 
 
@@ -66,8 +67,10 @@ def learning_curve(summary: dict[str, Any], path: Path) -> None:
     """Writes top-1 over frames, a panel for each thing the encoder was scored on, from `runs.show.summary`."""
     panels = {"linear": summary["eval"]["linear"], **summary["eval"]["transfer"]}
     with rc_context(STYLE):
-        figure = Figure(figsize=(3.9 * len(panels), 2.8), layout="constrained")
-        for axes, (name, series) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+        columns, rows = min(len(panels), PANELS), -(-len(panels) // PANELS)
+        figure = Figure(figsize=(3.9 * columns, 2.8 * rows), layout="constrained")
+        for number, (name, series) in enumerate(panels.items(), 1):
+            axes = figure.add_subplot(rows, columns, number)
             thousands, percent = np.array(series["frames"]) / 1000, 100 * np.array(series["top1"], float)
             axes.plot(thousands, percent, color=CURVE, marker="o", markersize=4, lw=1.8, clip_on=False, zorder=3)
             axes.set_xlim(0, max(thousands[-1], 1e-3))

@@ -40,6 +40,7 @@ class Task(NamedTuple):
     validation: LabelledImages
     test: LabelledImages
     classes: int
+    note: str = ""  # how its images were changed to be shown to the encoder
 
 
 class Split(NamedTuple):
@@ -68,31 +69,55 @@ def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
     return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
 
 
-def ridge_probes(features: Split, wanted: dict[str, Split]) -> dict[str, Scores]:
+class Answers(NamedTuple):
+    """What a ridge readout says of images, at the strength of least validation error."""
+
+    validation: Tensor  # (M, K)
+    test: Tensor  # (M, K)
+    strength: float
+
+
+def ridge_answers(features: Split, wanted: dict[str, Split]) -> dict[str, Answers]:
     """Reads everything that is wanted off the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
-    {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
     """
     x = standardised(features)
-    classes = {name: max(int(part.max()) for part in of) + 1 for name, of in wanted.items() if of.train.ndim == 1}
-    y = {
-        name: Split(*(one_hot(part, classes[name]).float() for part in of)) if name in classes else of
-        for name, of in wanted.items()
-    }
+    y = {name: _numbers(of) for name, of in wanted.items()}
     weights = ridge(x.train, torch.cat([of.train for of in y.values()], 1), strengths=STRENGTHS)
     columns = weights.to(x.train.dtype).split([of.train.shape[1] for of in y.values()], 2)  # of (S, D + 1, k) each
     found = {}
     for (name, of), weight in zip(y.items(), columns, strict=True):
-        errors = torch.stack([(read_out(x.validation, w) - of.validation).square().sum() for w in weight])
-        best = int(errors.argmin())
-        score = top1 if name in classes else r2
-        found[name] = {
-            score.__name__: score(read_out(x.test, weight[best]), wanted[name].test),
-            f"validation_{score.__name__}": score(read_out(x.validation, weight[best]), wanted[name].validation),
-            "strength": STRENGTHS[best],
-        }
+        said = [read_out(x.validation, w) for w in weight]
+        best = int(torch.stack([(answers - of.validation).square().sum() for answers in said]).argmin())
+        found[name] = Answers(said[best], read_out(x.test, weight[best]), STRENGTHS[best])
     return found
+
+
+def ridge_probes(features: Split, wanted: dict[str, Split]) -> dict[str, Scores]:
+    """How well ridge regression reads what is wanted off the features.
+
+    {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
+    """
+    return {name: scored(said, wanted[name]) for name, said in ridge_answers(features, wanted).items()}
+
+
+def scored(said: Answers, truth: Split) -> Scores:
+    """Answers against labels (M,) or numbers (M, K)."""
+    score = top1 if truth.train.ndim == 1 else r2
+    return {
+        score.__name__: score(said.test, truth.test),
+        f"validation_{score.__name__}": score(said.validation, truth.validation),
+        "strength": said.strength,
+    }
+
+
+def _numbers(of: Split) -> Split:
+    """Labels (M,) as one-hot numbers (M, K); numbers as they are."""
+    if of.train.ndim > 1:
+        return of
+    classes = max(int(part.max()) for part in of) + 1
+    return Split(*(one_hot(part, classes).float() for part in of))
 
 
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
@@ -123,7 +148,7 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     Mean and standard deviation over disjoint sets of training images; a number of labels that some class does not have
     is left out. Strengths are chosen on all validation images.
     """
-    rank = _ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
+    rank = ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
     most = int(labels.train.bincount(minlength=classes).min())
     found = {}
     for count, draws in FEW.items():
@@ -198,7 +223,7 @@ def chance(task: Task) -> float:
     return float((task.test.labels == commonest).float().mean())
 
 
-def _ranks(labels: Tensor, classes: int) -> Tensor:
+def ranks(labels: Tensor, classes: int) -> Tensor:
     """(M,) how many rows before each have its label."""
     seen = one_hot(labels, classes).cumsum(0)
     return seen.gather(1, labels[:, None])[:, 0] - 1

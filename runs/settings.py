@@ -23,9 +23,9 @@ from envs.errors import SettingError, no_such, unknown
 from envs.gaze import gaze
 from envs.settings import CountingSettings, MovingImagesRunSettings, MovingObjectsSettings
 from envs.settings import device as device_of
+from runs import transfer
 from runs.mirror import check_installed
 from runs.probes import PROBES
-from runs.transfer import TRANSFER
 from streams.orders import OrderSettings
 from streams.source import recorded_env
 
@@ -203,11 +203,13 @@ class EvalSettings:
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
     probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation: of runs.evaluation
-    ends: list[str] = field(  # beside them, before the first update and after the last
-        default_factory=lambda: ["knn", "few", "logistic", "blocks"]
-    )
+    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # beside them, at a run's start and end
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
-    transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets the same encoder is scored on
+    transfer: list[str] = field(  # other sets the same encoder is scored on: of runs.transfer, paths, or all
+        default_factory=lambda: ["digits"]
+    )
+    data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
+    download: bool = False  # whether torchvision may fetch those that are not there
 
 
 @dataclass
@@ -469,15 +471,15 @@ def check(settings: DictConfig) -> None:
         check_installed()
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
+    if every and settings.env.get("categories") == 1:
+        raise SettingError("env.categories=1 shows one class only, which leaves a probe nothing to tell apart; try 2")
     for setting in ("probes", "ends"):
         for name in settings.eval[setting]:
             if name not in PROBES:
                 raise unknown(f"eval.{setting}", name, PROBES)
     if "linear" not in settings.eval.probes:
         raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
-    for name in settings.eval.transfer:
-        if name not in TRANSFER:
-            raise unknown("eval.transfer", name, TRANSFER)
+    transfer.check(settings)
     for group in ("learner", "loss", "network"):
         if not settings[group].get("name"):
             raise SettingError(f"{group}.name is missing, which tells a run from others; add it to the YAML file")

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from envs.errors import SettingError
+from runs.continual import summed_up
 from runs.metrics import read
 
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
@@ -45,7 +47,16 @@ def summary(path: Path) -> dict[str, Any]:
             "frames_per_s": _last(speed, "frames_per_s"),
             "loop_share": {part: _last(speed, part) for part in SHARES},
         },
-    }
+    } | _continual(facts.get("drift"), series)
+
+
+def _continual(drift: dict | None, series: dict) -> dict[str, Any]:
+    """{continual: ...} of a world that drifts: scores of every phase after every phase, and what they come to."""
+    phases = [series.get(f"eval/phases/phase{number}") for number in range(drift["phases"])] if drift else [None]
+    if any(phase is None for phase in phases):
+        return {}
+    scores = np.stack([phase["top1"] for phase in phases], 1)
+    return {"continual": summed_up(phases[0]["frames"], scores, **drift)}
 
 
 def table(found: dict[str, Any]) -> Group:
@@ -64,7 +75,24 @@ def table(found: dict[str, Any]) -> Group:
         last = _at(found["eval"], where)["top1"][-1:]
         others = [_at(found["baseline"][name], where) for name in BASELINES]
         scores.add_row(label, *_gain(last, others[0]), *(_percent(other) for other in others))
-    return Group(scores, *_others(found), *_facts(found))
+    return Group(scores, *_others(found), *_phases(found), *_facts(found))
+
+
+def _phases(found: dict[str, Any]) -> list[Any]:
+    """R[i, j] of a world that drifts, with what it comes to below."""
+    if not found.get("continual", {}).get("matrix"):
+        return []
+    continual = found["continual"]
+    rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
+    rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
+    table = Table(title="linear probe top-1 by phase, %", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for number in range(len(continual["random_encoder"])):
+        table.add_column(f"phase {number}", justify="right")
+    for label, row in (rows | {"mean over the run": continual["anytime"]}).items():
+        table.add_row(label, *(_percent(score) for score in row))
+    backward, forward = (_percent(continual[f"{way}_transfer"]) for way in ("backward", "forward"))
+    return [table, Text(f"transfer between phases, points: backward {backward}, forward {forward}")]
 
 
 def _others(found: dict[str, Any]) -> list[Table]:

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from runs.evaluation import baselines, scores, tasks, world_task
+from runs.evaluation import baselines, scores, tasks
 from runs.probes import mean_colour, pixels
 from runs.settings import read
+from runs.world_tasks import world_task
 
 CPU = torch.device("cpu")
 
@@ -24,7 +25,8 @@ def test_evaluation_images_are_a_function_of_seed_and_split():
 
 def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
     settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
-    found = tasks(settings, CPU)
+    found, notes = tasks(settings, CPU)
+    assert not notes
     assert list(found) == ["linear", "transfer/digits"]
     assert found["linear"].test.images.shape == (50, 3, 16, 16)
     told = baselines(found, device=CPU) | scores(pixels, found, under="eval", device=CPU)

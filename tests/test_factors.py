@@ -1,9 +1,9 @@
 import torch
 
 from envs.motion import rotation_matrix
-from runs.evaluation import world_task
 from runs.factors import factor_targets, read_as
 from runs.probes import Split, ridge_probes
+from runs.world_tasks import world_task
 
 CPU = torch.device("cpu")
 FEW = {"train": 60, "validation": 40, "test": 50}

@@ -20,6 +20,7 @@ from runs.checkpoint import load_newest, save
 from runs.commands import go
 from runs.metrics import read, read_samples
 from runs.probes import PROBES
+from runs.show import summary
 
 SMALL = [
     "env=counting",
@@ -137,6 +138,21 @@ def test_the_heavier_probes_come_at_both_ends_and_the_random_encoder_has_them_al
     assert series["samples"]["embeddings"].shape == (4, 9, 256)
     assert series["samples"]["frames"].tolist() == [0, 64, 128, 176]
     assert series["samples"]["images"].shape == (9, 16, 16, 3)
+
+
+@pytest.mark.parametrize("drift", ["categories", "day_night"])
+def test_a_drifting_world_is_scored_by_phase_where_each_phase_ends(tmp_path, capsys, drift):
+    world = ["env=moving_objects", "env.categories=4", f"env.drift={drift}", "env.phases=2", "env.phase_length=5"]
+    run(tmp_path, "one", *world, "run.frames=96", "eval.ends=[]", "eval.transfer=[]", "eval.samples=0")
+    assert "linear probe top-1 by phase" in capsys.readouterr().out
+    told = summary(tmp_path / "one")
+    assert told["eval"]["phases"]["phase1"]["frames"] == [0, 40, 64, 80, 96]
+    assert np.shape(told["continual"]["matrix"]) == (2, 2)
+    scores = [told["eval"]["phases"][name]["top1"] for name in ("phase0", "phase1")]
+    assert told["continual"]["matrix"] == [[phase[row] for phase in scores] for row in (1, 3)]
+    if drift == "day_night":
+        assert scores[0] == told["eval"]["linear"]["top1"]
+        assert scores[0] != scores[1]
 
 
 def test_a_run_repeats_itself_and_seeds_differ(tmp_path):

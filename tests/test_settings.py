@@ -38,6 +38,7 @@ def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(over
         "eval.every=-1",
         "eval.test=0",
         "eval.samples=-1",
+        "env.categories=1",
         "eval.probes=[knn]",
         "eval.ends=[kn]",
         "learner.lr=0",

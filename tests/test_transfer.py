@@ -1,12 +1,37 @@
+import numpy as np
 import pytest
 import torch
+import zarr
 
 from envs.errors import SettingError
-from runs.transfer import load
+from runs.settings import check, read
+from runs.transfer import KNOWN, load, load_all
+from runs.world_tasks import of_settings, world_task
+
+CPU = torch.device("cpu")
+
+
+def told(*overrides):
+    return read(["env.size=16", "eval.train=60", "eval.validation=20", "eval.test=30", *overrides])
+
+
+def one(name, *overrides):
+    return load(name, told(*overrides), device=CPU)
+
+
+def pictures(count, *, classes=3, size=16, seed=0):
+    draws = np.random.default_rng(seed)
+    images = draws.integers(256, size=(count, size, size, 3), dtype=np.uint8)
+    return {"images": images, "labels": 5 + np.arange(count) % classes}
+
+
+def idx(array):
+    """The bytes of an array in the format of MNIST's files."""
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.astype(np.uint8).tobytes()
 
 
 def test_digits_come_in_three_parts_that_share_no_image():
-    task = load("digits", size=24)
+    task = one("digits", "env.size=24")
     parts = [task.train, task.validation, task.test]
     assert [len(part.labels) for part in parts] == [500, 297, 1000]
     assert all(part.images.shape[1:] == (3, 24, 24) and part.images.dtype == torch.uint8 for part in parts)
@@ -14,11 +39,144 @@ def test_digits_come_in_three_parts_that_share_no_image():
     assert all(torch.equal(part.images[:, 0], part.images[:, 2]) for part in parts)
 
 
-def test_digits_are_the_same_every_time():
-    first, again = load("digits", size=16), load("digits", size=16)
+@pytest.mark.parametrize("name", ["digits", "unseen_categories", "moving_objects_dark"])
+def test_a_set_is_the_same_every_time(name):
+    first, again = one(name), one(name)
     assert torch.equal(first.test.images, again.test.images)
 
 
 def test_an_unknown_set_is_named_with_the_near_miss():
     with pytest.raises(SettingError, match="eval.transfer=digit is unknown; did you mean digits"):
-        load("digit", size=16)
+        check(told("eval.transfer=[digit]"))
+
+
+def test_unseen_categories_are_those_that_training_never_shows():
+    task = one("unseen_categories", "env.categories=20")
+    assert task.classes == 4
+    assert set(task.train.labels.tolist()) == {0, 1, 2, 3}
+    assert set(task.train.factors["category"].tolist()) == {20, 21, 22, 23}
+    assert 30 < len(task.train.labels) < 90
+    with pytest.raises(SettingError, match="env.categories=24"):
+        one("unseen_categories", "env.categories=24")
+    with pytest.raises(SettingError, match="env=moving_objects"):
+        one("unseen_categories", "env=counting")
+
+
+def test_the_dark_world_shows_the_same_instances_in_an_eighth_of_the_light():
+    dark = one("moving_objects_dark", "env.moving=[]", "env.episode_length=100000")
+    day = one("moving_objects_dark", "env.moving=[]", "env.episode_length=100000", "env.drift=categories")
+    assert torch.equal(dark.test.images, day.test.images)  # whatever drifts in training
+    bright = by_day("env.moving=[]", "env.episode_length=100000")
+    assert torch.equal(dark.test.labels, bright.test.labels)
+    light = bright.test.factors["light_intensity"] - dark.test.factors["light_intensity"]
+    assert torch.allclose(light, torch.tensor(3.0))
+    assert dark.test.images.float().mean() < 0.6 * bright.test.images.float().mean()
+    with pytest.raises(SettingError, match="needs a world with a light"):
+        one("moving_objects_dark", "env=counting")
+
+
+def by_day(*overrides):
+    return world_task(**of_settings(told(*overrides)), device=CPU)
+
+
+def test_grey_pictures_of_another_size_are_converted_and_it_is_said(tmp_path):
+    raw, draws = tmp_path / "FashionMNIST" / "raw", np.random.default_rng(0)
+    raw.mkdir(parents=True)
+    for part, count in (("train", 100), ("t10k", 50)):
+        images = draws.integers(256, size=(count, 28, 28))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 10))
+    tasks, notes = load_all(told("eval.transfer=[fashion_mnist]", f"eval.data_root={tmp_path}"), CPU)
+    assert notes == ["fashion_mnist: 28x28 resized to 16x16; grey, shown in three equal channels"]
+    task = tasks["fashion_mnist"]
+    assert [len(part.labels) for part in task[1:4]] == [60, 10, 30]
+    assert task.test.images.shape == (30, 3, 16, 16)
+    assert task.classes == 10
+
+
+def test_arrays_are_split_by_us_or_come_in_two_files(tmp_path):
+    np.savez(tmp_path / "mine.npz", **pictures(100))
+    task = one(f"{tmp_path}/mine.npz")
+    assert [len(part.labels) for part in task[1:4]] == [60, 10, 20]
+    assert task.classes == 3
+    seen = [{image.numpy().tobytes() for image in part.images} for part in task[1:4]]
+    assert not seen[0] & seen[1]
+    assert not (seen[0] | seen[1]) & seen[2]
+    np.savez(tmp_path / "mine_train.npz", **pictures(100, seed=1))
+    np.savez(tmp_path / "mine_test.npz", **pictures(20, seed=2))
+    tasks, notes = load_all(told(f"eval.transfer=[{tmp_path}/mine_train.npz]"), CPU)
+    assert not notes
+    wanted = torch.from_numpy(pictures(20, seed=2)["images"]).permute(0, 3, 1, 2)
+    assert torch.equal(tasks["mine_train"].test.images, wanted)
+
+
+def test_a_named_set_may_lie_in_the_root_as_arrays(tmp_path):
+    np.savez(tmp_path / "cifar10_train.npz", **pictures(100, classes=10))
+    np.savez(tmp_path / "cifar10_test.npz", **pictures(40, classes=10, seed=1))
+    task = one("cifar10", f"eval.data_root={tmp_path}")
+    assert [len(part.labels) for part in task[1:4]] == [60, 10, 30]
+
+
+def test_a_turntable_is_split_by_its_views(tmp_path):
+    images = np.zeros((3 * 72, 8, 8, 3), np.uint8)
+    images[..., 0], images[..., 1] = np.arange(3 * 72)[:, None, None] % 72, 9  # the view
+    np.savez(tmp_path / "coil100.npz", images=images, labels=np.repeat([1, 2, 3], 72))
+    task = one("coil100", f"eval.data_root={tmp_path}", "env.size=16", "eval.test=999", "eval.validation=99")
+    views = [set(part.images[:, 0, 0, 0].tolist()) for part in task[1:4]]
+    assert views == [set(range(0, 72, 4)), set(range(2, 72, 4)), set(range(1, 72, 2))]
+
+
+def test_no_encounter_of_a_recording_is_in_training_and_in_test(tmp_path):
+    draws, steps, worlds = np.random.default_rng(0), 30, 4
+    root = zarr.open_group(tmp_path / "walk.zarr", mode="w", zarr_format=3)
+    root.update_attributes({"format": "contiguity-stream/1", "committed": steps - 5})
+    episode = np.arange(steps)[:, None] // 3 * worlds + np.arange(worlds)
+    images = np.repeat(episode[..., None, None, None], 3, 4).astype(np.uint8) + np.zeros((1, 1, 16, 16, 3), np.uint8)
+    images[steps - 5 :] = 255  # never committed
+    root.create_array("images", data=images)
+    root.create_array("episode", data=episode)
+    root.create_array("factors/category", data=draws.integers(2, size=episode.shape))
+    task = one(f"{tmp_path}/walk.zarr")
+    met = [set(part.images[:, 0, 0, 0].tolist()) for part in task[1:4]]
+    assert not (met[0] | met[1]) & met[2]
+    assert 255 not in set.union(*met)
+
+
+@pytest.mark.parametrize(
+    ("hurt", "said"),
+    [
+        ({"labels": np.zeros(100, int)}, "no labels, or one class only"),
+        ({"labels": None}, "no labels, or one class only"),
+        ({"images": np.zeros((100, 7), np.uint8)}, "no pictures"),
+        ({"images": np.zeros((100, 16, 16, 3))}, "float64"),
+        ({"labels": np.arange(9)}, "9 labels"),
+    ],
+)
+def test_what_is_no_set_of_labelled_pictures_is_told_in_one_line(tmp_path, hurt, said):
+    arrays = {name: of for name, of in (pictures(100) | hurt).items() if of is not None}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(SettingError, match=said) as caught:
+        one(f"{tmp_path}/mine.npz")
+    assert "eval.transfer" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_set_that_is_not_there_is_an_error_by_name_and_left_out_of_all(tmp_path):
+    with pytest.raises(SettingError, match="holds no CIFAR10"):
+        one("cifar10", f"eval.data_root={tmp_path}")
+    with pytest.raises(SettingError, match="is looked for in eval.data_root"):
+        check(told("eval.transfer=[cifar10]"))
+    with pytest.raises(SettingError, match="nowhere.npz] isn't there"):
+        check(told("eval.transfer=[nowhere.npz]"))
+    tasks, notes = load_all(told("eval.transfer=[all]", f"eval.data_root={tmp_path}"), CPU)
+    assert list(tasks) == ["digits", "unseen_categories", "moving_objects_dark"]
+    assert [note.split()[0] for note in notes] == list(KNOWN[3:])
+    assert all("is left out: " in note for note in notes)
+
+
+def test_two_sets_of_one_name_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "mine.npz", **pictures(20))
+    with pytest.raises(SettingError, match="names mine twice"):
+        check(told(f"eval.transfer=[{tmp_path}/a/mine.npz,{tmp_path}/b/mine.npz]"))

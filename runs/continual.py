@@ -1,0 +1,90 @@
+"""What a learner keeps while its world drifts: scores of every phase after every segment of the stream, summed up.
+
+A segment is the time that one phase lasts; where phases recur there are more segments than phases. Legend: I segments,
+J phases; R[i, j] is the score on phase j after segment i (from 0), b[j] that of the network before its first update.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def score_matrix(frames: np.ndarray, scores: np.ndarray, *, segment: int) -> np.ndarray:
+    """R (I, J): of scores (E, J) found at `frames` (E,), those that stood at the end of each segment of so many frames.
+
+    A segment's end is its first evaluation at or after its last frame and within the next segment; the row of one that
+    has none is nan, and segments that have not ended are left out.
+    """
+    ended = int(frames[-1]) // segment
+    rows = np.full((ended, scores.shape[1]), np.nan)
+    for number in range(ended):
+        within = np.flatnonzero((frames >= (number + 1) * segment) & (frames < (number + 2) * segment))
+        if len(within):
+            rows[number] = scores[within[0]]
+    return rows
+
+
+def phase_shown(segments: int, *, phases: int, recurring: bool) -> np.ndarray:
+    """(I,) the phase that each segment of a stream shows."""
+    number = np.arange(segments)
+    return number % phases if recurring else np.minimum(number, phases - 1)
+
+
+def forgetting(matrix: np.ndarray) -> np.ndarray:
+    """(J,) `max_t R[t, j] - R[T, j]`: how far below its best each phase ends.
+
+    Chaudhry et al. (2018), "Riemannian walk for incremental learning", equation 3, with the end among the t as well, so
+    that it is never below 0.
+    """
+    return np.nanmax(matrix, axis=0) - matrix[-1]
+
+
+def backward_transfer(matrix: np.ndarray, shown: np.ndarray) -> float:
+    """Mean over earlier phases of `R[T, j] - R[i_j, j]`, where segment i_j first showed phase j: what came after it did
+    to it (Lopez-Paz and Ranzato 2017, "Gradient episodic memory", equation 3). nan where there is no earlier phase.
+    """
+    first = _first_shown(shown)
+    gains = [matrix[-1, phase] - matrix[i, phase] for phase, i in first.items() if i < len(matrix) - 1]
+    return float(np.mean(gains)) if gains else np.nan
+
+
+def forward_transfer(matrix: np.ndarray, shown: np.ndarray, random: Sequence[float]) -> float:
+    """Mean over later phases of `R[i_j - 1, j] - b[j]`: how far above the random encoder a phase is before it was ever
+    shown (Lopez-Paz and Ranzato 2017, equation 4). nan where all phases were shown at once.
+    """
+    gains = [matrix[i - 1, phase] - random[phase] for phase, i in _first_shown(shown).items() if i > 0]
+    return float(np.mean(gains)) if gains else np.nan
+
+
+def anytime(frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(...) the area under learning curves (E, ...) over `frames` (E,), by the trapezoid rule, as a mean score."""
+    if len(frames) < 2:
+        return scores[-1]
+    return np.trapezoid(scores, frames, axis=0) / (frames[-1] - frames[0])
+
+
+def summed_up(frames: np.ndarray, scores: np.ndarray, *, phases: int, segment: int, recurring: bool) -> dict[str, Any]:
+    """All of the above, of scores (E, J) at `frames` (E,), the first of which are the random encoder's; for JSON."""
+    matrix = score_matrix(frames, scores, segment=segment)
+    found = {"segment_frames": segment, "random_encoder": scores[0], "matrix": matrix}
+    found["anytime"] = anytime(frames, scores)
+    if len(matrix):
+        found["shown"] = shown = phase_shown(len(matrix), phases=phases, recurring=recurring)
+        found["forgetting"] = forgetting(matrix)
+        found["backward_transfer"] = backward_transfer(matrix, shown)
+        found["forward_transfer"] = forward_transfer(matrix, shown, scores[0])
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and nested lists of them, None for nan."""
+    if isinstance(value, np.ndarray):
+        return [_plain(row) for row in value]
+    number = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(number, float) and np.isnan(number) else number
+
+
+def _first_shown(shown: np.ndarray) -> dict[int, int]:
+    """{phase: the first segment that shows it}."""
+    return {int(phase): int(np.argmax(shown == phase)) for phase in np.unique(shown)}

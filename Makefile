@@ -22,6 +22,7 @@ bench: $(MARK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/worlds.py
+	$(BIN)/python benchmarks/streams.py
 
 $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

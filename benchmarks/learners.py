@@ -7,7 +7,6 @@ Backpropagation is beside a bare torch training step of the same network and los
 """
 
 import statistics
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from time import perf_counter
@@ -18,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-sys.path.pop(0)  # this folder, where this file has the name of the package that it measures
 from learners.losses import Hinge
 from learners.online import learner_of
 from runs import settings as told

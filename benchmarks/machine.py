@@ -6,9 +6,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]  # files here are named as packages are
+
 from runs.folder import versions
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = HERE / "results"
 
 
 def keep(name: str, found: dict[str, Any]) -> Path:

@@ -131,6 +131,7 @@ class PairStream:
         gap = gaps(self.gap_law, self.gap, count=worlds, draws=generator(self.seed, "gap", frames.step))
         if hasattr(self.frames, "before"):
             earlier, episode = self.frames.before(gap)
+            episode = torch.where(gap > frames.step, -1, episode)  # as in order, so that all orders see equal updates
         else:
             self._ring.add(now, frames.episode)
             earlier, episode = self._ring.before(gap)

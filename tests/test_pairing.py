@@ -162,10 +162,11 @@ class Shuffled:
         return images, torch.where(steps < 0, -1, self.episodes[steps, self.at[1]])
 
 
-def test_a_source_out_of_order_is_asked_for_what_came_before():
-    pairs = build_pairs(Shuffled(), pairs={"name": "temporal", "gap": 3})
+def test_a_source_out_of_order_is_asked_for_what_came_before_and_gives_as_many_updates():
+    pairs, in_order = build_pairs(Shuffled(), pairs={"name": "temporal", "gap": 3}), stream()
     for _ in range(20):
         batch = next(pairs)
+        assert batch.frames == next(in_order).frames
         assert np.array_equal(read(batch.first)[1], read(batch.second)[1])
         assert np.array_equal(read(batch.second)[2] - read(batch.first)[2], batch.gap.numpy())
         assert batch.gap.eq(3).all()

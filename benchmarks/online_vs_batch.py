@@ -1,0 +1,88 @@
+"""Online against batch: {temporal, augmentation, both} pairs x {in order, in order with memory, shuffled}, three seeds.
+
+    python benchmarks/online_vs_batch.py
+    python benchmarks/online_vs_batch.py --frames 65_536 --memory minred learner=bp env.num_worlds=32
+
+All runs learn from one recording of as many frames, in equally many updates. What is not said here is in
+runs/conf/experiment/online_vs_batch.yaml. Stopped, it goes on where it was; begun again, it only tells.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from machine import keep
+from rich.console import Console
+
+from learners import online
+from runs.collect import find, load
+from runs.compare import compare, table
+from runs.figures import comparison
+from streams import record
+
+BASE = "temporal, in order"  # what the others are set against
+
+
+def main() -> None:
+    """Records, runs, and prints a table; keeps benchmarks/results/online_vs_batch.json and draws a figure."""
+    parser = argparse.ArgumentParser(
+        description="Pairs by time and by augmentation, in order, remembered and shuffled."
+    )
+    parser.add_argument("--frames", default="24_576", help="that are recorded, and learnt from")
+    parser.add_argument("--memory", default="reservoir", help="fifo, reservoir or minred")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where the recording and the runs go")
+    parser.add_argument("--figure", type=Path, help="where to draw it (default: in the results)")
+    told, overrides = parser.parse_known_args()
+    folder = told.results / "online_vs_batch"
+    world, memory = (tuple(text for text in overrides if text.startswith(group)) for group in ("env", "memory."))
+    others = [text for text in overrides if text not in world + memory]
+    recording = told.results / "online_vs_batch.zarr"
+    call(record.main, *(world or ("env=moving_objects",)), f"record.path={recording}", f"record.frames={told.frames}")
+    for arrangement in (
+        ("stream.order=sequential", "memory=none"),
+        ("stream.order=sequential", f"memory={told.memory}", "memory.updates=1", *memory),
+        ("stream.order=shuffled", "memory=none"),
+    ):
+        given = (f"stream.path={recording}", f"results_dir={told.results}", f"run.frames={told.frames}")
+        call(online.main, "experiment=online_vs_batch", *given, *arrangement, *others)
+    found = compared(folder)
+    figure = told.figure or told.results / "online_vs_batch.png"
+    comparison(found, figure)
+    for line in (table(found), f"drawn in {figure}, kept in {keep('online_vs_batch', found)}"):
+        Console().print(line, highlight=False, soft_wrap=True)
+
+
+def call(command: Callable[[], None], *arguments: str) -> None:
+    """A command of ours in this process; where it fails, or is stopped, so do we, as it has said why."""
+    sys.argv[1:] = arguments
+    try:
+        command()
+    except SystemExit as left:
+        if left.code:
+            raise
+
+
+def compared(folder: Path) -> dict[str, Any]:
+    """What `runs.compare` finds of the runs in a folder, its groups named by their pairs and arrangement."""
+    runs = [load(path, series=("eval/linear", "baseline/*/linear")) for path in find([str(folder)])]
+    found = compare(runs, tasks=("linear",))
+    named = {str(run.path): named_after(run.settings) for run in runs}
+    rows = found["tasks"]["linear"]["groups"]
+    against = next(row["group"] for row in rows if named[row["seeds"][0]["run"]] == BASE)
+    found = compare(runs, tasks=("linear",), against=against)
+    for row in found["tasks"]["linear"]["groups"]:
+        row["group"] = named[row["seeds"][0]["run"]]
+    return found | {"against": BASE}
+
+
+def named_after(settings: dict[str, Any]) -> str:
+    """As in `both, in order with reservoir`."""
+    order = "in order" if settings["stream.order"] == "sequential" else settings["stream.order"]
+    memory = settings["memory.name"]
+    return f"{settings['pairs.name']}, {order}" + (f" with {memory}" if memory != "none" else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What stands between a world and a learner: what views, memories and long streams cost.
+
+    python benchmarks/streams.py                 # all questions
+    python benchmarks/streams.py augmentation    # one of them
+
+What is set beside something else is measured in turns in one process, and told as a ratio; the machine may be shared.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import gymnasium as gym
+import kornia.augmentation as kornia
+import torch
+from machine import keep
+from rich.console import Console
+from rich.table import Table
+
+from streams.augment import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
+from streams.live import Live
+from streams.minred import MinRed
+from streams.pairing import build_pairs
+from streams.seeding import generator
+from streams.types import Rows
+
+ROUNDS = 15
+
+
+def seconds(job: Callable[[], object]) -> float:
+    """Of one call."""
+    start = perf_counter()
+    job()
+    return perf_counter() - start
+
+
+def in_turns(jobs: dict[str, Callable[[int], object]], *, rounds: int = ROUNDS) -> dict[str, float]:
+    """The median seconds of each of several jobs, which take turns and are told the round."""
+    took = [
+        {name: seconds(lambda job=job, turn=turn: job(turn)) for name, job in jobs.items()} for turn in range(rounds)
+    ]
+    return {name: statistics.median(each[name] for each in took[2:]) for name in jobs}  # the first two warm up
+
+
+def augmentation(*, size: int = 32, batch: int = 256) -> dict[str, float]:
+    """Views beside Kornia's default pipeline of SimCLR's operations."""
+    images = torch.rand(batch, 3, size, size)
+    default = torch.nn.Sequential(
+        kornia.RandomResizedCrop((size, size), scale=AREA, ratio=RATIO),
+        kornia.RandomHorizontalFlip(p=FLIPPED),
+        kornia.ColorJitter(JITTER, JITTER, JITTER, HUE, p=JITTERED),
+        kornia.RandomGrayscale(p=GREYED),
+    )
+    jobs = {name: (lambda turn, view=view: view(images, generator(0, "views", turn))) for name, view in KINDS.items()}
+    took = in_turns({"kornia": lambda _: default(images), **jobs})
+    rates = {f"{name}_images_per_s": batch / time for name, time in took.items()}
+    return rates | {"simclr_over_kornia": took["kornia"] / took["simclr"]}
+
+
+def minred(*, capacity: int = 4096, batch: int = 64, features: int = 1024, updates: int = 4) -> dict[str, float]:
+    """Milliseconds to insert 64 frames into a full MinRed memory, each step trained on by so many updates."""
+    memory, draws = MinRed(capacity=capacity), torch.Generator().manual_seed(0)
+    looks = torch.randn(64, features, generator=draws)  # encounters look alike in themselves
+    took = []
+    for _ in range(capacity // batch + 60):
+        images = torch.randint(0, 256, (batch, 32, 32, 3), dtype=torch.uint8, generator=draws)
+        episode = torch.randint(64, (batch,), generator=draws)
+        rows = Rows((images,), torch.zeros(batch, dtype=torch.int64), episode, {})
+        took.append(seconds(lambda rows=rows: memory.add(rows)))
+        for _ in range(updates):
+            found, slots = memory.draw(batch, draws)
+            noise = torch.randn(batch, features, generator=draws)
+            memory.remember(slots, torch.relu(looks[found.episode] + 0.5 * noise))
+    return {"insertion_ms": 1000 * statistics.median(took[-50:])}
+
+
+def long_stream(*, frames: int = 1_000_000) -> dict[str, float]:
+    """Megabytes by which a process grows between a tenth of a stream with a memory and all of it."""
+    world = gym.make_vec("Counting-v0", num_envs=512, size=8, stagger=True)
+    memory = {"name": "reservoir", "capacity": 4096}
+    pairs = build_pairs(Live(world, seed=0), pairs={"name": "both", "views": "lighting"}, memory=memory)
+    held = 0.0
+    while (seen := next(pairs).frames) < frames:
+        if not held and seen >= frames // 10:
+            held = resident()
+    return {"frames": seen, "grew_mb": resident() - held}
+
+
+def resident() -> float:
+    """Megabytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+QUESTIONS = {"augmentation": augmentation, "minred": minred, "long_stream": long_stream}
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/streams.json."""
+    parser = argparse.ArgumentParser(description="What views, memories and long streams cost.")
+    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
+    asked = parser.parse_args().question or QUESTIONS
+    found = {name: QUESTIONS[name]() for name in asked}
+    table = Table("question", "what", "found", title="Views, memories and long streams, on CPU", title_justify="left")
+    for name, numbers in found.items():
+        for what, number in numbers.items():
+            table.add_row(name, what.replace("_", " "), f"{number:,.1f}" if number < 1000 else f"{number:,.0f}")
+    Console().print(table)
+    place = keep("streams", found | {"threads": torch.get_num_threads()})
+    Console().print(f"kept in {place}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

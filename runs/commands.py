@@ -46,13 +46,21 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
         asked, values = _guarded(told.sweep, overrides)
         if not asked and len(overrides) == len(arguments):
             sys.exit(_guarded(go, overrides, build=build, train=train))
-        if not {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments):
-            for each in told.one_at_a_time(values):
-                _guarded(lambda each=each: told.check(told.read(each)))
+        asks = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
+        runs = [] if asks else [_guarded(_checked, each) for each in told.one_at_a_time(values)]
         varied = [name for name, each in values.items() if len(each) > 1]
-        sys.exit(_guarded(sweep, partial(_guarded, go_on, varied=varied, build=build, train=train, leave=False)))
+        status = _guarded(sweep, partial(_guarded, go_on, varied=varied, build=build, train=train, leave=False))
+        if runs and runs[0].run.group:
+            print(f"the runs beside one another:\n  python -m runs.compare {_place(runs[0])}")  # noqa: T201
+        sys.exit(status)
 
     return main
+
+
+def _checked(overrides: list[str]) -> DictConfig:
+    settings = told.read(overrides)
+    told.check(settings)
+    return settings
 
 
 def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Callable) -> int:

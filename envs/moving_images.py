@@ -7,6 +7,7 @@ At lower speeds the same states are visited smoothly, and neighbours are nearly 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from envs.draws import Draws, key
 from envs.drift import DriftSettings, beginnings, categories_at, phase_of, stops_at
 from envs.errors import SettingError, unknown
-from envs.pictures import load_pictures
+from envs.pictures import Pictures, load_pictures
 from envs.scene import SPLITS
 from envs.world import SingleWorld, VectorWorld
 
@@ -49,7 +50,8 @@ class MovingImagesSettings(DriftSettings):
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
     size: int = 32  # pixels along an edge of the square frame
     split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
-    episode_length: int = 48  # frames a picture stays
+    pictures: int = 0  # only so many of them, drawn once and for all; 0 for all
+    episode_length: int = 48  # frames a picture stays; 1 for unrelated pictures, as a data set is usually shown
     stagger: bool = False  # start worlds at different ages, so that they do not all change pictures at once
     nuisances: tuple[str, ...] = NUISANCES  # which there are at all; without one, pictures are as they came in it
     moving: tuple[str, ...] = NUISANCES  # which of them move; the others stay where they happen to be
@@ -57,7 +59,7 @@ class MovingImagesSettings(DriftSettings):
 
     def __post_init__(self):
         self.moving, self.nuisances = tuple(self.moving), tuple(self.nuisances)
-        for name, low, high in (("size", 4, 1024), ("episode_length", 2, 1 << 20)):
+        for name, low, high in (("size", 4, 1024), ("episode_length", 1, 1 << 20), ("pictures", 0, 1 << 31)):
             if not low <= getattr(self, name) <= high:
                 raise SettingError(f"env.{name}={getattr(self, name)} is out of range; try {low} to {high}")
         if not 0 <= self.speed <= 1:
@@ -68,6 +70,12 @@ class MovingImagesSettings(DriftSettings):
             for name in getattr(self, setting):
                 if name not in NUISANCES:
                     raise unknown(f"env.{setting}", name, NUISANCES)
+
+
+@lru_cache(maxsize=1)
+def _load(path: str, dataset: str) -> Pictures:
+    """The pictures last asked for are kept: a run makes many worlds of them, most for its evaluation."""
+    return load_pictures(path, dataset)
 
 
 class MovingImagesVector(VectorWorld):
@@ -90,7 +98,7 @@ class MovingImagesVector(VectorWorld):
             device=device,
             render_mode=render_mode,
         )
-        pictures = load_pictures(self.settings.path, self.settings.dataset)
+        pictures = _load(self.settings.path, self.settings.dataset)
         self.categories = int(pictures.labels.max()) + 1
         self.settings.check(categories=self.categories)
         self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
@@ -108,6 +116,8 @@ class MovingImagesVector(VectorWorld):
             low, high = SHARES[self.settings.split]
             place = Draws(key("picture", mine)).uniform("split")
             mine = mine[(low <= place) & (place < high)]
+        if self.settings.pictures:
+            mine = mine[np.argsort(Draws(key("picture", mine)).uniform("choice"))[: self.settings.pictures]]
         mine = mine[np.argsort(labels[mine], kind="stable")]
         counts = np.bincount(labels[mine], minlength=self.categories)
         if not len(mine):

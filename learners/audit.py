@@ -23,6 +23,7 @@ from learners.perturbation import other_rows, update_locking, weight_transport
 from runs import settings as told
 from streams.types import Pairs
 
+COSTED = 128  # pairs of an update whose costs are counted
 SMALL = 16  # pixels of the pictures that perturbations are tried on, where the network allows
 HEADINGS = ("weight transport", "update locking", "other rows", "phases", "extra weights", "MACs", "stored")
 LEGEND = (
@@ -70,7 +71,7 @@ def audited(settings: DictConfig) -> dict[str, Any]:
         part.double()
     few = colours(3, size=settings.env.size)
     few = few._replace(first=few.first.double(), second=few.second.double())
-    pairs, few = (prepare(*each, remembers=remembers) for each in ((learner, colours(16, size=size)), (small, few)))
+    pairs, few = (prepare(*each, remembers=remembers) for each in ((learner, colours(COSTED, size=size)), (small, few)))
     return audit(learner, pairs, small=small, few=few)
 
 

@@ -1,0 +1,184 @@
+"""Table 1 of Tang, Yang and Amit (2022), row by row, from batches of views or from a stream of moving pictures.
+
+    DATA=FOLDER python benchmarks/table1.py --short                  # a small network and budget, on two cores
+    DATA=FOLDER python benchmarks/table1.py --jobs 4 device=cuda     # the paper's protocol
+    DATA=FOLDER python benchmarks/table1.py --short --stream --rows bp,dtp,none
+
+FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images, labels). Rows are the experiments of
+runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
+again, runs that have ended are passed over. Every row sees as many frames in as many updates.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from machine import keep
+from rich.console import Console
+from rich.table import Table
+
+from envs.errors import SettingError, unknown
+from runs.show import summary
+from runs.statistics import interval
+
+PAPER = {  # linear probe on CIFAR-10, test top-1 %
+    "bp": 71.44, "dtp": 71.29, "rf": 61.70, "gll": 72.76, "gll_rf": 67.83, "rll": 71.35, "rll_rf": 65.94,
+    "bp_block5": 70.35, "dtp_block5": 67.74, "rf_block5": 63.61, "gll_block5": 71.14, "gll_rf_block5": 66.52,
+    "rll_block5": 71.17, "rll_rf_block5": 65.49, "simclr": 72.44, "clapp": 69.05, "clapp_gll": 68.93, "none": 61.23,
+}  # fmt: skip
+UPDATES, BATCH = 480, 128  # of the short table
+SHORT = (
+    "network=conv4",
+    "env.pictures=10_000",
+    f"env.num_worlds={BATCH}",
+    "learner.lr=1e-3",
+    f"run.frames={UPDATES * BATCH}",
+    f"run.save_every={UPDATES * BATCH}",
+    "run.log_every=6_400",
+    f"eval.every={UPDATES * BATCH}",
+    "eval.train=2_000",  # the probe of raw pixels costs as much as a row, where it is more
+    "eval.validation=500",
+    "eval.test=5_000",
+)
+SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the paper's form of the hinge for conv4
+
+
+def command(row: str, seed: int, told: argparse.Namespace, settings: list[str]) -> list[str]:
+    """What runs one row with one seed, or goes on with it, or passes over it."""
+    short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all(row) else ())) if told.short else ()
+    return [
+        *(sys.executable, "-m", "learners.online", "-m", f"experiment={folder(told)}/{row}", f"seed={seed}"),
+        *(f"eval.data_root={told.data}", f"results_dir={told.results}", f"run.group={group(told)}"),
+        *(f"run.name={row}-seed{seed}", *short, *settings),
+    ]
+
+
+def hinge_of_all(row: str) -> bool:
+    """Whether a row is of the hinge with all negatives."""
+    return "block5" not in row and row not in ("simclr", "clapp", "clapp_gll", "none")
+
+
+def folder(told: argparse.Namespace) -> str:
+    """Of the experiments."""
+    return "table1_stream" if told.stream else "table1"
+
+
+def group(told: argparse.Namespace) -> str:
+    """Of the runs, in the results folder."""
+    return folder(told) + ("_short" if told.short else "")
+
+
+def run_all(told: argparse.Namespace, settings: list[str], console: Console) -> None:
+    """Every row with every seed, `--jobs` at once; what fails is told, and the others go on."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // told.jobs))
+    environment = {"OMP_NUM_THREADS": threads} | os.environ
+    wanted = [(row, seed) for seed in told.seeds for row in told.rows]  # a whole table early, more seeds later
+    began = perf_counter()
+
+    def one(row: str, seed: int) -> str:
+        start = perf_counter()
+        line = command(row, seed, told, settings)
+        done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        took = f"{perf_counter() - start:.0f} s"
+        return (
+            f"{row} seed {seed}: {took}" if not done.returncode else f"{row} seed {seed} failed: {done.stderr[-500:]}"
+        )
+
+    with ThreadPoolExecutor(told.jobs) as pool:
+        jobs = [pool.submit(one, *each) for each in wanted]
+        try:
+            for count, job in enumerate(as_completed(jobs), 1):
+                left = (perf_counter() - began) / count * (len(jobs) - count) / 60
+                console.print(f"{job.result()} ({count} of {len(jobs)}; about {left:.0f} min to go)", highlight=False)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)  # the runs have heard it too, and save
+            raise
+
+
+def collected(told: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What came out of each row, {row: {top1 of each seed, mean, interval, random, paper}}, as shares but for paper."""
+    found = {}
+    for row in told.rows:
+        curves = {}
+        for seed in told.seeds:
+            path = Path(told.results) / group(told) / f"{row}-seed{seed}"
+            try:
+                curves[seed] = summary(path)["eval"]["transfer"]["cifar10"]["top1"]
+            except (SettingError, KeyError):
+                continue  # it has failed, or not begun
+        ended = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
+        if ended:
+            last = np.array([curve[-1] for curve in ended.values()])
+            low, high = interval(last)
+            found[row] = {
+                "seeds": {seed: curve[-1] for seed, curve in ended.items()},
+                "mean": float(last.mean()),
+                "interval": None if np.isnan(low) else [float(low), float(high)],
+                "random_encoder": float(np.mean([curve[0] for curve in ended.values()])),
+                "paper_percent": PAPER[row],
+            }
+    return found
+
+
+def table(found: dict[str, dict[str, Any]], title: str) -> Table:
+    """For a terminal."""
+    shown = Table(title=f"{title}: linear probe on CIFAR-10, top-1 %", title_justify="left")
+    for heading in ("row", "mean", "95 % interval", "seeds", "gain", "paper"):
+        shown.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
+    for row, of in found.items():
+        bounds = "-" if of["interval"] is None else " to ".join(f"{100 * bound:.1f}" for bound in of["interval"])
+        seeds = " ".join(f"{100 * top1:.1f}" for top1 in of["seeds"].values())
+        gain = f"{100 * (of['mean'] - of['random_encoder']):+.1f}"
+        shown.add_row(row, f"{100 * of['mean']:.1f}", bounds, seeds, gain, f"{of['paper_percent']:.2f}")
+    return shown
+
+
+def parsed() -> tuple[argparse.Namespace, list[str]]:
+    """The command line, and the settings that it hands on.
+
+    Raises:
+        SettingError: an unknown row.
+    """
+    parser = argparse.ArgumentParser(description="Table 1 of Tang, Yang and Amit (2022).")
+    data = os.environ.get("DATA", "data")
+    parser.add_argument("--data", default=data, help="folder of the pictures (default: $DATA, or data)")
+    parser.add_argument("--short", action="store_true", help="conv4, 10,000 pictures, a small budget")
+    parser.add_argument("--stream", action="store_true", help="nature's pairs: moving pictures, one pass")
+    parser.add_argument("--rows", default=",".join(PAPER), help="which, with commas between (default: all)")
+    parser.add_argument("--seeds", default="0,1,2", help="with commas between")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at once (default: 2)")
+    parser.add_argument("--results", default="results", help="folder of the runs")
+    parser.add_argument("--tell", action="store_true", help="run nothing, tell what there is")
+    told, settings = parser.parse_known_args()
+    told.rows, told.seeds = told.rows.split(","), [int(seed) for seed in told.seeds.split(",")]
+    for row in told.rows:
+        if row not in PAPER:
+            raise unknown("--rows", row, PAPER)
+    return told, settings
+
+
+def main() -> None:
+    """Runs what is not there yet, prints the table and keeps benchmarks/results/GROUP.json."""
+    console = Console()
+    try:
+        told, settings = parsed()
+        if not told.tell:
+            run_all(told, settings, console)
+    except SettingError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on where it was")
+    found = collected(told)
+    console.print(table(found, group(told)))
+    everything = {"rows": found, "settings": [*(SHORT if told.short else ()), *settings], "seeds": told.seeds}
+    console.print(f"kept in {keep(group(told), everything)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

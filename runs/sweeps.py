@@ -29,7 +29,8 @@ def sweep(job: Callable[[list[str]], int]) -> int:
 
     @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
     def one_of_many(_: DictConfig) -> None:
-        overrides = list(HydraConfig.get().overrides.task)
+        said = HydraConfig.get().overrides  # of what is said to Hydra itself, a run needs to know where to search
+        overrides = [*(text for text in said.hydra if text.startswith(told.SEARCHPATH)), *said.task]
         try:
             status = job(overrides)
         except Exception:  # a mistake of ours, told now and not when the last run has ended

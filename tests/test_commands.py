@@ -102,10 +102,15 @@ def test_a_full_or_read_only_disk_is_one_line_and_the_run_can_go_on(tmp_path, on
     assert online(f"run.resume={tmp_path}/one")[0] == 0
 
 
-def test_a_sweep_runs_every_combination_in_its_own_folder(tmp_path):
+def test_a_sweep_runs_every_combination_in_its_own_folder_also_of_ones_own_parts(tmp_path):
     told = [*TINY, f"results_dir={tmp_path}", "learner=bp,dgl", "seed=0,1"]
+    own = ["hydra.searchpath=[examples/conf]", "loss=triplet"]
     done = subprocess.run(
-        [sys.executable, "-m", "learners.online", "-m", *told], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "learners.online", "-m", *told, *own],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
     )
     assert done.returncode == 0, done.stderr
     runs = [show.summary(path) for path in tmp_path.iterdir() if path.is_dir()]

@@ -13,12 +13,10 @@ from runs.folder import RunFolder, flat
 from runs.metrics import Series, read
 
 METRICS = "metrics.zarr"
-APART = (  # make no other experiment
-    "seed", "device", "results_dir", "run.*", "eval.every", "eval.transfer", "eval.probes", "eval.ends", "eval.samples",
-    "eval.data_root", "eval.download",
-)  # fmt: skip
-SHOWN = ("transfer/unseen_categories", "transfer/moving_objects_dark")  # images of the world too
-UNSEEN = ("env.num_worlds", "env.stagger", "env.split", "env.drift")  # settings of a world that its test set ignores
+APART = ("seed", "device", "results_dir", "run.*", "eval.*", "watch.*")  # make no other experiment
+IMAGES = ("eval.train", "eval.validation", "eval.test", "eval.seed", "env.size")  # make other images of every task
+UNSEEN = ("env.num_worlds", "env.stagger", "env.split", "env.drift*")  # settings of a world that its test set ignores
+RENDERED = ("transfer/unseen_categories", "transfer/moving_objects_dark")  # transfer to images of the world itself
 MEASURES = {"top1": "top-1", "r2": "R²"}  # the number that stands for a score
 
 
@@ -140,16 +138,15 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
     Raises:
         SettingError: they are not; names the setting, two runs and a way out.
     """
+    of_world = any(not task.startswith("transfer/") or task in RENDERED for task in tasks)
     for name in _names(runs):
-        world = fnmatch(name, "env.*") and not _fits(name, UNSEEN) and any(not _elsewhere(task) for task in tasks)
-        asked = fnmatch(name, "eval.*") and not _fits(name, APART)
-        if (world or asked or name == "env.size") and len(_values(runs, [name])) > 1:
-            a = runs[0]
-            b = next(run for run in runs if _frozen(run, name) != _frozen(a, name))
+        world = of_world and name.startswith("env.") and not _fits(name, UNSEEN)
+        if (world or name in IMAGES) and len(_values(runs, [name])) > 1:
+            a, b = runs[0], next(run for run in runs if _frozen(run, name) != _frozen(runs[0], name))
+            way_out = "" if name in IMAGES else ", or on what they share, as in --task transfer/digits"
             raise SettingError(
                 f"{name} is {a.settings.get(name)} in {a.path} and {b.settings.get(name)} in {b.path}, so they were "
-                f"scored on different images; compare them apart"
-                + (", or on what they share, with --task 'transfer/*'" if world and name != "env.size" else "")
+                f"scored on different images; compare them apart{way_out}"
             )
 
 
@@ -174,11 +171,6 @@ def moment(runs: list[Found], task: str, *, at: int | None) -> int:
 
 def _first(pair: tuple) -> Any:
     return pair[0]
-
-
-def _elsewhere(task: str) -> bool:
-    """Whether a task's images are not the world's own."""
-    return task.startswith("transfer/") and task not in SHOWN
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

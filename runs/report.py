@@ -55,7 +55,7 @@ def page(runs: list[Found], *, made_by: str) -> str:
         how=how,
         curves=curves(groups),
         bands=any(len(group) > 1 for group in groups.values()),
-        runs=[about(run, title=name) for name, run in zip(groups, chosen, strict=True)],
+        runs=[about(run, title=f"{name}: {run.path.name}") for name, run in zip(groups, chosen, strict=True)],
         made_by=made_by,
     )
 

@@ -59,7 +59,9 @@ def test_one_seed_is_not_counted_twice(tmp_path):
         ("env__episode_length", 5, "linear", True),
         ("env__episode_length", 5, "transfer/digits", False),
         ("env__size", 16, "transfer/digits", True),
+        ("env__episode_length", 5, "transfer/unseen_categories", True),
         ("env__num_worlds", 2, "linear", False),
+        ("eval__samples", 2, "linear", False),
     ],
 )
 def test_scores_of_different_images_are_not_set_beside_one_another(tmp_path, setting, value, task, refused):

@@ -28,6 +28,7 @@ from runs.probes import (
     scored,
 )
 from runs.readout import top1
+from runs.recorded import recorded_task
 from runs.samples import Samples
 from runs.transfer import load_all
 from runs.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
@@ -137,7 +138,11 @@ def block_scores(blocks: list[Split], task: Task, *, device: torch.device) -> di
 
 def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
     """All that a run is scored on, by the name of the score (`linear`, `transfer/digits`, ...); what is to be said."""
-    found = {"linear": world_task(**of_settings(settings), device=device)}
+    of = of_settings(settings)
+    if of["env_id"]:
+        found = {"linear": world_task(**of, device=device)}
+    else:
+        found = {"linear": recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)}
     others, notes = load_all(settings, device)
     return found | {f"transfer/{name}": task for name, task in others.items()}, notes
 

@@ -10,6 +10,9 @@ import zarr
 from PIL import Image
 
 from envs.errors import SettingError
+from learners.online import build, train
+from runs.commands import go
+from runs.metrics import read as read_metrics
 from runs.settings import check, read
 from streams import importing, view
 from streams.importing import fitted, import_stream, settings
@@ -111,6 +114,10 @@ def test_a_learner_goes_through_an_imported_turntable(tmp_path):
     found = read([*told, "stream.repeat=true", "run.frames=400"])
     check(found)
     assert (found.env.num_worlds, found.env.size, found.env.episode_length) == (4, 16, 12)
+    few = ["eval.train=30", "eval.validation=9", "eval.test=9", "eval.every=200", "run.frames=400", "device=cpu"]
+    assert go([*told, "stream.repeat=true", *few, f"results_dir={tmp_path}", "run.name=one"], build, train) == 0
+    scores = read_metrics(tmp_path / "one" / "metrics.zarr")[1]["eval/linear"]["top1"]
+    assert scores[-1] > 0.8  # objects have colours of their own
     with pytest.raises(SettingError, match="pairs.gap=12 is longer than an episode"):
         check(read([*told, "pairs.gap=12"]))
     with pytest.raises(SettingError, match="stream.worlds=1 makes a batch of one"):

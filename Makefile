@@ -21,6 +21,7 @@ check: $(MARK)
 bench: $(MARK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/learners.py
 	$(BIN)/python benchmarks/worlds.py
 	$(BIN)/python benchmarks/streams.py
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from learners.build import build_learner
 from learners.end_to_end import Learner
@@ -31,7 +31,6 @@ from streams.source import open_source
 from streams.types import Pairs
 
 PROBE = 8  # first batches of a stream, the largest of which the network is watched on
-PROBE_WORLDS = 32  # at least, where training watches one or a few
 
 
 @dataclass
@@ -89,16 +88,8 @@ def build_stream(
 
 
 def probe(settings: DictConfig, encode: Encoder) -> Pairs:
-    """The batch that the network is watched on: of worlds that training does not see, and the same all along.
-
-    It has two views of each, also where the learner sees one and remembers the other.
-    """
-    if settings.loss.get("remember"):
-        worlds = max(settings.env.num_worlds, PROBE_WORLDS)
-        settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
-        if settings.stream.name == "replay":
-            settings.stream.update({"order": "episodes", "worlds": worlds})
-    stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=encode)
+    """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
+    stream = build_stream(told.with_both_views(settings), seed=seed_of(settings.seed, "watch"), encode=encode)
     return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 
 

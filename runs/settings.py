@@ -276,6 +276,7 @@ SCHEMAS = {
 }
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
 SEARCHPATH = "hydra.searchpath"
+SEEN_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
 
 
 def register() -> None:
@@ -531,7 +532,21 @@ def device(settings: DictConfig) -> torch.device:
 def to_look_at(settings: DictConfig) -> DictConfig:
     """The same settings for one who looks at the beginning of the stream: nothing is recorded, and it never ends."""
     change = {"record": None} if settings.stream.name == "live" else {"repeat": True}
-    return OmegaConf.merge(settings, {"stream": change})
+    return OmegaConf.merge(with_both_views(settings), {"stream": change})
+
+
+def with_both_views(settings: DictConfig) -> DictConfig:
+    """The same settings for one who is to see both views of a pair, also where the learner remembers the earlier one.
+
+    There, pairs are of some worlds at least, since one makes a single pair.
+    """
+    if not settings.loss.get("remember"):
+        return settings
+    worlds = max(settings.env.num_worlds, SEEN_WORLDS)
+    settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
+    if settings.stream.name == "replay":
+        settings.stream.update({"order": "episodes", "worlds": worlds})
+    return settings
 
 
 def keywords(group: DictConfig, *without: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def stopping(monkeypatch, after, number=signal.SIGINT):
         ("bp", []),
         ("dgl", ["pairs=both", "memory=minred", "memory.capacity=32", "memory.updates=2", "run.frames=96"]),
         ("gll", ["pairs=augmentation", "memory=reservoir", "memory.capacity=16"]),
-        ("rll", ["loss=hinge_remembered", "env.num_worlds=1", "run.frames=20", "eval.every=10"]),
+        ("rll", ["loss=hinge_remembered", "env.num_worlds=1", "run.frames=20", "eval.every=8"]),
         ("dtp", []),
     ],
 )

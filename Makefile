@@ -24,6 +24,7 @@ bench: $(MARK)
 	$(BIN)/python benchmarks/learners.py
 	$(BIN)/python benchmarks/worlds.py
 	$(BIN)/python benchmarks/streams.py
+	$(BIN)/python benchmarks/recordings.py
 
 $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

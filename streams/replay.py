@@ -16,7 +16,7 @@ from streams.recording import Recording
 from streams.seeding import seed_of
 from streams.types import Frames
 
-AHEAD = 2  # blocks that are read while one is shown
+AHEAD = 2  # blocks that are read while one is shown, each by a thread of its own
 BLOCK_FRAMES = 4096  # read at once where frames come from anywhere, so that those of one chunk meet
 POLL_S = 0.05  # between two looks whether the writer has come further
 
@@ -69,7 +69,7 @@ class Replay:
         )
         self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
-        self._pool = ThreadPoolExecutor(1, "replay")
+        self._pool = ThreadPoolExecutor(AHEAD, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
         self._block: dict[str, Tensor] = {}

@@ -1,0 +1,186 @@
+"""What recording a stream costs, and how fast recordings and pictures are read back.
+
+    python benchmarks/recordings.py            # all questions
+    python benchmarks/recordings.py zstd png   # some of them
+
+What is set beside something else is measured in turns in one process, and told as a ratio; the machine may be shared.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from machine import keep
+from numcodecs import zstd
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from torch.utils.data import DataLoader, Dataset
+
+sys.path.pop(0)  # this folder, where files have the names of packages
+from envs.pictures import picture
+from learners.online import build
+from runs import settings as told
+from streams.importing import ImportSettings, import_stream
+from streams.record import record
+from streams.recording import Recording
+from streams.replay import Replay
+from streams.shards import CRC, ENTRY
+
+ROUNDS, FRAMES, PICTURES, UPDATES = 5, 4096, 1024, 16
+DEFAULTS = ["device=cpu", "eval.every=0"]
+
+
+def seconds(job: Callable[[], object]) -> float:
+    """Of one call."""
+    start = perf_counter()
+    job()
+    return perf_counter() - start
+
+
+def in_turns(*jobs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
+    """The median seconds of each of several jobs that take turns; the first turn warms up."""
+    took = [[seconds(job) for job in jobs] for _ in range(rounds + 1)][1:]
+    return [statistics.median(each) for each in zip(*took, strict=True)]
+
+
+def walk(folder: Path, *, size: int) -> str:
+    """A recording of the default world at this size."""
+    path = folder / f"walk{size}.zarr"
+    if not path.exists():
+        record(
+            [f"env.size={size}", "env.num_worlds=64", "device=cpu", f"record.path={path}", f"record.frames={FRAMES}"]
+        )
+    return str(path)
+
+
+def replayed(path: str) -> None:
+    """Every frame of a recording, once."""
+    with closing(Replay(path)) as replay:
+        for _ in replay:
+            pass
+
+
+def compressed(path: str) -> list[bytes]:
+    """Every chunk of every array, as zstd has left it."""
+    recording, chunks = Recording(path), []
+    for layout in recording.layouts.values():
+        for shard in range(-(-recording.committed // layout.shard[0])):
+            with recording.folder.open(layout.key(shard)) as file:
+                data = file.read()
+            end = len(data) - int(np.prod(layout.grid)) * ENTRY - CRC
+            index = np.frombuffer(data[end:-CRC], "<u8").reshape(-1, 2)
+            chunks += [data[place : place + length - CRC] for place, length in index.astype(np.int64) if place >= 0]
+    return chunks
+
+
+def against_zstd(folder: Path) -> dict[str, float]:
+    """Sequential replay at 64x64 beside the bare decompression of the same chunks by zstd, in memory and one thread."""
+    path = walk(folder, size=64)
+    chunks = compressed(path)
+    replay, bare = in_turns(lambda: replayed(path), lambda: [zstd.decompress(chunk) for chunk in chunks])
+    return {"replay_frames_per_s": FRAMES / replay, "replay_over_zstd": bare / replay}
+
+
+class Folder(Dataset):
+    """A folder of pictures, as torch reads one."""
+
+    def __init__(self, files: list[Path]):
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, at: int) -> torch.Tensor:
+        return torch.from_numpy(picture(self.files[at]).copy()).permute(2, 0, 1)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The first frames of the walk at 64x64 as PNG files."""
+    (folder / "pictures").mkdir(exist_ok=True)
+    recording = Recording(walk(folder, size=64))
+    frames = recording.span(0, PICTURES // 64, "images").reshape(-1, 64, 64, 3)
+    files = [folder / "pictures" / f"{number:06d}.png" for number in range(PICTURES)]
+    for file, frame in zip(files, frames, strict=True):
+        Image.fromarray(frame).save(file)
+    return files
+
+
+def against_png(folder: Path) -> dict[str, float]:
+    """Sequential replay at 64x64 beside a folder of PNG files through torch's DataLoader with two workers."""
+    loader = DataLoader(Folder(pictures(folder)), batch_size=64, num_workers=2, persistent_workers=True)
+    png, replay = in_turns(lambda: list(loader), lambda: replayed(walk(folder, size=64)))
+    return {"png_frames_per_s": PICTURES / png, "replay_over_png": (FRAMES / replay) / (PICTURES / png)}
+
+
+def importing(folder: Path) -> dict[str, float]:
+    """Importing a folder of PNG files beside decoding them."""
+    files = pictures(folder)
+
+    def bring() -> None:
+        shutil.rmtree(folder / "new.zarr", ignore_errors=True)
+        import_stream(ImportSettings(source=str(folder / "pictures"), path=str(folder / "new.zarr"), names=".*"))
+
+    whole, decoding = in_turns(bring, lambda: [picture(file) for file in files])
+    return {"import_frames_per_s": PICTURES / whole, "decoding_share_of_import": decoding / whole}
+
+
+def recording_cost(folder: Path) -> dict[str, float]:
+    """What recording adds to the time of the online loop with its defaults, one shard a turn."""
+    plain = build(told.read(DEFAULTS))
+    recorded = build(told.read([*DEFAULTS, f"stream.record={folder / 'online.zarr'}"]))
+
+    def loop(run) -> None:
+        for pairs in islice(run.stream, UPDATES):
+            run.learner.update(pairs)
+
+    with closing(recorded.stream.frames):
+        without, with_it = in_turns(lambda: loop(plain), lambda: loop(recorded), rounds=3)
+    return {"loop_frames_per_s": UPDATES * 128 / without, "recording_adds": with_it / without - 1}
+
+
+def supply(folder: Path) -> dict[str, float]:
+    """Frames that replay gives at 32x32 while the default learner consumes one."""
+    path = walk(folder, size=32)
+    run = build(told.read([*DEFAULTS, "stream=replay", f"stream.path={path}", "run.frames=4096"]))
+    batches = list(islice(run.stream, UPDATES))
+    learn, replay = in_turns(lambda: [run.learner.update(pairs) for pairs in batches], lambda: replayed(path))
+    consumed = sum(len(pairs.episode) for pairs in batches) / learn
+    return {"learner_frames_per_s": consumed, "replay_over_learner": FRAMES / replay / consumed}
+
+
+QUESTIONS = {
+    "zstd": against_zstd,
+    "png": against_png,
+    "importing": importing,
+    "recording": recording_cost,
+    "supply": supply,
+}
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/recordings.json."""
+    parser = argparse.ArgumentParser(description="What recordings cost, and how fast they are read.")
+    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
+    asked = parser.parse_args().question or QUESTIONS
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: QUESTIONS[name](Path(folder)) for name in asked}
+    table = Table("question", "what", "found", title="Recordings, on CPU", title_justify="left")
+    for name, numbers in found.items():
+        for what, number in numbers.items():
+            table.add_row(name, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
+    Console().print(table)
+    Console().print(f"kept in {keep('recordings', found | {'threads': torch.get_num_threads()})}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

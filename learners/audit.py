@@ -18,7 +18,7 @@ from rich.table import Table
 from envs.errors import SettingError
 from learners.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
 from learners.end_to_end import Learner
-from learners.online import learner_of
+from learners.parts import learner_of
 from learners.perturbation import other_rows, update_locking, weight_transport
 from runs import settings as told
 from streams.types import Pairs

@@ -4,93 +4,17 @@ python -m learners.online env=moving_objects learner=dgl seed=0
 python -m learners.online run.resume=results/NAME
 """
 
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
-
-from omegaconf import DictConfig
-
-from learners.build import build_learner
-from learners.end_to_end import Learner
+from learners.parts import Run, build, probe
 from learners.watch import watch
 from runs import settings as told
 from runs.checkpoint import save, weights_sha256
-from runs.clocks import Means, Stopwatch, due
+from runs.clocks import Stopwatch, due
 from runs.commands import Stop, command
 from runs.divergence import check_finite
 from runs.evaluation import Evaluation
 from runs.folder import RunFolder
 from runs.metrics import Metrics
-from runs.probes import Encoder
 from runs.progress import Progress
-from streams.moments import Moments
-from streams.neighbours import longest
-from streams.pairing import PairStream, build_pairs
-from streams.seeding import seed_of
-from streams.source import open_source
-from streams.types import Pairs
-
-PROBE = 8  # first batches of a stream, the largest of which the network is watched on
-
-
-@dataclass
-class Run:
-    """The parts of a run, which are saved and resumed together."""
-
-    settings: DictConfig
-    stream: PairStream
-    learner: Learner
-    means: Means = field(default_factory=Means)
-    frames: int = 0  # world frames seen
-    updates: int = 0  # of the weights
-
-    def state_dict(self) -> dict[str, Any]:
-        parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
-        return parts | {"frames": self.frames, "updates": self.updates}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in ("stream", "learner", "means"):
-            getattr(self, name).load_state_dict(state[name])
-        self.frames, self.updates = state["frames"], state["updates"]
-
-
-def build(settings: DictConfig) -> Run:
-    """The parts that the settings ask for, none of which has done anything yet."""
-    learner, record = learner_of(settings), settings.stream.get("record")
-    return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
-
-
-def learner_of(settings: DictConfig) -> Learner:
-    """The learner that the settings ask for, at its start."""
-    return build_learner(
-        network=settings.network.name,
-        loss=told.keywords(settings.loss),
-        size=settings.env.size,
-        seed=settings.seed,
-        updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,
-        device=told.device(settings),
-        longest_gap=longest(settings.pairs.gap_law, settings.pairs.gap),
-        **told.keywords(settings.learner, "name"),
-    )
-
-
-def build_stream(
-    settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
-) -> PairStream | Moments:
-    """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
-    env, source = told.keywords(settings.env), told.keywords(settings.stream, "record")
-    needed, device = settings.run.frames, told.device(settings)
-    frames = open_source(env, seed=seed, device=device, frames=needed, record=record, **source)
-    if settings.loss.get("remember"):
-        return Moments(frames, gap=settings.pairs.gap, gap_law=settings.pairs.gap_law, seed=seed)
-    pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
-    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
-
-
-def probe(settings: DictConfig, encode: Encoder) -> Pairs:
-    """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
-    stream = build_stream(told.with_both_views(settings), seed=seed_of(settings.seed, "watch"), encode=encode)
-    return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
 
 
 def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop) -> None:
@@ -100,7 +24,6 @@ def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, sto
     watch_every = settings.eval.every if settings.watch.every is None else settings.watch.every
     watched = probe(settings, run.learner.encode) if watch_every else None
     evaluation = Evaluation(settings, told.device(settings)) if settings.eval.every else None
-
     for note in evaluation.notes if evaluation else ():
         progress.say(note)
 

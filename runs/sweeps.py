@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from envs.errors import SettingError
 from runs import settings as told
+from runs.schema import register
 
 
 class Failed(Exception):
@@ -44,7 +45,7 @@ def sweep(job: Callable[[list[str]], int]) -> int:
             print(f"failed: {' '.join(overrides)}", file=sys.stderr)  # noqa: T201
             raise Failed
 
-    told.register()
+    register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would tell once more, as a traceback, what has been told
     try:
         one_of_many()

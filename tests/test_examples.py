@@ -9,7 +9,8 @@ from test_online import SMALL
 
 from envs.errors import SettingError
 from learners.build import build_learner
-from learners.online import build, learner_of, train
+from learners.online import build, train
+from learners.parts import learner_of
 from runs.commands import go
 from runs.settings import check, read
 

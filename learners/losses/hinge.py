@@ -37,7 +37,7 @@ class Hinge(Loss):
         negatives: int = 0,
         average: str = "sum",
     ):
-        """The settings are explained in runs/settings.py."""
+        """The settings are explained in runs/schema.py."""
         super().__init__()
         if anchors not in ("first", "both"):
             raise unknown("loss.anchors", anchors, ("first", "both"))

@@ -1,8 +1,11 @@
 """The folder of a recording, here or at any fsspec URL: files are written whole or not at all, links are refused."""
 
+import errno
 import fcntl
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import BinaryIO, Protocol
@@ -130,7 +133,8 @@ class _Handle:
 class RemoteFolder:
     """A folder at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
 
-    A killed writer leaves its lock, which the user must remove; two writers that begin in one moment both pass.
+    A killed writer leaves its lock, which the user must remove. Where a store can't be told to write only what is not
+    there yet (S3 can), two writers that begin in one moment both pass.
     """
 
     def __init__(self, url: str):
@@ -143,32 +147,53 @@ class RemoteFolder:
         self.path = url.rstrip("/")
 
     def open(self, key: str) -> BinaryIO:
-        return io.BytesIO(self.fs.cat_file(f"{self.root}/{key}"))
+        with self._answering():
+            return io.BytesIO(self.fs.cat_file(f"{self.root}/{key}"))
 
     def put(self, key: str, data: bytes) -> None:
-        self.fs.pipe_file(f"{self.root}/{key}", data)
+        with self._answering():
+            self.fs.pipe_file(f"{self.root}/{key}", data)
 
     def names(self, key: str) -> list[str]:
         try:
-            found = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
+            with self._answering():
+                found = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
         except FileNotFoundError:
             return []
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
 
     def remove(self, key: str) -> None:
-        self.fs.rm_file(f"{self.root}/{key}")
+        with self._answering():
+            self.fs.rm_file(f"{self.root}/{key}")
 
     def lock(self) -> Lock:
-        if self.being_written:
+        try:
+            if self.being_written:  # a store that knows no `create` is asked first, and has to be enough
+                raise FileExistsError
+            with self._answering():
+                own = f"{os.uname().nodename} {os.getpid()}\n".encode()
+                self.fs.pipe_file(f"{self.root}.lock", own, mode="create")
+        except FileExistsError:
             raise SettingError(
                 f"{self.path} is being written by another process; if none does, remove {self.path}.lock"
-            )
-        self.fs.pipe_file(f"{self.root}.lock", f"{os.uname().nodename} {os.getpid()}\n".encode())
+            ) from None
         return _Object(self)
 
     @property
     def being_written(self) -> bool:
-        return self.fs.exists(f"{self.root}.lock")
+        with self._answering():
+            return self.fs.exists(f"{self.root}.lock")
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Makes an OSError that names this folder of whatever else a protocol's library raises: each has its own."""
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError) as answer:
+            answer.filename = answer.filename or self.path
+            raise
+        except Exception as error:
+            raise OSError(errno.EIO, str(error), self.path) from error
 
 
 class _Object:

@@ -2,11 +2,13 @@
 
 from contextlib import closing
 
+import av
 import numpy as np
 import pytest
 import torch
 import xarray
 import zarr
+from fake_sets import fake_cifar10
 from PIL import Image
 
 from envs.errors import SettingError
@@ -81,6 +83,14 @@ def test_pictures_that_follow_nothing_are_episodes_of_their_own(tmp_path, kind):
     seen, episode, _ = brought(tmp_path, f"source={tmp_path}/x.{kind}")
     assert np.array_equal(seen, images)
     assert episode.tolist() == list(range(len(images)))
+
+
+def test_a_torchvision_set_is_imported_from_where_it_lies(tmp_path, monkeypatch):
+    images = fake_cifar10(tmp_path, monkeypatch)
+    seen, episode, factors = brought(tmp_path, f"source={tmp_path}", "dataset=CIFAR10")
+    assert np.array_equal(seen, images)
+    assert episode.tolist() == list(range(10))
+    assert factors["category"].tolist() == [3, 7] * 5
 
 
 def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path):
@@ -164,6 +174,9 @@ def test_a_recording_lives_at_any_url():
         (["source={0}/x.npz", "episode=object"], "has no array object; known: images"),
         (["source={0}/torn"], "can't be read, torn.png"),
         (["source={0}/torn.mp4"], "can't be read as a video"),
+        (["source={0}/none.avi"], "none.avi is a video with no frames; remove it"),
+        (["source={0}", "dataset=CIFAR10"], "holds no CIFAR10"),
+        (["source={0}", "dataset=CIFAR11"], "did you mean CIFAR10?"),
         (["source={0}/x.npz", "sise=3"], "did you mean size?"),
         (["source="], "source is not given"),
         (["source={0}/x.npz", "size=-1"], "size=-1"),
@@ -175,6 +188,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys,
     Image.new("RGB", (12, 8)).save(tmp_path / "wide" / "a.png")
     (tmp_path / "torn" / "torn.png").write_bytes(b"\x89PNG")
     (tmp_path / "torn.mp4").write_bytes(b"nothing")
+    with av.open(str(tmp_path / "none.avi"), "w") as film:
+        film.add_stream("mpeg4", 25).width = 16
+        film.streams[0].height = 16
+        film.start_encoding()
     np.savez(tmp_path / "x.npz", images=turntable()[0])
     monkeypatch.setattr("sys.argv", ["importing", *(one.format(tmp_path) for one in said), f"path={tmp_path}/new.zarr"])
     with pytest.raises(SystemExit) as left:

@@ -1,8 +1,7 @@
-import pickle
-
 import numpy as np
 import pytest
 import zarr
+from fake_sets import fake_cifar10
 from PIL import Image
 
 from envs.errors import SettingError
@@ -60,22 +59,12 @@ def test_grey_and_channels_first_are_understood(tmp_path):
     np.testing.assert_array_equal(load_pictures(str(tmp_path / "first.npy")).images, IMAGES)
 
 
-def test_a_torchvision_set_is_read_where_it_lies(tmp_path):
-    base = tmp_path / "cifar-10-batches-py"
-    base.mkdir()
-    from torchvision.datasets import CIFAR10
-
+def test_a_torchvision_set_is_read_where_it_lies(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="holds no CIFAR10"):
         load_pictures(str(tmp_path), "CIFAR10")
-    images = RNG.integers(0, 256, (2, 3072), np.uint8)
-    for name, _ in CIFAR10.train_list:
-        (base / name).write_bytes(pickle.dumps({"data": images, "labels": [3, 7]}))
-    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CIFAR10, "_check_integrity", lambda self: True)
-        patch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
-        found = load_pictures(str(tmp_path), "CIFAR10")
-    np.testing.assert_array_equal(found.images[:2], images.reshape(2, 3, 32, 32).transpose(0, 2, 3, 1))
+    images = fake_cifar10(tmp_path, monkeypatch)
+    found = load_pictures(str(tmp_path), "CIFAR10")
+    np.testing.assert_array_equal(found.images, images)
     assert found.labels.tolist() == [3, 7] * 5
 
 

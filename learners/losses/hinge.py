@@ -80,7 +80,7 @@ class Hinge(Loss):
     def judge(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
         """The loss of N anchors from their distances, as in hinge_of_distances, and the report."""
         if self.negatives and self.average == "sum":
-            loss = hinge_of_distances(distance, positive, negative / max(distance.shape[1], 1), self)
+            loss = hinge_of_distances(distance, positive, negative.to(distance.dtype) / max(distance.shape[1], 1), self)
         else:
             loss = hinge_of_distances(distance, positive, negative, self)
         return loss, _report(loss, distance, positive, negative, self)

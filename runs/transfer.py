@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import zarr
-from sklearn.datasets import load_digits
 from torch import Tensor
-from torchvision.transforms.v2.functional import resize
 
 from envs.errors import SettingError, unknown
 from envs.pictures import Pictures, load_pictures
@@ -45,10 +43,12 @@ SOURCES = {
 
 def digits(settings, device) -> Task:
     """scikit-learn's 1,797 handwritten digits (8x8 grey), resized to (3, size, size); the split is always the same."""
+    from sklearn.datasets import load_digits  # a second to import: not until it is needed
+
     found, size = load_digits(), settings.env.size
     images = torch.from_numpy(found.images).mul(255 / 16).round().to(torch.uint8)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    images = resize(images[order, None].expand(-1, 3, -1, -1), [size, size], antialias=True)
+    images = _sized(images[order, None].expand(-1, 3, -1, -1), size)
     labels = torch.from_numpy(found.target)[order]
     parts = zip(images.split(DIGITS_SPLIT), labels.split(DIGITS_SPLIT), strict=True)
     return Task("digits", *(LabelledImages(*part) for part in parts), classes=10)
@@ -206,6 +206,8 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
 
 def _sized(images: Tensor, size: int) -> Tensor:
     """(M, 3, H, W) uint8 to (M, 3, size, size)."""
+    from torchvision.transforms.v2.functional import resize  # two seconds to import: not until it is needed
+
     return images if images.shape[2:] == (size, size) else resize(images, [size, size], antialias=True)
 
 

@@ -56,12 +56,14 @@ def main() -> None:
 
 def call(command: Callable[[], None], *arguments: str) -> None:
     """A command of ours in this process; where it fails, or is stopped, so do we, as it has said why."""
-    sys.argv[1:] = arguments
+    said, sys.argv[1:] = sys.argv[1:], arguments
     try:
         command()
     except SystemExit as left:
         if left.code:
             raise
+    finally:
+        sys.argv[1:] = said
 
 
 def compared(folder: Path) -> dict[str, Any]:

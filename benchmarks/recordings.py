@@ -36,7 +36,7 @@ from streams.recording import Recording
 from streams.replay import Replay
 from streams.shards import CRC, ENTRY
 
-ROUNDS, FRAMES, PICTURES, UPDATES = 5, 4096, 1024, 16
+ROUNDS, FRAMES, UPDATES = 5, 4096, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]
 
 
@@ -105,11 +105,11 @@ class Folder(Dataset):
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The first frames of the walk at 64x64 as PNG files."""
+    """The frames of the walk at 64x64 as PNG files."""
     (folder / "pictures").mkdir(exist_ok=True)
     recording = Recording(walk(folder, size=64))
-    frames = recording.span(0, PICTURES // 64, "images").reshape(-1, 64, 64, 3)
-    files = [folder / "pictures" / f"{number:06d}.png" for number in range(PICTURES)]
+    frames = recording.span(0, FRAMES // 64, "images").reshape(-1, 64, 64, 3)
+    files = [folder / "pictures" / f"{number:06d}.png" for number in range(FRAMES)]
     for file, frame in zip(files, frames, strict=True):
         Image.fromarray(frame).save(file)
     return files
@@ -119,7 +119,7 @@ def against_png(folder: Path) -> dict[str, float]:
     """Sequential replay at 64x64 beside a folder of PNG files through torch's DataLoader with two workers."""
     loader = DataLoader(Folder(pictures(folder)), batch_size=64, num_workers=2, persistent_workers=True)
     png, replay = in_turns(lambda: list(loader), lambda: replayed(walk(folder, size=64)))
-    return {"png_frames_per_s": PICTURES / png, "replay_over_png": (FRAMES / replay) / (PICTURES / png)}
+    return {"png_frames_per_s": FRAMES / png, "replay_over_png": (FRAMES / replay) / (FRAMES / png)}
 
 
 def importing(folder: Path) -> dict[str, float]:
@@ -131,7 +131,7 @@ def importing(folder: Path) -> dict[str, float]:
         import_stream(ImportSettings(source=str(folder / "pictures"), path=str(folder / "new.zarr"), names=".*"))
 
     whole, decoding = in_turns(bring, lambda: [picture(file) for file in files])
-    return {"import_frames_per_s": PICTURES / whole, "decoding_share_of_import": decoding / whole}
+    return {"import_frames_per_s": FRAMES / whole, "decoding_share_of_import": decoding / whole}
 
 
 def recording_cost(folder: Path) -> dict[str, float]:

@@ -10,11 +10,14 @@ What follows each other in the source does so in the recording, one world's fram
 python -m learners.online stream=replay stream.path=coil.zarr stream.order=episodes stream.worlds=64 stream.repeat=true
 """
 
+import os
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,16 +25,18 @@ import numpy as np
 import torch
 from PIL import Image
 from rich.console import Console
+from torch import Tensor
 
 from envs.errors import SettingError
 from envs.pictures import SUFFIXES, load_pictures, picture
 from envs.settings import read
 from streams.commands import Bar, Stop, guarded
 from streams.source import ImportedSettings
-from streams.types import Frames
 from streams.writer import Writer, check_free
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
+THREADS = min(os.cpu_count() or 1, 8)  # that decode pictures
+TOGETHER = 32  # frames that are decoded, and handed to the writer, at once; as many divide a shard
 TURNTABLE = r"(?P<object>.+?)_*(?P<angle>\d+(\.\d+)?)"  # obj12__345
 
 
@@ -89,19 +94,19 @@ def import_stream(told: ImportSettings) -> int:
             f"source={told.source} shows {width}x{height}, and networks need squares; try size={min(height, width)}"
         )
     env = asdict(ImportedSettings(size=height))
-    writer, age, before = Writer(told.path, {"env": env, "seed": 0, "gaze": "fixed"}, setting="path"), 0, None
+    writer, before = Writer(told.path, {"env": env, "seed": 0, "gaze": "fixed"}, setting="path"), (-1, 0)
     try:
         writer.open(fresh=True)
         with Bar(Console(), done=0, total=0) as bar, Stop("frame") as stop:
-            for one in chain([first], shown):
-                age = age + 1 if one.episode == before else 0
-                before, env["episode_length"] = one.episode, max(env["episode_length"], age + 1)
-                writer.add(_frames(one, fitted(one.image, told.size), step=writer.step, age=age, source=told.source))
+            shown = chain([first], shown)
+            while not stop and (some := list(islice(shown, TOGETHER))):
+                images = _images(some, told, edge=height)
+                ages = _ages([one.episode for one in some], before)
+                before, env["episode_length"] = (some[-1].episode, ages[-1]), max(env["episode_length"], max(ages) + 1)
+                writer.extend(_block(some, images, ages))
                 if writer.full:
                     writer.commit(wait=False)
                     bar.show(writer.step)
-                if stop:
-                    break
             writer.commit()
     finally:
         writer.close()
@@ -124,11 +129,32 @@ def fitted(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
-def _frames(one: Shown, image: np.ndarray, *, step: int, age: int, source: str) -> Frames:
-    factors = {"category": torch.tensor([one.category]), "age": torch.tensor([age])}
-    factors["angle"] = torch.tensor([one.angle], dtype=torch.float32)
-    pixels = torch.from_numpy(image.copy())[None].permute(0, 3, 1, 2)
-    return Frames(pixels, torch.tensor([one.episode]), step, factors)
+def _images(some: list[Shown], told: ImportSettings, *, edge: int) -> np.ndarray:
+    """The images (s, H, W, 3), all of one size. Raises SettingError where one is of another."""
+    images = [fitted(one.image, told.size) for one in some]
+    for image in images:
+        if image.shape[:2] != (edge, edge):
+            height, width = image.shape[:2]
+            sizes = f"{edge}x{edge} and {width}x{height}; try size={min(edge, width, height)}"
+            raise SettingError(f"source={told.source} mixes sizes, {sizes}")
+    return np.stack(images)
+
+
+def _ages(episodes: list[int], before: tuple[int, int]) -> list[int]:
+    """How many frames of its episode came before each, after one of this episode and age."""
+    ages = []
+    for episode in episodes:
+        before = episode, before[1] + 1 if episode == before[0] else 0
+        ages.append(before[1])
+    return ages
+
+
+def _block(some: list[Shown], images: np.ndarray, ages: list[int]) -> dict[str, Tensor]:
+    """Frames that follow each other, as the writer takes them: (s, 1, ...)."""
+    columns = {"episode": [one.episode for one in some], "factors/category": [one.category for one in some]}
+    columns |= {"factors/age": ages, "factors/angle": np.array([one.angle for one in some], np.float32)}
+    rows = {name: torch.as_tensor(column)[:, None] for name, column in columns.items()}
+    return {"images": torch.from_numpy(images)[:, None]} | rows
 
 
 def _arrays(told: ImportSettings) -> Iterator[Shown]:
@@ -176,16 +202,39 @@ def _folder(where: Path, told: ImportSettings) -> Iterator[Shown]:
         angle = [float(one["angle"]) for one in told_by]
     else:
         owner, angle = [(file.parent, "") for file in files], [0.0] * len(files)
-    known = {name: number for number, name in enumerate(dict.fromkeys(owner))}
-    folders = {parent: number for number, parent in enumerate(dict.fromkeys(file.parent for file in files))}
-    order = sorted(range(len(files)), key=lambda at: (known[owner[at]], angle[at], at))
-    for at in order:
-        category = folders[files[at].parent] if len(folders) > 1 else known[owner[at]]
+    folder_of = _numbered([file.parent for file in files])
+    owner_of = _numbered(owner)
+    category = folder_of if len(set(folder_of)) > 1 else owner_of
+    order = sorted(range(len(files)), key=lambda at: (owner_of[at], angle[at], at))
+    for at, image in zip(order, _decoded([files[at] for at in order], told), strict=True):
+        yield Shown(image, owner_of[at], category[at], angle[at])
+
+
+def _decoded(files: list[Path], told: ImportSettings) -> Iterator[np.ndarray]:
+    """The pictures (H, W, 3) in this order, decoded and fitted by threads ahead of whoever asks."""
+
+    def decode(some: list[Path]) -> list[np.ndarray]:
         try:
-            image = picture(files[at])
+            return [fitted(picture(file), told.size) for file in some]
         except SettingError as error:
-            raise SettingError(f"source={where} {error}") from None
-        yield Shown(image, known[owner[at]], category, angle[at])
+            raise SettingError(f"source={told.source} {error}") from None
+
+    pool, ahead = ThreadPoolExecutor(THREADS, "decoding"), deque()
+    try:
+        for first in range(0, len(files), TOGETHER):
+            ahead.append(pool.submit(decode, files[first : first + TOGETHER]))
+            if len(ahead) > 2 * THREADS:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _numbered(things: list) -> list[int]:
+    """The number of each among those that differ, in the order in which they first appear."""
+    known = {thing: number for number, thing in enumerate(dict.fromkeys(things))}
+    return [known[thing] for thing in things]
 
 
 def _video(files: list[Path], told: ImportSettings) -> Iterator[Shown]:
@@ -194,14 +243,14 @@ def _video(files: list[Path], told: ImportSettings) -> Iterator[Shown]:
         import av
     except ImportError:
         raise SettingError(f"source={told.source} needs PyAV; pip install 'contiguity[video]'") from None
-    folders = {parent: number for number, parent in enumerate(dict.fromkeys(file.parent for file in files))}
-    for episode, file in enumerate(files):
+    for episode, (file, category) in enumerate(zip(files, _numbered([file.parent for file in files]), strict=True)):
         number = -1
         try:
             with av.open(str(file)) as container:
+                container.streams.video[0].thread_type = "AUTO"
                 for number, frame in enumerate(container.decode(video=0)):
                     if number % told.every == 0:
-                        yield Shown(frame.to_ndarray(format="rgb24"), episode, folders[file.parent], float(number))
+                        yield Shown(frame.to_ndarray(format="rgb24"), episode, category, float(number))
         except (av.FFmpegError, IndexError, OSError) as error:
             raise SettingError(f"source={file} can't be read as a video ({error}); mend or remove it") from None
         if number < 0:

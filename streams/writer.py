@@ -31,7 +31,8 @@ class Writer:
         self._folder, self._lock = open_folder(path), None
         self._facts: dict[str, Any] | None = None  # as last committed
         self._layouts: dict[str, Layout] = {}
-        self._steps: list[dict[str, Tensor]] = []  # of the last shard, written or not
+        self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not
+        self._held = 0  # steps of them
         self._given = 0  # steps given to the background
         self._pool, self._disk = ThreadPoolExecutor(1, "recording"), ThreadPoolExecutor(FILES_AT_ONCE, "files")
         self._pending: Future | None = None
@@ -67,18 +68,23 @@ class Writer:
     @property
     def full(self) -> bool:
         """Whether a whole shard waits to be committed."""
-        return bool(self._layouts) and len(self._steps) == self._layouts["images"].shard[0]
+        return bool(self._layouts) and self._held == self._layouts["images"].shard[0]
 
     def add(self, frames: Frames) -> None:
         """The next step; its tensors are kept until they are written, and must not be changed."""
         rows = {"images": frames.images.permute(0, 2, 3, 1), "episode": frames.episode}
         rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
-        shapes = {name: (str(row.dtype).removeprefix("torch."), tuple(row.shape)) for name, row in rows.items()}
+        self.extend({name: row[None] for name, row in rows.items()})
+
+    def extend(self, block: dict[str, Tensor]) -> None:
+        """The next steps (s, N, ...) of every array, images (s, N, H, W, 3); a shard may not end inside of them."""
+        shapes = {name: (str(rows.dtype).removeprefix("torch."), tuple(rows.shape[1:])) for name, rows in block.items()}
         known = self._layouts
         assert not known or shapes == {name: (known[name].kind, known[name].shard[1:]) for name in known}
         self._layouts = known or layouts(shapes)
-        self._steps.append(rows)
-        self.step += 1
+        self._blocks.append(block)
+        self._held, self.step = self._held + len(block["episode"]), self.step + len(block["episode"])
+        assert self._held <= self._layouts["images"].shard[0]
 
     def commit(self, state: Any = None, *, wait: bool = True) -> None:
         """Makes every step so far last, with the state (plain data) from which the source would go on.
@@ -89,11 +95,11 @@ class Writer:
         if self._pending:
             self._pending.result()
         if self.step > self._given:
-            job = self._write, self.step - len(self._steps), list(self._steps), state
+            job = self._write, self.step - self._held, list(self._blocks), state
             self._pending = self._pool.submit(*job)
             self._given = self.step
             if self.full:
-                self._steps = []
+                self._blocks, self._held = [], 0
         if wait and self._pending:
             self._pending.result()
 
@@ -104,15 +110,15 @@ class Writer:
         if self._lock:
             self._lock.close()
 
-    def _write(self, first: int, steps: list[dict[str, Tensor]], state: Any) -> None:
+    def _write(self, first: int, blocks: list[dict[str, Tensor]], state: Any) -> None:
         factors = [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")]
         facts = (self._facts or {"format": FORMAT, "episodes": 0, "factors": factors}) | self.about
-        total, shards = first + len(steps), {}
+        total, shards = first + sum(len(block["episode"]) for block in blocks), {}
         for name, layout in self._layouts.items():
-            block = torch.stack([rows[name] for rows in steps]).cpu().numpy()
-            shards[layout.key(first // layout.shard[0])] = encode(layout, block)
+            steps = torch.cat([block[name] for block in blocks]).cpu().numpy()
+            shards[layout.key(first // layout.shard[0])] = encode(layout, steps)
             if name == "episode":
-                facts |= {"episodes": max(facts["episodes"], int(block.max()) + 1)}
+                facts |= {"episodes": max(facts["episodes"], int(steps.max()) + 1)}
         documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
         if not self._facts:
             facts |= {"versions": versions()}
@@ -133,8 +139,9 @@ class Writer:
         for layout in there.layouts.values():
             self._trim(layout, last=(steps - 1) // length)
         first = steps // length * length
-        blocks = {name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}
-        self._steps = [{name: block[step] for name, block in blocks.items()} for step in range(steps - first)]
+        if steps > first:
+            self._blocks = [{name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}]
+            self._held = steps - first
 
     def _trim(self, layout: Layout, *, last: int) -> None:
         """Removes files of shards after the last one, and what a killed writer left half written."""

@@ -20,6 +20,7 @@ from streams import importing, view
 from streams.importing import fitted, import_stream, settings
 from streams.recording import Recording
 from streams.replay import Replay
+from streams.types import Frames
 
 
 def brought(tmp_path, *said):
@@ -60,6 +61,15 @@ def test_a_turntable_in_an_array_does_too_whatever_the_order_of_its_rows(tmp_pat
     assert np.array_equal(seen, images)
     assert np.array_equal(episode, objects)
     assert np.array_equal(factors["angle"], angles)
+
+
+def test_pictures_of_mixed_sizes_are_refused_and_fitted_where_a_size_is_asked_for(tmp_path):
+    (tmp_path / "mixed").mkdir()
+    for name, size in {"a.png": (8, 8), "b.png": (9, 7)}.items():
+        Image.new("RGB", size).save(tmp_path / "mixed" / name)
+    with pytest.raises(SettingError, match="mixed mixes sizes, 8x8 and 9x7; try size=7"):
+        brought(tmp_path, f"source={tmp_path}/mixed")
+    assert brought(tmp_path, f"source={tmp_path}/mixed", "size=7")[0].shape == (2, 7, 7, 3)
 
 
 def test_a_folder_is_an_episode_and_ten_comes_after_two(tmp_path):
@@ -154,7 +164,7 @@ def test_a_recording_lives_at_any_url():
         writer.open(fresh=True)
         for step in range(20):
             pixels = torch.full((1, 3, 4, 4), step, dtype=torch.uint8)
-            writer.add(importing.Frames(pixels, torch.tensor([step // 7]), step, {"age": torch.tensor([step % 7])}))
+            writer.add(Frames(pixels, torch.tensor([step // 7]), step, {"age": torch.tensor([step % 7])}))
         writer.commit()
         other = importing.Writer(path, writer.about, setting="path")
         with closing(other), pytest.raises(SettingError, match="remove memory://walks/one.zarr.lock"):

@@ -36,7 +36,7 @@ from streams.writer import Writer, check_free
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 THREADS = min(os.cpu_count() or 1, 8)  # that decode pictures
-TOGETHER = 32  # frames that are decoded, and handed to the writer, at once; as many divide a shard
+TOGETHER = 64  # frames that are decoded, and handed to the writer, at once; as many divide a shard
 TURNTABLE = r"(?P<object>.+?)_*(?P<angle>\d+(\.\d+)?)"  # obj12__345
 
 

@@ -72,7 +72,7 @@ class Replay:
         self._pool = ThreadPoolExecutor(AHEAD, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
-        self._block: dict[str, Tensor] = {}
+        self._block: dict[str, tuple[Tensor, ...]] = {}  # of each array, its steps (N, ...)
         self._first = self._past = 0  # steps of the block
         if start < 0 or (start and self._available() < 1):
             raise SettingError(f"stream.start={start} is outside {recordings[0].path}, which has {self.length} steps")
@@ -92,7 +92,7 @@ class Replay:
         while self.step + 1 >= self._past:
             self._turn()
         self.step += 1
-        shown = {name: block[self.step - self._first] for name, block in self._block.items()}
+        shown = {name: steps[self.step - self._first] for name, steps in self._block.items()}
         images, episode = shown.pop("images"), shown.pop("episode")
         factors = {name.removeprefix("factors/"): value for name, value in shown.items()}
         self.seconds += perf_counter() - start
@@ -119,7 +119,7 @@ class Replay:
         self._read_ahead()
         if self._ahead:
             self._first, job = self._ahead.popleft()
-            self._block = job.result()
+            self._block = {name: rows.unbind() for name, rows in job.result().items()}
             self._past = self._first + len(self._block["episode"])
             self._read_ahead()
         elif growing:
@@ -142,7 +142,7 @@ class Replay:
         """Steps first to past as tensors (steps, N, ...); episodes stay on the CPU."""
         steps = np.arange(first, past) + self._start
         parts = [player.read(steps, self._names) for player in self.players]
-        whole = {name: np.concatenate([part[name] for part in parts], 1) for name in self._names if name != "episode"}
+        whole = {name: _beside([part[name] for part in parts]) for name in self._names if name != "episode"}
         whole["episode"] = self._numbered([part["episode"] for part in parts])
         return {
             name: torch.from_numpy(array).to("cpu" if name == "episode" else self._device)
@@ -270,6 +270,11 @@ class Player:
             return Episodes(self._stretches, rows=self._rows, seed=seed)
         window = told.window if told.order == "window" else self.steps * worlds
         return Shuffled(steps=self.steps, worlds=worlds, rows=self._rows, window=window, clip=told.clip, seed=seed)
+
+
+def _beside(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays (s, rows, ...) side by side; one alone is not copied."""
+    return np.concatenate(parts, 1) if len(parts) > 1 else parts[0]
 
 
 def opened(path: str | list[str]) -> list[Recording]:

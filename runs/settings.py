@@ -200,9 +200,11 @@ def check(settings: DictConfig) -> None:
         raise SettingError(f"env.num_worlds={env.num_worlds} shows nothing; try 2 or more")
     _check_negatives(settings)
     if pairs.gap >= env.episode_length:
+        shorter = max(1, env.episode_length // 4)
+        way_out = f"try {shorter}" if env.episode_length > 1 else "try pairs=augmentation pairs.gap=0"
         raise SettingError(
             f"pairs.gap={pairs.gap} is longer than an episode (env.episode_length={env.episode_length} frames), "
-            f"so no pair would ever form; try {max(1, env.episode_length // 4)}"
+            f"so no pair would ever form; {way_out}"
         )
     for name, value, least in (
         ("run.frames", run.frames, env.num_worlds),

@@ -18,6 +18,7 @@ from streams.types import Frames, Pairs, Rows
 KINDS = ("temporal", "augmentation", "both")
 MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
 LABELS = ("category", "phase")  # factors that a memory counts its frames by
+PATIENCE = 1000  # steps without a pair, at least, after which none is waited for
 
 
 def build_pairs(
@@ -103,8 +104,11 @@ class PairStream:
         return self
 
     def __next__(self) -> Pairs:
+        barren = 0
         while not self._owed:
-            frames = next(self.frames)
+            if barren > max(PATIENCE, 10 * longest(self.gap_law, self.gap)):
+                raise SettingError(f"pairs.gap={self.gap} formed no two pairs in {barren} steps; try a shorter one")
+            frames, barren = next(self.frames), barren + 1
             start = perf_counter()
             rows = self._find(frames)
             self._worlds = len(frames.episode)

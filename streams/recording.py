@@ -12,6 +12,7 @@ from streams.shards import Damaged, Layout, decode, layout_of
 
 FORMAT = "contiguity-stream/1"
 FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed": int, "gaze": str}
+COUNTS = ("committed", "episodes")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -67,7 +68,7 @@ class Recording:
         if facts["format"] != FORMAT:
             raise self._wrong(f"has format {facts['format']}, and this version reads {FORMAT}")
         for name, kind in FACTS.items():
-            if type(facts.get(name)) is not kind or (kind is int and facts[name] < 0):
+            if type(facts.get(name)) is not kind or (name in COUNTS and not 0 <= facts[name] < 2**53):
                 raise self._wrong(f"says {name}={facts.get(name)!r}, which is no {kind.__name__}; it was altered")
         if not all(isinstance(name, str) and NAME.fullmatch(name) for name in facts["factors"]):
             raise self._wrong(f"says factors={facts['factors']}, which are no names; it was altered")

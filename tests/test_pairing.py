@@ -191,3 +191,8 @@ def test_seeds_share_no_world():
 def test_a_setting_that_cannot_work_is_named(settings, told):
     with pytest.raises(SettingError, match=told):
         stream(**settings)
+
+
+def test_a_gap_that_never_forms_a_pair_is_told_and_not_waited_for():
+    with pytest.raises(SettingError, match="pairs.gap=12 formed no two pairs in"):
+        next(stream(2, gap=12))

@@ -93,12 +93,9 @@ def _zarr(where: Path) -> tuple[Any, Any]:
     node = zarr.open(where, mode="r")
     if isinstance(node, zarr.Array):
         return node[:], None
-    committed = node.attrs.get("committed")  # a recorded stream: (T, N, ...), and nothing counts past the mark
-    if committed is None:
-        return _named({name: array[:] for name, array in node.arrays()})
-    category = node["factors/category"][:committed] if "factors/category" in node else None
-    images = node["images"][:committed]
-    return images.reshape(-1, *images.shape[2:]), category
+    if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
+        raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
+    return _named({name: array[:] for name, array in node.arrays()})
 
 
 def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from envs.errors import SettingError, unknown
 from envs.pictures import Pictures, load_pictures
 from runs.probes import LabelledImages, Task, ranks
 from runs.world_tasks import moving_objects_dark, unseen_categories
+from streams.recording import Recording
 
 DIGITS_SPLIT = (500, 297, 1000)  # training, validation and test images
 EVERYTHING = "all"  # every set below; those that are not there are named and left out
@@ -144,25 +145,26 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
 
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
     """Pictures and, where the name says train and a file beside it says test, those too; a recording by encounter."""
-    if (path / "zarr.json").exists() and "committed" in (attributes := zarr.open_group(path, mode="r").attrs):
-        return _recording(path, attributes["committed"])
+    if (path / "zarr.json").exists() and "committed" in zarr.open_group(path, mode="r").attrs:
+        return _recording(path)
     beside = path.with_name(re.sub("train", "test", path.name))
     test = load_pictures(str(beside), setting="eval.transfer") if beside != path and beside.exists() else None
     return load_pictures(str(path), setting="eval.transfer"), test
 
 
-def _recording(path: Path, committed: int) -> tuple[Pictures, Pictures]:
-    """Frames of a recorded stream; no encounter gives to both parts."""
-    group = zarr.open_group(path, mode="r")
-    if "category" not in group.get("factors", {}):
+def _recording(path: Path) -> tuple[Pictures, Pictures]:
+    """Frames of a recorded stream, each checked; no encounter gives to both parts."""
+    recording = Recording(str(path), setting="eval.transfer")
+    if "category" not in recording.facts["factors"]:
         raise SettingError(
             f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
         )
-    images, labels, episode = (group[name][:committed] for name in ("images", "factors/category", "episode"))
-    images, labels, episode = (array.reshape(-1, *array.shape[2:]) for array in (images, labels, episode))
-    met = np.unique(episode)
+    steps, worlds = (axis.ravel() for axis in np.indices((recording.committed, recording.worlds)))
+    found = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
+    met = np.unique(found["episode"])
     tested = np.random.default_rng(0).permutation(met)[: max(1, int(SHARES[2] * len(met)))]
-    test = np.isin(episode, tested)
+    test = np.isin(found["episode"], tested)
+    images, labels = found["images"], found["factors/category"]
     return Pictures(images[~test], labels[~test]), Pictures(images[test], labels[test])
 
 

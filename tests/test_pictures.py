@@ -29,14 +29,6 @@ def write_zarr(path):
     return path / "a.zarr", LABELS
 
 
-def write_recording(path):
-    group = zarr.create_group(path / "walk.zarr", attributes={"committed": 3})
-    unfinished = np.concatenate([IMAGES, IMAGES[:2] * 0])
-    group.create_array("images", data=unfinished.reshape(4, 2, 5, 4, 3))
-    group.create_array("factors/category", data=np.append(LABELS, [9, 9]).reshape(4, 2))
-    return path / "walk.zarr", LABELS
-
-
 def write_folder(path):
     for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
         (path / "all" / f"kind{label}").mkdir(parents=True, exist_ok=True)
@@ -44,7 +36,7 @@ def write_folder(path):
     return path / "all", LABELS
 
 
-@pytest.mark.parametrize("write", [write_npy, write_npz, write_zarr, write_recording, write_folder])
+@pytest.mark.parametrize("write", [write_npy, write_npz, write_zarr, write_folder])
 def test_pictures_come_back_as_they_were(write, tmp_path):
     path, labels = write(tmp_path)
     found = load_pictures(str(path))

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
-import zarr
 
+from envs.counting import spelt
 from envs.errors import SettingError
+from envs.pictures import load_pictures
 from runs.settings import check, read
 from runs.transfer import KNOWN, load, load_all
 from runs.world_tasks import of_settings, world_task
+from streams.record import record
 
 CPU = torch.device("cpu")
 
@@ -126,20 +128,31 @@ def test_a_turntable_is_split_by_its_views(tmp_path):
     assert views == [set(range(0, 72, 4)), set(range(2, 72, 4)), set(range(1, 72, 2))]
 
 
-def test_no_encounter_of_a_recording_is_in_training_and_in_test(tmp_path):
-    draws, steps, worlds = np.random.default_rng(0), 30, 4
-    root = zarr.open_group(tmp_path / "walk.zarr", mode="w", zarr_format=3)
-    root.update_attributes({"format": "contiguity-stream/1", "committed": steps - 5})
-    episode = np.arange(steps)[:, None] // 3 * worlds + np.arange(worlds)
-    images = np.repeat(episode[..., None, None, None], 3, 4).astype(np.uint8) + np.zeros((1, 1, 16, 16, 3), np.uint8)
-    images[steps - 5 :] = 255  # never committed
-    root.create_array("images", data=images)
-    root.create_array("episode", data=episode)
-    root.create_array("factors/category", data=draws.integers(2, size=episode.shape))
-    task = one(f"{tmp_path}/walk.zarr")
-    met = [set(part.images[:, 0, 0, 0].tolist()) for part in task[1:4]]
+@pytest.fixture
+def walk(tmp_path):
+    told = ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=3", "device=cpu"]
+    assert record([*told, f"record.path={tmp_path}/walk.zarr", "record.frames=120"]) == 0
+    return tmp_path / "walk.zarr"
+
+
+def test_no_encounter_of_a_recording_is_in_training_and_in_test(walk):
+    met = []
+    for part in one(str(walk))[1:4]:
+        seeds, episodes, _ = spelt(part.images.permute(0, 2, 3, 1).numpy())
+        met.append(set(zip(seeds.tolist(), episodes.tolist(), strict=True)))
+    assert all(met)
     assert not (met[0] | met[1]) & met[2]
-    assert 255 not in set.union(*met)
+
+
+def test_a_damaged_recording_is_named_and_never_scored_on(walk):
+    next(file for file in (walk / "images" / "c").rglob("*") if file.is_file()).unlink()
+    with pytest.raises(SettingError, match="walk.zarr/images/c/.* is damaged"):
+        one(str(walk))
+
+
+def test_a_recording_is_no_set_of_pictures(walk):
+    with pytest.raises(SettingError, match="is a recorded stream"):
+        load_pictures(str(walk), setting="env.path")
 
 
 @pytest.mark.parametrize(

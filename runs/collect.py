@@ -79,6 +79,16 @@ def load(path: Path, *, series: tuple[str, ...] = ("*",)) -> Found:
     return Found(path, facts, flat(folder.settings), found)
 
 
+def whole(runs: list[Found], *, named: Iterable[str], at: int | None) -> tuple[list[Found], list[Found]]:
+    """The runs that have come to their end, or to `at`, or are named themselves (else all of them), and the others."""
+    named = {Path(place) for place in named}
+    kept, short = [], []
+    for run in runs:
+        done = run.frames >= (run.settings["run.frames"] if at is None else at)
+        (kept if done or run.path in named else short).append(run)
+    return (kept, short) if kept else (short, [])
+
+
 def measure(series: Series) -> str | None:
     """The name of the number that stands for a score."""
     return next((name for name in MEASURES if name in series), None)
@@ -148,6 +158,19 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
                 f"{name} is {a.settings.get(name)} in {a.path} and {b.settings.get(name)} in {b.path}, so they were "
                 f"scored on different images; compare them apart{way_out}"
             )
+    for task in tasks:
+        a, b = runs[0], next((run for run in runs if _path_of(run, task) != _path_of(runs[0], task)), None)
+        if b is not None:
+            raise SettingError(
+                f"eval.transfer names {_path_of(a, task)} in {a.path} and {_path_of(b, task)} in {b.path}, so {task} "
+                "is of different images; compare them apart, or on what they share, as in --task linear"
+            )
+
+
+def _path_of(run: Found, task: str) -> str | None:
+    """Where the pictures of a transfer set given by its path lie."""
+    told = [name for name in run.settings.get("eval.transfer") or () if f"transfer/{Path(name).stem}" == task]
+    return next((name for name in told if Path(name).name != task.removeprefix("transfer/")), None)
 
 
 def moment(runs: list[Found], task: str, *, at: int | None) -> int:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from envs.errors import SettingError, unknown
-from runs.collect import MEASURES, Found, baseline, find, grouped, load, measure, moment, refuse, score, scored
+from runs.collect import MEASURES, Found, baseline, find, grouped, load, measure, moment, refuse, score, scored, whole
 from runs.figures import comparison
 from runs.statistics import difference, interval
 
@@ -236,9 +236,11 @@ def main() -> None:
     try:
         tasks = tuple(told.task or TASKS)
         series = tuple(f"{kind}{task}" for task in tasks for kind in ("eval/", "baseline/*/"))
-        found = compare(
-            [load(path, series=series) for path in find(told.places)], tasks=tasks, against=told.against, at=told.at
-        )
+        every = [load(path, series=series) for path in find(told.places)]
+        runs, short = whole(every, named=told.places, at=told.at)
+        for run in short:
+            print(f"{run.path} is passed over: it has come to {run.frames:,} frames", file=sys.stderr)  # noqa: T201
+        found = compare(runs, tasks=tasks, against=told.against, at=told.at)
         if told.figure:
             comparison(found, told.figure)
     except (SettingError, OSError) as error:

@@ -5,7 +5,7 @@ import pytest
 from fake_runs import fake_run
 
 from envs.errors import SettingError
-from runs.collect import find, grouped, load, moment, refuse
+from runs.collect import find, grouped, load, moment, refuse, whole
 
 
 def runs(*paths: Path):
@@ -80,3 +80,20 @@ def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):
     assert moment(both, "linear", at=64) == 64
     with pytest.raises(SettingError, match=r"--at 100: .* try --at 64"):
         moment(both, "linear", at=100)
+
+
+def test_what_has_not_come_to_its_end_is_passed_over_unless_it_is_named_or_all_there_is(tmp_path):
+    done, short = runs(fake_run(tmp_path, seed=0), fake_run(tmp_path, seed=1, frames=(0, 64)))
+    assert whole([done, short], named=[str(tmp_path)], at=None) == ([done], [short])
+    assert whole([done, short], named=[str(short.path)], at=None) == ([done, short], [])
+    assert whole([done, short], named=[str(tmp_path)], at=64) == ([done, short], [])
+    assert whole([short], named=[str(tmp_path)], at=None) == ([short], [])
+
+
+def test_transfer_sets_of_one_name_from_two_places_are_not_averaged(tmp_path):
+    paths = ["one/set.npz", "one/set.npz", "two/set.npz"]
+    a, b, c = runs(*(fake_run(tmp_path / str(n), seed=n, eval__transfer=[path]) for n, path in enumerate(paths)))
+    refuse([a, b], ["transfer/set"])
+    refuse([a, c], ["linear"])
+    with pytest.raises(SettingError, match=r"eval.transfer names one/set.npz .* two/set.npz"):
+        refuse([a, c], ["transfer/set"])

@@ -80,11 +80,11 @@ def load(path: Path, *, series: tuple[str, ...] = ("*",)) -> Found:
 
 
 def whole(runs: list[Found], *, named: Iterable[str], at: int | None) -> tuple[list[Found], list[Found]]:
-    """The runs that have come to their end, or to `at`, or are named themselves (else all of them), and the others."""
+    """The runs that are scored and have come to their end, or to `at`, or are named (else all of them); the others."""
     named = {Path(place) for place in named}
     kept, short = [], []
     for run in runs:
-        done = run.frames >= (run.settings["run.frames"] if at is None else at)
+        done = run.frames >= (run.settings["run.frames"] if at is None else at) and scored(run)
         (kept if done or run.path in named else short).append(run)
     return (kept, short) if kept else (short, [])
 

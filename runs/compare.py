@@ -239,7 +239,8 @@ def main() -> None:
         every = [load(path, series=series) for path in find(told.places)]
         runs, short = whole(every, named=told.places, at=told.at)
         for run in short:
-            print(f"{run.path} is passed over: it has come to {run.frames:,} frames", file=sys.stderr)  # noqa: T201
+            why = f"it has come to {run.frames:,} frames" if scored(run) else "it was never scored on what is compared"
+            print(f"{run.path} is passed over: {why}", file=sys.stderr)  # noqa: T201
         found = compare(runs, tasks=tasks, against=told.against, at=told.at)
         if told.figure:
             comparison(found, told.figure)

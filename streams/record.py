@@ -145,7 +145,8 @@ def record(overrides: list[str]) -> int:
     if done < steps:
         print("stopped and saved; the same command goes on from there")  # noqa: T201
         return 128 + stop.came
-    print(f"try next: python -m learners.online stream=replay stream.path={path}")  # noqa: T201
+    said = f"stream=replay stream.path={path} run.frames={done * worlds}"
+    print(f"try next: python -m learners.online {said}")  # noqa: T201
     return 0
 
 

@@ -88,6 +88,8 @@ def test_what_has_not_come_to_its_end_is_passed_over_unless_it_is_named_or_all_t
     assert whole([done, short], named=[str(short.path)], at=None) == ([done, short], [])
     assert whole([done, short], named=[str(tmp_path)], at=64) == ([done, short], [])
     assert whole([short], named=[str(tmp_path)], at=None) == ([short], [])
+    unscored = done._replace(series={})
+    assert whole([done, unscored], named=[str(tmp_path)], at=None) == ([done], [unscored])
 
 
 def test_transfer_sets_of_one_name_from_two_places_are_not_averaged(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from envs.errors import SettingError
 from streams.files import replace
@@ -69,8 +70,16 @@ class RunFolder:
 
     @property
     def settings(self) -> DictConfig:
-        """What the run was told, defaults and all."""
-        return OmegaConf.load(self.path / ".hydra" / "config.yaml")
+        """What the run was told, defaults and all.
+
+        Raises:
+            SettingError: the file is damaged.
+        """
+        path = self.path / ".hydra" / "config.yaml"
+        try:
+            return OmegaConf.load(path)
+        except YAMLError as error:
+            raise SettingError(f"{path} is damaged; leave its run out, or mend the file") from error
 
     def settings_over(self, defaults: DictConfig) -> DictConfig:
         """The run's settings over these, which stand for what did not exist yet when the run was begun."""

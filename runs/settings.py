@@ -1,7 +1,7 @@
 """What a run is told: overrides read with Hydra against `runs/schema.py`, and what contradicts itself found."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -83,13 +83,27 @@ def read(overrides: list[str]) -> DictConfig:
             if override.key_or_group.startswith(HYDRA):
                 continue
             if override.key_or_group not in known or text[0] in "+~":
-                raise no_such(override.key_or_group, known)
+                raise _elsewhere(override.key_or_group, picks) or no_such(override.key_or_group, known)
         try:
             config = compose("config", overrides)
             OmegaConf.resolve(config)
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingError(_plain(error, values)) from error
     return _replayed(config, picks, values) if config.stream.name == "replay" else config
+
+
+def _elsewhere(key: str, picks: list[str]) -> SettingError | None:
+    """What to say of a key that its group has with other choices than those picked."""
+    group, groups = key.partition(".")[0], choices()
+    owners = []
+    for choice in groups.get(group, []):
+        others = [pick for pick in picks if not pick.startswith(f"{group}=")]
+        with suppress(HydraException, OmegaConfBaseException):
+            if key in _keys(compose("config", [*others, f"{group}={choice}"])):
+                owners.append(choice)
+    if owners and group != "experiment":
+        return SettingError(f"{key} is a setting of {group}={' or '.join(owners)} alone; add {group}={owners[0]}")
+    return None
 
 
 def _replayed(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
@@ -326,4 +340,5 @@ def _plain(error: Exception, values: list) -> str:
     lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
     where = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), None)
     text = next((text for text, override in values if override.key_or_group == where), where)
-    return f"{text}: {lines[0]}" if text else lines[0]
+    said = "give a list, as in name=[a,b]" if "is not a ListConfig" in lines[0] else lines[0]
+    return f"{text}: {said}" if text else said

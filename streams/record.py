@@ -85,7 +85,12 @@ class Recorded:
         if facts:
             if facts.get("state") is None and facts["committed"]:
                 raise SettingError(f"{self.writer.path} does not say how its world would go on; choose another path")
-            self.source.load_state_dict(as_tensors(facts["state"]))
+            try:
+                self.source.load_state_dict(as_tensors(facts["state"]))
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
+                raise SettingError(
+                    f"{self.writer.path} says what its world cannot go on from ({type(error).__name__}); it was altered"
+                ) from error
         self._open = True
 
     def state_dict(self) -> dict[str, Any]:
@@ -105,6 +110,11 @@ class Recorded:
         self.writer.close()
 
 
+STATE_TYPES = {
+    str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.int64, torch.bool)
+}
+
+
 def as_plain(state: Any) -> Any:
     """State as JSON can hold it, to the bit."""
     if isinstance(state, Tensor):
@@ -115,7 +125,7 @@ def as_plain(state: Any) -> Any:
 def as_tensors(state: Any) -> Any:
     """The inverse of `as_plain`."""
     if isinstance(state, dict) and state.keys() == {"tensor", "type"}:
-        return torch.tensor(state["tensor"], dtype=getattr(torch, state["type"]))
+        return torch.tensor(state["tensor"], dtype=STATE_TYPES[state["type"]])
     return {name: as_tensors(value) for name, value in state.items()} if isinstance(state, dict) else state
 
 

@@ -171,3 +171,13 @@ def test_a_recording_that_is_there_is_no_place_for_a_new_run(tmp_path):
         pytest.raises(SettingError, match="holds 20 steps already"),
     ):
         next(second)
+
+
+@pytest.mark.parametrize("state", [{"a": 1}, {"step": 3, "world": {"tensor": [1], "type": "load"}}])
+def test_a_state_that_was_altered_is_one_line(tmp_path, state):
+    path = recorded(tmp_path / "walk.zarr", 60)
+    about = json.loads((path / "zarr.json").read_text())
+    about["attributes"]["state"] = state
+    (path / "zarr.json").write_text(json.dumps(about))
+    with pytest.raises(SettingError, match="walk.zarr says what its world cannot go on from .* it was altered"):
+        record([*SMALL, f"record.path={path}", "record.frames=120"])

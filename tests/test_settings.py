@@ -123,3 +123,23 @@ def test_an_experiment_in_a_folder_is_named_with_it(tmp_path, monkeypatch):
 def test_an_experiment_that_cannot_be_is_told_in_one_line(name, told):
     with pytest.raises(SettingError, match=told.replace("?", r"\?")):
         sweep([f"experiment={name}"])
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        (
+            ["memory.capacity=64"],
+            "memory.capacity is a setting of memory=fifo or minred or reservoir alone; add memory=fifo",
+        ),
+        (
+            ["pairs.views=simclr"],
+            "pairs.views is a setting of pairs=augmentation or both alone; add pairs=augmentation",
+        ),
+        (["env.moving=rotation"], "env.moving=rotation: give a list, as in name=[a,b]"),
+    ],
+)
+def test_a_setting_of_another_choice_is_told_as_one(told, said):
+    with pytest.raises(SettingError) as caught:
+        read(told)
+    assert str(caught.value) == said

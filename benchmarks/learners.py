@@ -18,7 +18,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from learners.losses import Hinge
-from learners.online import learner_of
+from learners.parts import learner_of
 from runs import settings as told
 from streams.types import Pairs
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from learners.online import build
 from runs import settings as told
+from streams.commands import keep_memory
 
 ROUNDS, UPDATES = 5, 12
 
@@ -28,6 +29,7 @@ def seconds(job) -> float:
 
 def main() -> None:
     """Prints a table and keeps benchmarks/results/loop.json."""
+    keep_memory()  # as the command does
     default = build(told.read(["device=cpu"]))
     contiguous = build(told.read(["device=cpu"]))
     contiguous.learner.network.to(memory_format=torch.contiguous_format)

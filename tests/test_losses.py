@@ -117,6 +117,20 @@ def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows
     assert torch.allclose(v.grad, b.grad, atol=1e-12)
 
 
+def test_where_every_row_is_an_anchor_its_gradient_is_that_of_the_difference_of_all_rows_too():
+    u, v = embeddings(0.4)
+    Hinge(anchors="both", blocked=False, average="violators")(u, v, episode=EPISODE)[0].backward()
+    a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
+    rows, episode = torch.cat([a, b]), EPISODE.repeat(2)
+    distance = (rows[:, None] - rows).abs().sum(2)
+    push = torch.relu(3 - distance) * (episode[:, None] != episode)
+    push = push.sum(1) / (push.detach() > 0).sum(1).clamp_min(1)
+    pull = torch.relu((a - b).abs().sum(1) - 1).repeat(2)
+    (pull + push).mean().backward()
+    assert torch.allclose(u.grad, a.grad, atol=1e-12)
+    assert torch.allclose(v.grad, b.grad, atol=1e-12)
+
+
 @pytest.mark.parametrize("spread", [0.2, 2.0])
 def test_ntxent_is_its_double_loop_over_all_rows_of_other_episodes(spread):
     u, v = embeddings(spread)

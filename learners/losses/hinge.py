@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from envs.errors import SettingError, unknown
 from learners.losses.base import Loss, Report
@@ -18,6 +19,21 @@ def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, los
     if loss.average == "violators":
         push = push / (push.detach() > 0).sum(1, keepdim=True).clamp_min(1)
     return (pull + push.sum(1)).mean()
+
+
+class _Distances(Function):
+    """L1 distances (N, N) of rows (N, D) among themselves, both ends of which learn from one pass, not two."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        distance = torch.cdist(rows, rows, p=1)
+        ctx.save_for_backward(rows, distance)
+        return distance
+
+    @staticmethod
+    def backward(ctx, error: Tensor) -> Tensor:
+        rows, distance = ctx.saved_tensors
+        return torch.ops.aten._cdist_backward(error + error.T, rows, rows, 1, distance)
 
 
 class Hinge(Loss):
@@ -65,7 +81,7 @@ class Hinge(Loss):
         episode = episode.to(u.device, non_blocking=True)
         if self.anchors == "both":
             rows, episode = torch.cat([u, v]), episode.repeat(2)
-            distance = torch.cdist(rows, rows, p=1)  # (2B, 2B)
+            distance = _Distances.apply(rows)  # (2B, 2B)
             positive = distance.diagonal(len(u)).repeat(2)
             negative = episode[:, None] != episode
         elif self.negatives:

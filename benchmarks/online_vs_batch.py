@@ -1,6 +1,7 @@
 """Online against batch: {temporal, augmentation, both} pairs x {in order, in order with memory, shuffled}, three seeds.
 
     python benchmarks/online_vs_batch.py
+    python benchmarks/online_vs_batch.py --views lighting,simclr,crops   # other views than the paper's, in order, too
     python benchmarks/online_vs_batch.py --frames 65_536 --memory minred learner=bp env.num_worlds=32
 
 All runs learn from one recording of as many frames, in equally many updates. What is not said here is in
@@ -32,6 +33,7 @@ def main() -> None:
     )
     parser.add_argument("--frames", default="24_576", help="that are recorded, and learnt from")
     parser.add_argument("--memory", default="reservoir", help="fifo, reservoir or minred")
+    parser.add_argument("--views", default="", help="of pairs.views, with commas between: runs beside the others")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where the recording and the runs go")
     parser.add_argument("--figure", type=Path, help="where to draw it (default: in the results)")
     told, overrides = parser.parse_known_args()
@@ -40,14 +42,19 @@ def main() -> None:
     others = [text for text in overrides if text not in world + memory]
     recording = told.results / "online_vs_batch.zarr"
     call(record.main, *(world or ("env=moving_objects",)), f"record.path={recording}", f"record.frames={told.frames}")
+    given = (f"stream.path={recording}", f"results_dir={told.results}", f"run.frames={told.frames}", *others)
+    in_order = ("stream.order=sequential", "memory=none")
     for arrangement in (
-        ("stream.order=sequential", "memory=none"),
+        in_order,
         ("stream.order=sequential", f"memory={told.memory}", "memory.updates=1", *memory),
         ("stream.order=shuffled", "memory=none"),
     ):
-        given = (f"stream.path={recording}", f"results_dir={told.results}", f"run.frames={told.frames}")
-        call(online.main, "experiment=online_vs_batch", *given, *arrangement, *others)
-    found = compared(folder)
+        call(online.main, "experiment=online_vs_batch", *given, *arrangement)
+    if told.views:
+        views = ("pairs=augmentation,both", f"pairs.views={told.views}", "run.group=online_vs_batch_views")
+        name = "run.name=${pairs.name}-${pairs.views}-seed${seed}"
+        call(online.main, "experiment=online_vs_batch", *given, *in_order, *views, name)
+    found = compared([folder, folder.with_name("online_vs_batch_views")] if told.views else [folder])
     figure = told.figure or told.results / "online_vs_batch.png"
     comparison(found, figure)
     for line in (table(found), f"drawn in {figure}, kept in {keep('online_vs_batch', found)}"):
@@ -66,9 +73,9 @@ def call(command: Callable[[], None], *arguments: str) -> None:
         sys.argv[1:] = said
 
 
-def compared(folder: Path) -> dict[str, Any]:
-    """What `runs.compare` finds of the runs in a folder, its groups named by their pairs and arrangement."""
-    runs = [load(path, series=("eval/linear", "baseline/*/linear")) for path in find([str(folder)])]
+def compared(folders: list[Path]) -> dict[str, Any]:
+    """What `runs.compare` finds of the runs in folders, its groups named by their pairs and arrangement."""
+    runs = [load(path, series=("eval/linear", "baseline/*/linear")) for path in find([*map(str, folders)])]
     found = compare(runs, tasks=("linear",))
     named = {str(run.path): named_after(run.settings) for run in runs}
     rows = found["tasks"]["linear"]["groups"]
@@ -80,10 +87,11 @@ def compared(folder: Path) -> dict[str, Any]:
 
 
 def named_after(settings: dict[str, Any]) -> str:
-    """As in `both, in order with reservoir`."""
+    """As in `both, in order with reservoir`, or `both (lighting), in order`."""
     order = "in order" if settings["stream.order"] == "sequential" else settings["stream.order"]
-    memory = settings["memory.name"]
-    return f"{settings['pairs.name']}, {order}" + (f" with {memory}" if memory != "none" else "")
+    memory, views = settings["memory.name"], settings.get("pairs.views", "paper")
+    pairs = settings["pairs.name"] + (f" ({views})" if views != "paper" else "")
+    return f"{pairs}, {order}" + (f" with {memory}" if memory != "none" else "")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from envs.errors import SettingError
 from streams.files import Folder, open_folder, read
-from streams.shards import Damaged, Layout, decode, layout_of
+from streams.shards import Damaged, Layout, decode, decode_steps, layout_of
 
 FORMAT = "contiguity-stream/1"
 FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed": int, "gaze": str}
@@ -84,12 +86,14 @@ class Recording:
         return {name: self._rows(self.layouts[name], steps, worlds) for name in names or self.names}
 
     def span(self, first: int, past: int, name: str) -> np.ndarray:
-        """One array (past - first, N, ...) from a step to another."""
-        steps = np.arange(first, past)
-        rows = self._rows(
-            self.layouts[name], np.repeat(steps, self.worlds), np.tile(np.arange(self.worlds), len(steps))
-        )
-        return rows.reshape(len(steps), self.worlds, *rows.shape[1:])
+        """One array (past - first, N, ...) from a step to another; raises SettingError as `gather`."""
+        layout = self.layouts[name]
+        length, rows = layout.shard[0], np.empty((past - first, *layout.shard[1:]), layout.kind)
+        for shard in range(first // length, -(-past // length)):
+            begin, end = max(first, shard * length), min(past, (shard + 1) * length)
+            with self._sound(layout, shard) as file:
+                decode_steps(layout, file, begin - shard * length, rows[begin - first : end - first])
+        return rows
 
     def _rows(self, layout: Layout, steps: np.ndarray, worlds: np.ndarray) -> np.ndarray:
         rows = np.empty((len(steps), *layout.shard[2:]), layout.kind)
@@ -100,13 +104,19 @@ class Recording:
         order = np.lexsort((steps, worlds, numbers, shards))
         for shard, members in _groups(shards, order):
             of_chunk = dict(_groups(numbers, members))
-            try:
-                with self.folder.open(layout.key(shard)) as file:
-                    for number, chunk in decode(layout, file, np.fromiter(of_chunk, np.int64)):
-                        _fill(rows, of_chunk[number], chunk, t, w)
-            except (Damaged, FileNotFoundError) as error:
-                raise self.damaged(layout, shard, error) from None
+            with self._sound(layout, shard) as file:
+                for number, chunk in decode(layout, file, np.fromiter(of_chunk, np.int64)):
+                    _fill(rows, of_chunk[number], chunk, t, w)
         return rows
+
+    @contextmanager
+    def _sound(self, layout: Layout, shard: int) -> Iterator[BinaryIO]:
+        """The file of a shard; that it is missing or is not what was written is an error of the user's."""
+        try:
+            with self.folder.open(layout.key(shard)) as file:
+                yield file
+        except (Damaged, FileNotFoundError) as error:
+            raise self.damaged(layout, shard, error) from None
 
     def damaged(self, layout: Layout, shard: int, error: Exception) -> SettingError:
         """The error for a file that is missing or is not what was written."""

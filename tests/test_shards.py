@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 import zarr
+from numcodecs import zstd
 
+from streams import shards
 from streams.shards import TYPES, Damaged, decode, document, encode, layout_of, layouts
 
 
@@ -110,3 +112,57 @@ def test_a_chunk_that_was_never_written_is_not_black():
     read(layout, data, range(8))
     with pytest.raises(Damaged, match="chunk 8 is missing"):
         read(layout, data, [7, 8])
+
+
+def sealed(layout, packed):
+    """A shard file whose chunks are all these bytes, with checksums that are right."""
+    chunks = int(np.prod(layout.grid))
+    length = len(packed) + shards.CRC
+    index = np.array([(number * length, length) for number in range(chunks)], "<u8")
+    return shards._sealed(packed) * chunks + shards._sealed(index.tobytes())
+
+
+@pytest.mark.parametrize("level", [-7, -1, 1, 3, 19])
+def test_a_chunk_is_read_whatever_its_level(level):
+    layout = made()["images"]
+    chunk = some("uint8", layout.chunk)
+    found = document(layout, 99)
+    found["codecs"][0]["configuration"]["codecs"][1]["configuration"]["level"] = level
+    assert layout_of("images", found) == (layout, 99)
+    data = sealed(layout, zstd.compress(chunk, level))
+    assert all(np.array_equal(one, chunk) for one in read(layout, data).values())
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        zstd.compress(bytes(10), 1),
+        zstd.compress(bytes(300), 1),
+        zstd.compress(bytes(16 * 32 * 32 * 3 - 1), 1),
+        zstd.compress(bytes(16 * 32 * 32 * 3 + 1), 1),
+        zstd.compress(bytes(10**6), 1),
+        zstd.compress(bytes(16 * 32 * 32 * 3), 1)[:-3],
+        zstd.compress(bytes(16 * 32 * 32 * 3), 1)[:5],
+        bytes(16 * 32 * 32 * 3),
+        b"",
+        b"\x28\xb5\x2f\xfd\x00\x58" + zstd.compress(bytes(16 * 32 * 32 * 3), 1)[9:],  # does not say how much it holds
+    ],
+)
+def test_a_chunk_that_holds_more_or_less_than_its_frames_is_damaged(packed):
+    layout = made()["images"]
+    with pytest.raises(Damaged, match="chunk 0"):
+        read(layout, sealed(layout, packed))
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 65791, 65792, 1 << 20])
+def test_what_a_frame_holds_is_in_its_head(size):
+    assert shards._content_bytes(np.frombuffer(zstd.compress(bytes(size), -1), np.uint8)) == size
+
+
+@pytest.mark.parametrize(("first", "past"), [(0, 256), (16, 32), (3, 20), (31, 33), (240, 256), (7, 8)])
+def test_any_steps_of_a_shard_are_read(first, past):
+    for layout in made().values():
+        values = some(layout.kind, layout.shard)
+        out = np.full((past - first, *layout.shard[1:]), 77).astype(layout.kind)
+        shards.decode_steps(layout, io.BytesIO(encode(layout, values)), first, out)
+        assert np.array_equal(out, values[first:past])

@@ -33,6 +33,9 @@ from runs.samples import Samples
 from runs.transfer import load_all
 from runs.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
 
+LABEL_PROBES = ("linear", "knn", "logistic", "few")  # what is done at every block
+BLOCK_QUERIES = 1000  # test images whose neighbours are looked up below the top
+
 
 class Scored(Protocol):
     """What is scored; images are (B, 3, H, W) float32 in [0, 1]."""
@@ -82,8 +85,9 @@ class Evaluation:
             lower, seen = [], encoded(encoder.encode, task, device=self.device)
         found = world_scores(seen, task, probes=probes, phases=self.phases, device=self.device)
         if "blocks" in probes:
-            found |= block_scores(lower, task, device=self.device)
-            found[f"blocks/block{len(lower) + 1}"] = found["linear"]
+            top = {name: score for name, score in found.items() if name.partition("/")[0] in LABEL_PROBES}
+            found |= {at(name, len(lower) + 1): score for name, score in top.items()}
+            found |= block_scores(lower, task, probes=probes, device=self.device)
         if self.night:
             found["phases/phase0"] = found["linear"]
         others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}
@@ -107,8 +111,16 @@ def world_scores(seen: Split, task: Task, *, probes: set[str], phases: int, devi
         first, past = (number * classes // phases for number in (phase, phase + 1))
         rows = (labels.test >= first) & (labels.test < past)
         found[f"phases/phase{phase}"] = {"top1": top1(said["linear"].test[rows], labels.test[rows])}
+    return found | other_probes(seen, labels, probes=probes, classes=classes)
+
+
+def other_probes(
+    seen: Split, labels: Split, *, probes: set[str], classes: int, queries: int | None = None
+) -> dict[str, Scores]:
+    """What other probes than the linear one make of the labels: {knn: ..., logistic: ..., few/1: ..., ...}."""
+    found = {}
     if "knn" in probes:
-        found["knn"] = knn_probe(seen, labels, classes=classes)
+        found["knn"] = knn_probe(*(of._replace(test=of.test[:queries]) for of in (seen, labels)), classes=classes)
     if "logistic" in probes:
         found["logistic"] = logistic_probe(seen, labels, classes=classes)
     if "few" in probes:
@@ -130,10 +142,22 @@ def encoded_blocks(encoder: Scored, task: Task, *, device: torch.device) -> list
     return [Split(*of) for of in zip(*parts, strict=True)]
 
 
-def block_scores(blocks: list[Split], task: Task, *, device: torch.device) -> dict[str, Scores]:
-    """The linear probe at these blocks: {blocks/block1: {top1, ...}, ...}."""
-    wanted = {"labels": labels_of(task, device)}
-    return {f"blocks/block{number}": ridge_probes(of, wanted)["labels"] for number, of in enumerate(blocks, 1)}
+def block_scores(blocks: list[Split], task: Task, *, probes: set[str], device: torch.device) -> dict[str, Scores]:
+    """All probes of the labels at these blocks: {blocks/block1: {top1, ...}, blocks/knn/block1: {top1}, ...}.
+
+    Neighbours, which take the longest to find, are looked up for the first 1,000 test images alone.
+    """
+    labels, found = labels_of(task, device), {}
+    for number, seen in enumerate(blocks, 1):
+        at_block = {"linear": ridge_probes(seen, {"labels": labels})["labels"]}
+        at_block |= other_probes(seen, labels, probes=probes, classes=task.classes, queries=BLOCK_QUERIES)
+        found |= {at(name, number): score for name, score in at_block.items()}
+    return found
+
+
+def at(probe: str, block: int) -> str:
+    """What the score of a probe of a block is called: `blocks/block1` of the linear one, `blocks/knn/block1`, ..."""
+    return f"blocks/{'' if probe == 'linear' else f'{probe}/'}block{block}"
 
 
 def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:

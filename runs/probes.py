@@ -4,7 +4,7 @@ An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features 
 for all probes. Strengths are chosen on validation images, never on test images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -15,9 +15,9 @@ from envs.errors import SettingError
 from runs.readout import logistic, neighbours, r2, read_out, ridge, top1
 
 PROBES = ("linear", "factors", "knn", "few", "logistic", "blocks")  # what a run can be asked to do
-BATCH = 250  # images encoded at once
-STRENGTHS = tuple(10.0**power for power in range(-3, 7))  # ridge penalties tried, a row of standardised features each
-LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression, from strong to weak
+BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
+STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
+LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
 BLOCK_FEATURES = 1024  # of a block below the top, at most
 Encoder = Callable[[Tensor], Tensor]
@@ -77,21 +77,47 @@ class Answers(NamedTuple):
     strength: float
 
 
+class _Fit(NamedTuple):
+    """A ridge regression at one strength."""
+
+    error: float  # sum of squares over validation images
+    strength: float
+    validation: Tensor  # (M, K) what it says of them
+    weight: Tensor  # (D + 1, K) of the features as they are
+
+
 def ridge_answers(features: Split, wanted: dict[str, Split]) -> dict[str, Answers]:
     """Reads everything that is wanted off the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
+    Strengths are tried from strong to weak, until nothing that is wanted gains by a weaker one.
     """
-    x = standardised(features)
-    y = {name: _numbers(of) for name, of in wanted.items()}
-    weights = ridge(x.train, torch.cat([of.train for of in y.values()], 1), strengths=STRENGTHS)
-    columns = weights.to(x.train.dtype).split([of.train.shape[1] for of in y.values()], 2)  # of (S, D + 1, k) each
-    found = {}
-    for (name, of), weight in zip(y.items(), columns, strict=True):
-        said = [read_out(x.validation, w) for w in weight]
-        best = int(torch.stack([(answers - of.validation).square().sum() for answers in said]).argmin())
-        found[name] = Answers(said[best], read_out(x.test, weight[best]), STRENGTHS[best])
-    return found
+    best: dict[str, _Fit] = {}
+    for fits in _ridge_fits(features, {name: _numbers(of) for name, of in wanted.items()}):
+        better = {name: fit for name, fit in fits.items() if name not in best or fit.error < best[name].error}
+        if not better:
+            break
+        best |= better
+    test = features.test.double()
+    return {name: Answers(fit.validation, read_out(test, fit.weight), fit.strength) for name, fit in best.items()}
+
+
+def _ridge_fits(features: Split, wanted: dict[str, Split]) -> Iterator[dict[str, _Fit]]:
+    """What each strength comes to, for all that is wanted (M, K).
+
+    It is the training images that are standardised; for all others that is done to the weights, of which there are few.
+    """
+    mean, deviation = _scale(features.train)
+    x, validation = (features.train - mean) / deviation, features.validation.double()
+    y = torch.cat([of.train for of in wanted.values()], 1)
+    columns = [of.train.shape[1] for of in wanted.values()]
+    for strength, scaled in zip(STRENGTHS, ridge(x, y, strengths=STRENGTHS), strict=True):
+        slope = scaled[:-1] / deviation[:, None]
+        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)
+        said = [read_out(validation, weight) for weight in weights]
+        missed = [(one - of.validation).square().sum() for one, of in zip(said, wanted.values(), strict=True)]
+        errors = torch.stack(missed).tolist()
+        yield {name: _Fit(error, strength, *of) for name, error, *of in zip(wanted, errors, said, weights, strict=True)}
 
 
 def ridge_probes(features: Split, wanted: dict[str, Split]) -> dict[str, Scores]:
@@ -148,6 +174,7 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     Mean and standard deviation over disjoint sets of training images; a number of labels that some class does not have
     is left out. Strengths are chosen on all validation images.
     """
+    features = Split(features.train, features.validation.double(), features.test.double())  # once for all of them
     rank = ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
     most = int(labels.train.bincount(minlength=classes).min())
     found = {}
@@ -188,8 +215,13 @@ def features(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor
 
 def standardised(features: Split) -> Split:
     """Every feature less its mean over the training images and in units of its deviation there."""
-    mean, deviation = features.train.mean(0), features.train.std(0).clamp_min(1e-6)
+    mean, deviation = _scale(features.train)
     return Split(*((part - mean) / deviation for part in features))
+
+
+def _scale(train: Tensor) -> tuple[Tensor, Tensor]:
+    """(D,) mean and deviation of each feature over the training images."""
+    return train.mean(0), train.std(0).clamp_min(1e-6)
 
 
 def pooled(maps: Tensor) -> Tensor:

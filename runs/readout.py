@@ -1,7 +1,9 @@
 """What a readout makes of features: ridge and logistic regression, neighbours, and how well each did. Equations only.
 
-Legend: M images, D features, K classes or numbers read out, S strengths.
+Legend: M images, D features, K classes or numbers read out.
 """
+
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -9,28 +11,37 @@ from torch.nn.functional import normalize, one_hot
 
 NEIGHBOURS, TEMPERATURE = 200, 0.1  # of k-NN (Wu et al. 2018)
 QUERIES = 1024  # images whose neighbours are looked up at once
+STRIP = 256  # columns
 
 
-def ridge(x: Tensor, y: Tensor, *, strengths: tuple[float, ...]) -> Tensor:
-    """Weights (S, D + 1, K) of ridge regression from x (M, D) to y (M, K), one for each of S strengths.
+def ridge(x: Tensor, y: Tensor, *, strengths: Iterable[float]) -> Iterator[Tensor]:
+    """Weights (D + 1, K) of ridge regression from x (M, D) to y (M, K), for each strength when it is asked for.
 
     Minimises `||y - x w - b||^2 + strength ||w||^2`; the last row is the intercept b, which is not penalised. One
     product, the smaller of x^T x and x x^T, serves all strengths and all that is read out. In float64, where a small
     strength on features that repeat one another still has digits left.
     """
-    x, y = x.double(), y.double()
-    x_mean, y_mean = x.mean(0), y.mean(0)
+    x_mean, y_mean = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
     x, y = x - x_mean, y - y_mean
     tall = x.shape[0] >= x.shape[1]
-    products, right = (x.T @ x, x.T @ y) if tall else (x @ x.T, y)
-    found = []
+    products, right = (gram(x), x.T @ y) if tall else (gram(x.T), y)
+    diagonal = products.diagonal()
+    plain = diagonal.clone()
     for strength in strengths:
-        penalised = products.clone()
-        penalised.diagonal().add_(strength)
-        w = torch.cholesky_solve(right, torch.linalg.cholesky(penalised))
+        torch.add(plain, strength, out=diagonal)
+        w = torch.cholesky_solve(right, torch.linalg.cholesky(products))
         w = w if tall else x.T @ w  # (D, K)
-        found.append(torch.cat([w, (y_mean - x_mean @ w)[None]]))
-    return torch.stack(found)
+        yield torch.cat([w, (y_mean - x_mean @ w)[None]])
+
+
+def gram(x: Tensor) -> Tensor:
+    """x^T x (D, D) of x (M, D): strips of columns times the columns from there on; the other half mirrors them."""
+    products = x.new_empty(x.shape[1], x.shape[1])
+    for first in range(0, x.shape[1], STRIP):
+        strip = slice(first, first + STRIP)
+        found = x[:, strip].T @ x[:, first:]
+        products[strip, first:], products[first:, strip] = found, found.T
+    return products
 
 
 def logistic(

@@ -67,21 +67,28 @@ def in_words(task: str) -> str:
     if kind == "few":
         return f"{name} label{'s' if name != '1' else ''} a class"
     if kind == "blocks":
-        return f"linear probe of {name.replace('block', 'block ')}"
+        probe, _, block = name.rpartition("/")
+        return f"{in_words(probe or 'linear')}, {block.replace('block', 'block ')}"
     return WORDS.get(task, f"{'transfer: ' if kind == 'transfer' else ''}{name or kind}".replace("_", " "))
 
 
 def block_scores(run: Found) -> list[dict[str, str]]:
-    """The probes of all blocks, a line for each of the moments when they were made: the first and the last."""
-    blocks = [series for name, series in sorted(run.series.items()) if name.startswith("eval/blocks/block")]
-    if not blocks:
-        return []
-    numbers, frames = np.arange(1, len(blocks) + 1), blocks[0]["frames"]
-    moments = {0: "before learning", **({-1: "after learning"} if len(frames) > 1 else {})}
-    lines = [
-        Line(name, numbers, np.array([100 * series["top1"][at] for series in blocks])) for at, name in moments.items()
-    ]
-    return chart("Linear probe", lines[::-1], unit=unit("top1"), x_label="block")
+    """A chart for each probe of all blocks, a line for each of the moments when it was made: the first and the last."""
+    kinds: dict[str, list[str]] = {}
+    for task in scored(run, ("blocks/*",)):
+        kinds.setdefault(task.removeprefix("blocks/").rpartition("/")[0] or "linear", []).append(task)
+    charts = []
+    for kind, tasks in sorted(kinds.items(), key=lambda item: item[0] != "linear"):
+        blocks = [run.series[f"eval/{task}"] for task in sorted(tasks, key=lambda name: (len(name), name))]
+        numbers, frames = np.arange(1, len(blocks) + 1), blocks[0]["frames"]
+        moments = {0: "before learning", **({-1: "after learning"} if len(frames) > 1 else {})}
+        lines = [
+            Line(name, numbers, np.array([100 * series["top1"][at] for series in blocks]))
+            for at, name in moments.items()
+        ]
+        title = in_words(kind)
+        charts += chart(title[0].upper() + title[1:], lines[::-1], unit=unit("top1"), x_label="block")
+    return charts
 
 
 def factors(run: Found) -> list[dict[str, str]]:

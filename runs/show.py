@@ -22,7 +22,6 @@ OTHERS = {  # the probes beside the linear one, and what a table calls them
     "knn": "k-NN",
     "logistic": "logistic",
     "few": "labels a class: {}",
-    "blocks": "{}",
     "factors": "{}",
 }
 SHARES = ("world", "stream", "learner", "eval")
@@ -75,7 +74,7 @@ def table(found: dict[str, Any]) -> Group:
         last = _at(found["eval"], where)["top1"][-1:]
         others = [_at(found["baseline"][name], where) for name in BASELINES]
         scores.add_row(label, *_gain(last, others[0]), *(_percent(other) for other in others))
-    return Group(scores, *_others(found), *_phases(found), *_facts(found))
+    return Group(scores, *_others(found), *_blocks(found), *_phases(found), *_facts(found))
 
 
 def _phases(found: dict[str, Any]) -> list[Any]:
@@ -115,6 +114,26 @@ def _others(found: dict[str, Any]) -> list[Table]:
         table.add_column(name, justify="right")
     for label, row in rows.items():
         table.add_row(label, *row)
+    return [table]
+
+
+def _blocks(found: dict[str, Any]) -> list[Table]:
+    """The probes of every block, a row for each kind, and how far above the random encoder's each score lies."""
+    branch, random = (_leaves(of.get("blocks", {})) for of in (found["eval"], found["baseline"]["random_encoder"]))
+    kinds: dict[str, dict[str, str]] = {}
+    for where, curve in branch.items():
+        kind, _, name = "/".join(where[:-1]).partition("/")
+        label = OTHERS[kind].format(name) if kind else "linear"
+        kinds.setdefault(label, {})[where[-1]] = " ".join(_gain(curve["top1"][-1:], random.get(where)))
+    if not kinds:
+        return []
+    blocks = sorted({block for row in kinds.values() for block in row}, key=lambda name: (len(name), name))
+    table = Table(title="probes of every block, top-1, %, and its gain", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for block in blocks:
+        table.add_column(block.replace("block", "block "), justify="right", no_wrap=True)
+    for label, row in kinds.items():
+        table.add_row(label, *(row.get(block, "-") for block in blocks))
     return [table]
 
 
@@ -189,6 +208,13 @@ def _nested(tasks: dict[str, Any]) -> dict[str, Any]:
             node = node.setdefault(part, {})
         node[leaf] = value
     return found
+
+
+def _leaves(node: Any, *where: str) -> dict[tuple[str, ...], Any]:
+    """Curves and numbers by where they are in a tree: {(knn, block1): ..., ...}."""
+    if not isinstance(node, dict) or "frames" in node:
+        return {where: node}
+    return {place: leaf for name, below in node.items() for place, leaf in _leaves(below, *where, name).items()}
 
 
 def _at(node: dict, where: tuple[str, ...]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import zarr
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from envs.errors import SettingError, unknown
 from envs.pictures import Pictures, load_pictures
@@ -207,10 +208,10 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
 
 
 def _sized(images: Tensor, size: int) -> Tensor:
-    """(M, 3, H, W) uint8 to (M, 3, size, size)."""
-    from torchvision.transforms.v2.functional import resize  # two seconds to import: not until it is needed
-
-    return images if images.shape[2:] == (size, size) else resize(images, [size, size], antialias=True)
+    """(M, 3, H, W) uint8 to (M, 3, size, size), as torchvision would."""
+    if images.shape[2:] == (size, size):
+        return images
+    return interpolate(images, [size, size], mode="bilinear", antialias=True)
 
 
 def _is_path(name: str) -> bool:

@@ -12,7 +12,7 @@ from envs.errors import SettingError
 from runs.probes import LabelledImages, Task
 from streams.seeding import seed_of
 
-BATCH = 512  # worlds rendered at once
+BATCH = 2048  # worlds rendered at once
 MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps": 2}  # when it is, and stays
 
 

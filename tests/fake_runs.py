@@ -56,6 +56,8 @@ def furnished(path: Path) -> Path:
             metrics.add(f"watch/block{block}", now, {"effective_rank": 40 - 5 * block * done, "update_norm": 0.1})
             metrics.add(f"alignment/block{block}", now, {"own_gradient": 0.9 - 0.1 * done, "top_gradient": 0.5})
             metrics.add(f"eval/blocks/block{block}", now, {"top1": 0.3 + 0.1 * done})
+            metrics.add(f"eval/blocks/knn/block{block}", now, {"top1": 0.2 + 0.1 * block * done})
+            metrics.add(f"eval/blocks/few/10/block{block}", now, {"top1": 0.1 + 0.05 * done, "deviation": 0.01})
         metrics.add("eval/factors/position", now, {"r2": 0.6 - 0.2 * done})
         metrics.add("eval/factors/light_direction", now, {"r2": 0.2})
         metrics.add("samples", now, {"embeddings": random.normal(size=(24, 6)).astype(np.float16)})

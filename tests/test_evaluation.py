@@ -1,8 +1,10 @@
 import pytest
 import torch
 
+from learners.parts import learner_of
+from runs import evaluation
 from runs.evaluation import baselines, scores, tasks
-from runs.probes import mean_colour, pixels
+from runs.probes import encoded, few_label_probes, knn_probe, labels_of, mean_colour, pixels, pooled, ridge_probes
 from runs.settings import read
 from runs.world_tasks import world_task
 
@@ -43,3 +45,24 @@ def test_nothing_leaks_through_mean_colour(categories):
     task = world_task("MovingObjects-v0", images=images, seed=5, device=CPU, categories=categories)
     found = scores(mean_colour, {"linear": task}, under="eval", device=CPU)
     assert found["eval/linear"]["top1"] <= 1 / categories + 0.08
+
+
+def test_a_probe_of_a_block_is_the_probe_of_its_pooled_features(monkeypatch):
+    """Neighbours are asked of the first test images; all else is done as at the top."""
+    settings = read(
+        ["env=counting", "env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50", "device=cpu"]
+    )
+    monkeypatch.setattr(evaluation, "BLOCK_QUERIES", 20)
+    asked, learner = evaluation.Evaluation(settings, CPU), learner_of(settings)
+    found = asked.scores(learner, frames=0)
+    task = asked.tasks["linear"]
+    labels = labels_of(task, CPU)
+    seen = encoded(lambda images: pooled(learner.encode_blocks(images)[1]), task, device=CPU)
+    assert found["eval/blocks/block2"] == pytest.approx(ridge_probes(seen, {"labels": labels})["labels"])
+    first = (of._replace(test=of.test[:20]) for of in (seen, labels))
+    assert found["eval/blocks/knn/block2"] == knn_probe(*first, classes=task.classes)
+    few = few_label_probes(seen, labels, classes=task.classes)
+    assert few
+    for count, score in few.items():
+        assert found[f"eval/blocks/few/{count}/block2"] == score
+    assert "eval/blocks/logistic/block2" not in found

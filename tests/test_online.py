@@ -133,8 +133,12 @@ def test_the_heavier_probes_come_at_both_ends_and_the_random_encoder_has_them_al
     series = found(tmp_path, "one")[2]
     assert series["eval/linear"]["frames"].tolist() == [0, 64, 128, 176]
     ends = {name for name in series if name.startswith("eval/") and series[name]["frames"].tolist() == [0, 176]}
-    assert ends == {"eval/knn", "eval/few/1", "eval/few/10", *(f"eval/blocks/block{number}" for number in range(1, 5))}
+    others = {"knn", "few/1", "few/10"}
+    at_blocks = {f"{kind}block{number}" for kind in ("", "knn/", "few/1/", "few/10/") for number in range(1, 5)}
+    assert ends == {f"eval/{name}" for name in others} | {f"eval/blocks/{name}" for name in at_blocks}
     assert np.array_equal(series["eval/blocks/block4"]["top1"], series["eval/linear"]["top1"][[0, -1]])
+    for name in others:
+        assert np.array_equal(series[f"eval/blocks/{name}/block4"]["top1"], series[f"eval/{name}"]["top1"])
     assert series["samples"]["embeddings"].shape == (4, 9, 256)
     assert series["samples"]["frames"].tolist() == [0, 64, 128, 176]
     assert series["samples"]["images"].shape == (9, 16, 16, 3)

@@ -8,13 +8,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from runs.readout import logistic, neighbours, r2, read_out, ridge
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60)])
+@pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60), (20, 300), (700, 300)])
 def test_ridge_is_scikit_learns_at_every_strength(rows, columns):
     draws = np.random.default_rng(0)
     x, labels = draws.normal(1, 2, (rows, columns)), draws.integers(4, size=rows)
     strengths = (1e-2, 1.0, 1e3)
     y = np.eye(4)[labels]
-    found = ridge(torch.from_numpy(x), torch.from_numpy(y), strengths=strengths)
+    found = [*ridge(torch.from_numpy(x), torch.from_numpy(y), strengths=strengths)]
     for weight, strength in zip(found, strengths, strict=True):
         oracle = Ridge(alpha=strength, solver="svd").fit(x, y)
         assert np.allclose(weight[:-1].numpy(), oracle.coef_.T, atol=1e-8)

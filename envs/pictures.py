@@ -23,7 +23,12 @@ class Pictures(NamedTuple):
 
 
 def load_pictures(
-    path: str, dataset: str = "", *, setting: str = "env.path", options: Mapping[str, Any] | None = None
+    path: str,
+    dataset: str = "",
+    *,
+    setting: str = "env.path",
+    options: Mapping[str, Any] | None = None,
+    absent: str = "put it there first",
 ) -> Pictures:
     """All pictures of a file or folder.
 
@@ -34,6 +39,7 @@ def load_pictures(
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
         setting: what the error messages call the path.
         options: what the torchvision class is told: train=False, split="test", download=True.
+        absent: what to do about a torchvision data set that is not there.
 
     Raises:
         SettingError: with the path, what is wrong there, and the way out.
@@ -45,7 +51,7 @@ def load_pictures(
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         if dataset:
-            images, labels = _torchvision(where, dataset, options or {})
+            images, labels = _torchvision(where, dataset, options or {}, absent=absent)
         elif where.suffix == ".npy":
             images, labels = np.load(where, allow_pickle=False), None
         elif where.suffix == ".npz":
@@ -120,7 +126,7 @@ def picture(file: Path) -> np.ndarray:
         raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
 
 
-def _torchvision(where: Path, dataset: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def _torchvision(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str) -> tuple[Any, Any]:
     from torchvision import datasets
 
     if dataset not in datasets.__all__:
@@ -131,7 +137,8 @@ def _torchvision(where: Path, dataset: str, options: Mapping[str, Any]) -> tuple
     except TypeError:
         found = kind(str(where), **options)
     except RuntimeError as error:
-        raise SettingError(f"holds no {dataset} ({error}); put it there first") from None
+        said = str(error).partition(" You can use download=True")[0].rstrip(".")  # which is no setting of ours
+        raise SettingError(f"holds no {dataset} ({said}); {absent}") from None
     labels = getattr(found, "targets", getattr(found, "labels", None))
     if hasattr(found, "data"):
         return np.asarray(found.data), labels

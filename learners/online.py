@@ -6,7 +6,6 @@ python -m learners.online run.resume=results/NAME
 
 from learners.parts import Run, build, probe
 from learners.watch import watch
-from runs import settings as told
 from runs.checkpoint import save, weights_sha256
 from runs.clocks import Stopwatch, due
 from runs.commands import Stop, command
@@ -17,13 +16,14 @@ from runs.metrics import Metrics
 from runs.progress import Progress
 
 
-def train(run: Run, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop) -> None:
+def train(
+    run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, progress: Progress, stop: Stop
+) -> None:
     """The one loop: from where the run is to where its settings end, or to where it is stopped."""
     settings, clock = run.settings, Stopwatch()
     began = run.frames
     watch_every = settings.eval.every if settings.watch.every is None else settings.watch.every
     watched = probe(settings, run.learner.encode) if watch_every else None
-    evaluation = Evaluation(settings, told.device(settings)) if settings.eval.every else None
     for note in evaluation.notes if evaluation else ():
         progress.say(note)
 

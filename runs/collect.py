@@ -185,7 +185,7 @@ def moment(runs: list[Found], task: str, *, at: int | None) -> int:
         return next(iter(ends))
     if at in shared:
         return at
-    common = f"try --at {max(shared)}" if shared else "no number of frames is common to all"
+    common = f"try --at {max(shared)}" if max(shared, default=0) else "no number of frames but 0 is common to all"
     if at is not None:
         raise SettingError(f"--at {at}: not all runs were scored on {task} then; {common}")
     (short, a), (long, b) = min(ends.items(), key=_first), max(ends.items(), key=_first)

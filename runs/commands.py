@@ -15,6 +15,7 @@ from rich.console import Console
 from envs.errors import SettingError
 from runs import settings as told
 from runs.checkpoint import load_newest
+from runs.evaluation import Evaluation
 from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
 from runs.metrics import Metrics, facts
@@ -38,7 +39,7 @@ _guarded = partial(
 
 
 def command(build: Callable, train: Callable) -> Callable[[], None]:
-    """A command line around `build(settings) -> run` and `train(run, folder, metrics, progress, stop)`."""
+    """A command line around `build(settings) -> run` and `train(run, evaluation, folder, metrics, progress, stop)`."""
 
     def main() -> None:
         arguments = sys.argv[1:]
@@ -100,9 +101,9 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(told.device(settings))
     settings.run.name = settings.run.name or _name(settings)
-    run = build(settings)  # what cannot work says so before there is a folder
+    run, evaluation = build(settings), _evaluation(settings)  # what cannot work says so before there is a folder
     with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
-        return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
+        return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
 
 
 def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
@@ -121,12 +122,12 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
             )
         settings.run.frames = frames
         told.check(settings)
-        run = build(settings)
+        run, evaluation = build(settings), _evaluation(settings)
         state, damaged = load_newest(folder.checkpoints)
         for file in damaged:
             print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
         if state is None:  # killed before the first checkpoint
-            return _follow(run, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
+            return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
         try:
             run.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as error:
@@ -134,7 +135,11 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
                 f"run.resume={path} was written by another version, whose checkpoints this one does not understand "
                 f"({type(error).__name__}: {error}); versions.json there says which"
             ) from error
-        return _follow(run, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
+        return _follow(run, evaluation, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
+
+
+def _evaluation(settings: DictConfig) -> Evaluation | None:
+    return Evaluation(settings, told.device(settings)) if settings.eval.every else None
 
 
 def _facts(settings: DictConfig) -> dict:
@@ -143,7 +148,9 @@ def _facts(settings: DictConfig) -> dict:
     return facts | ({"drift": drift} if (drift := drift_of(settings)) else {})
 
 
-def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable) -> int:
+def _follow(
+    run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable
+) -> int:
     console = Console()
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
         metrics.mirror = Mirror(folder.path, frames=run.frames)
@@ -153,7 +160,7 @@ def _follow(run, folder: RunFolder, metrics: Metrics, build: Callable, train: Ca
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
-        train(run, folder, metrics, progress, stop)
+        train(run, evaluation, folder, metrics, progress, stop)
     if stop and run.frames < run.settings.run.frames:
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from envs.errors import SettingError, unknown
 from runs.collect import MEASURES, Found, baseline, find, grouped, load, measure, moment, refuse, score, scored, whole
 from runs.figures import comparison
 from runs.statistics import difference, interval
+from streams.commands import guarded
 
 TASKS = ("linear", "transfer/*")
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
@@ -233,26 +234,28 @@ def main() -> None:
         kind.add_argument(f"--{name}", action="store_true", help=f"{help_text} instead of a table")
     parser.add_argument("--figure", type=Path, help="where to draw it: .png, .pdf or .svg")
     told = parser.parse_args()
-    try:
-        tasks = tuple(told.task or TASKS)
-        series = tuple(f"{kind}{task}" for task in tasks for kind in ("eval/", "baseline/*/"))
-        every = [load(path, series=series) for path in find(told.places)]
-        runs, short = whole(every, named=told.places, at=told.at)
-        for run in short:
-            why = f"it has come to {run.frames:,} frames" if scored(run) else "it was never scored on what is compared"
-            print(f"{run.path} is passed over: {why}", file=sys.stderr)  # noqa: T201
-        found = compare(runs, tasks=tasks, against=told.against, at=told.at)
-        if told.figure:
-            comparison(found, told.figure)
-    except (SettingError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+    found = guarded(_compared, told, place="--figure", stopped="nothing was kept")
     if told.json:
         print(json.dumps(found, indent=2, allow_nan=False))  # noqa: T201
     elif told.csv or told.latex:
         print(as_csv(found) if told.csv else as_latex(found), end="")  # noqa: T201
     else:
         Console().print(table(found))
+
+
+def _compared(told: argparse.Namespace) -> dict[str, Any]:
+    """What the command line asks for, drawn where that is asked for too."""
+    tasks = tuple(told.task or TASKS)
+    series = tuple(f"{kind}{task}" for task in tasks for kind in ("eval/", "baseline/*/"))
+    every = [load(path, series=series) for path in find(told.places)]
+    runs, short = whole(every, named=told.places, at=told.at)
+    for run in short:
+        why = f"it has come to {run.frames:,} frames" if scored(run) else "it was never scored on what is compared"
+        print(f"{run.path} is passed over: {why}", file=sys.stderr)  # noqa: T201
+    found = compare(runs, tasks=tasks, against=told.against, at=told.at)
+    if told.figure:
+        comparison(found, told.figure)
+    return found
 
 
 if __name__ == "__main__":

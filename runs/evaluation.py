@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from envs.errors import SettingError
 from runs.clocks import due
 from runs.factors import factor_targets
 from runs.probes import (
@@ -161,14 +162,27 @@ def at(probe: str, block: int) -> str:
 
 
 def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
-    """All that a run is scored on, by the name of the score (`linear`, `transfer/digits`, ...); what is to be said."""
+    """All that a run is scored on, by the name of the score (`linear`, `transfer/digits`, ...); what is to be said.
+
+    Raises:
+        SettingError: pictures without classes, or transfer sets that are not there or are none.
+    """
     of = of_settings(settings)
     if of["env_id"]:
-        found = {"linear": world_task(**of, device=device)}
+        own, where = (
+            world_task(**of, device=device),
+            f"env.path={of['path']}" if "path" in of else f"env={of['env_id']}",
+        )
     else:
-        found = {"linear": recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)}
+        own = recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)
+        where = f"stream.path={settings.stream.path}"
+    if len(own.train.labels.unique()) < 2:
+        raise SettingError(
+            f"{where} shows one class only, which leaves a probe nothing to tell apart; set eval.every=0, or add "
+            "classes (which are the sub-folders of a folder of pictures)"
+        )
     others, notes = load_all(settings, device)
-    return found | {f"transfer/{name}": task for name, task in others.items()}, notes
+    return {"linear": own} | {f"transfer/{name}": task for name, task in others.items()}, notes
 
 
 def scores(encode, tasks: dict[str, Task], *, under: str, device: torch.device) -> dict[str, Scores]:

@@ -159,6 +159,7 @@ def _labels(axes, levels: dict[str, float | None], *, learner: tuple[str, float]
 
 
 def _write(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     kind = path.suffix[1:]
     figure.savefig(buffer, format=kind, facecolor="white", bbox_inches="tight", metadata=UNDATED[kind])

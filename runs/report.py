@@ -5,7 +5,6 @@ It opens from disk without a network. What was not measured is left out.
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from runs.folder import RunFolder
 from runs.mosaics import data_uri, mosaic
 from runs.sections import block_scores, curves, every_score, factors, inside, label, shown
 from runs.seen import read_seen
+from streams.commands import guarded
 from streams.files import replace
 
 
@@ -135,15 +135,17 @@ def main() -> None:
         "--out", type=Path, help="the page (default: report.html in the run's folder, or beside the runs)"
     )
     told = parser.parse_args()
-    try:
-        paths = find(told.places)
-        out = told.out or (paths[0] if len(paths) == 1 else paths[0].parent) / "report.html"
-        text = page([load(path) for path in paths], made_by=shlex.join(["python", "-m", "runs.report", *told.places]))
-        replace(out, text.encode())
-    except (SettingError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    print(out)  # noqa: T201
+    print(guarded(_written, told.places, place="--out", stopped="nothing was kept", out=told.out))  # noqa: T201
+
+
+def _written(places: list[str], *, out: Path | None) -> Path:
+    """The page of these places, and where it was put."""
+    paths = find(places)
+    out = out or (paths[0] if len(paths) == 1 else paths[0].parent) / "report.html"
+    text = page([load(path) for path in paths], made_by=shlex.join(["python", "-m", "runs.report", *places]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace(out, text.encode())
+    return out
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def check(settings) -> None:
     names, root = settings.eval.transfer, settings.eval.data_root
     for name in names:
         if _is_path(name):
-            if not Path(name).expanduser().exists():
+            if not _is_url(name) and not Path(name).expanduser().exists():
                 raise SettingError(f"eval.transfer=[{name}] isn't there; give a .npz, .npy, Zarr or folder of pictures")
         elif name not in (*KNOWN, EVERYTHING):
             raise unknown("eval.transfer", name, (*KNOWN, EVERYTHING, "a path"))
@@ -115,7 +115,7 @@ def load(name: str, settings, *, device: torch.device) -> Task:
     if name in MADE:
         return MADE[name](settings, device)
     if _is_path(name):
-        parts = _split(*_arrays(Path(name).expanduser()))
+        parts = _split(*(_recording(name) if _is_url(name) else _arrays(Path(name).expanduser())))
     elif not settings.eval.data_root:
         raise SettingError("eval.data_root is not given")
     else:
@@ -138,7 +138,13 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
     if download:
         root.mkdir(parents=True, exist_ok=True)
     pair = (
-        load_pictures(str(root), source.dataset, setting="eval.data_root", options={**part, "download": download})
+        load_pictures(
+            str(root),
+            source.dataset,
+            setting="eval.data_root",
+            options={**part, "download": download},
+            absent="put it there first, or set eval.download=true",
+        )
         for part in (source.train, source.test)
     )
     return _split(*pair)
@@ -147,15 +153,15 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
     """Pictures and, where the name says train and a file beside it says test, those too; a recording by encounter."""
     if (path / "zarr.json").exists() and "committed" in zarr.open_group(path, mode="r").attrs:
-        return _recording(path)
+        return _recording(str(path))
     beside = path.with_name(re.sub("train", "test", path.name))
     test = load_pictures(str(beside), setting="eval.transfer") if beside != path and beside.exists() else None
     return load_pictures(str(path), setting="eval.transfer"), test
 
 
-def _recording(path: Path) -> tuple[Pictures, Pictures]:
+def _recording(path: str) -> tuple[Pictures, Pictures]:
     """Frames of a recorded stream, each checked; no encounter gives to both parts."""
-    recording = Recording(str(path), setting="eval.transfer")
+    recording = Recording(path, setting="eval.transfer")
     if "category" not in recording.facts["factors"]:
         raise SettingError(
             f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
@@ -216,6 +222,11 @@ def _sized(images: Tensor, size: int) -> Tensor:
 
 def _is_path(name: str) -> bool:
     return "/" in name or "\\" in name or Path(name).suffix in (".npz", ".npy", ".zarr")
+
+
+def _is_url(name: str) -> bool:
+    """Whether it names a recording on a store of fsspec's."""
+    return "://" in name
 
 
 def _title(name: str) -> str:

@@ -80,6 +80,9 @@ def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):
     assert moment(both, "linear", at=64) == 64
     with pytest.raises(SettingError, match=r"--at 100: .* try --at 64"):
         moment(both, "linear", at=100)
+    other = runs(fake_run(tmp_path / "c", seed=2, frames=(0, 100)))
+    with pytest.raises(SettingError, match="no number of frames but 0 is common to all"):
+        moment([both[0], *other], "linear", at=None)
 
 
 def test_what_has_not_come_to_its_end_is_passed_over_unless_it_is_named_or_all_there_is(tmp_path):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from test_online import SMALL, stopping
 
 from learners.end_to_end import Learner
@@ -56,6 +58,40 @@ def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told)
     assert told in text
     assert text.count("\n") == 1
     assert not (tmp_path / "results").exists()
+
+
+def pictures(folder, *, classes):
+    """A folder of small pictures, in sub-folders where there are classes."""
+    for number in range(24):
+        place = folder / f"class{number % classes}" if classes else folder
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (10 * number, 40, 90)).save(place / f"{number}.png")
+    return folder
+
+
+def test_what_cannot_be_scored_on_is_told_before_there_is_a_folder(tmp_path, online):
+    flat = pictures(tmp_path / "flat", classes=0)
+    images = np.zeros((30, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "plain.npz", images=images)
+    np.savez(tmp_path / "half_train.npz", images=images, labels=np.arange(30) % 3)
+    np.savez(tmp_path / "half_test.npz", images=images)
+    told = [text for text in TINY if not text.startswith(("eval.every", "env"))]
+    for overrides, said in (
+        (["env=moving_images", f"env.path={flat}"], f"env.path={flat} shows one class only"),
+        ([f"eval.transfer=[{tmp_path}/plain.npz]"], "no labels, or one class only"),
+        ([f"eval.transfer=[{tmp_path}/half_train.npz]"], "its test pictures have no labels"),
+        ([f"eval.transfer=[{tmp_path}/gone.npz]"], "gone.npz] isn't there"),
+        (["eval.transfer=[svhn]", f"eval.data_root={tmp_path}"], "or set eval.download=true"),
+    ):
+        world = [] if "env=moving_images" in overrides else ["env=counting"]
+        where = ["env.size=16", "env.num_worlds=8", "env.episode_length=8", f"results_dir={tmp_path}/results"]
+        status, text = online(*world, *overrides, *told, *where)
+        assert status == 2
+        assert said in text
+        assert text.count("\n") == 1
+        assert not (tmp_path / "results").exists()
+    assert "eval.every=0" in online("env=moving_images", f"env.path={flat}", *told, *where)[1]
+    assert online("env=moving_images", f"env.path={flat}", *told, *where, "eval.every=0", "watch.every=0")[0] == 0
 
 
 def test_a_used_folder_is_refused_and_not_touched(tmp_path, online):

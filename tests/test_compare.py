@@ -79,6 +79,16 @@ def test_a_figure_repeats_itself_to_the_byte(sweep, say, tmp_path, kind, begins)
     assert a == b
 
 
+def test_the_folder_of_a_figure_is_made_and_what_cannot_be_written_is_one_line(sweep, say, tmp_path):
+    assert say(sweep, "--figure", tmp_path / "new" / "a.png")[0] == 0
+    assert (tmp_path / "new" / "a.png").exists()
+    status, _, text = say(sweep, "--figure", tmp_path / "new" / "a.png" / "b.png")
+    assert status == 2
+    assert "choose another --figure" in text
+    assert "Errno" not in text
+    assert text.count("\n") == 1
+
+
 def test_one_seed_alone_has_no_interval_and_that_is_said(tmp_path, say):
     status, text, _ = say(fake_run(tmp_path))
     assert status == 0

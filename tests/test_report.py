@@ -122,6 +122,14 @@ def test_a_half_done_run_is_shown_up_to_its_last_commit(tmp_path, say):
     assert "is at 64 of 128 frames" in (tmp_path / "bp-seed0" / "report.html").read_text()
 
 
+def test_the_folder_of_a_page_is_made_and_what_cannot_be_written_is_one_line(tmp_path, run, say):
+    assert say(run, "--out", tmp_path / "new" / "page.html")[1].strip() == str(tmp_path / "new" / "page.html")
+    status, out, text = say(run, "--out", tmp_path / "new" / "page.html" / "page.html")
+    assert (status, out) == (2, "")
+    assert "choose another --out" in text
+    assert "Errno" not in text
+
+
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 def test_a_browser_draws_the_map_and_nothing_sticks_out_of_a_phone(tmp_path, page):
     ask = "<script>document.title = [innerWidth, document.documentElement.scrollWidth].join(' ')</script>"

@@ -150,6 +150,16 @@ def test_a_damaged_recording_is_named_and_never_scored_on(walk):
         one(str(walk))
 
 
+def test_a_recording_may_lie_at_an_address(walk):
+    told_of = f"eval.transfer=[file://{walk}]"
+    check(told(told_of))
+    tasks, _ = load_all(told(told_of), CPU)
+    assert torch.equal(tasks["walk"].test.images, one(str(walk)).test.images)
+    with pytest.raises(SettingError, match=r"eval.transfer=file:///nowhere/walk.zarr .*") as caught:
+        one("file:///nowhere/walk.zarr")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_recording_is_no_set_of_pictures(walk):
     with pytest.raises(SettingError, match="is a recorded stream"):
         load_pictures(str(walk), setting="env.path")
@@ -175,8 +185,9 @@ def test_what_is_no_set_of_labelled_pictures_is_told_in_one_line(tmp_path, hurt,
 
 
 def test_a_set_that_is_not_there_is_an_error_by_name_and_left_out_of_all(tmp_path):
-    with pytest.raises(SettingError, match="holds no CIFAR10"):
+    with pytest.raises(SettingError, match="holds no CIFAR10 .* or set eval.download=true") as caught:
         one("cifar10", f"eval.data_root={tmp_path}")
+    assert "download=True" not in str(caught.value)
     with pytest.raises(SettingError, match="is looked for in eval.data_root"):
         check(told("eval.transfer=[cifar10]"))
     with pytest.raises(SettingError, match="nowhere.npz] isn't there"):

@@ -51,7 +51,8 @@ def load_pictures(
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         if dataset:
-            images, labels = _torchvision(where, dataset, options or {}, absent=absent)
+            called = "dataset" if setting == "source" else setting.replace("path", "dataset")
+            images, labels = _torchvision(where, dataset, options or {}, absent=absent, setting=called)
         elif where.suffix == ".npy":
             images, labels = np.load(where, allow_pickle=False), None
         elif where.suffix == ".npz":
@@ -126,11 +127,13 @@ def picture(file: Path) -> np.ndarray:
         raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
 
 
-def _torchvision(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str) -> tuple[Any, Any]:
+def _torchvision(
+    where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str
+) -> tuple[Any, Any]:
     from torchvision import datasets
 
     if dataset not in datasets.__all__:
-        raise unknown("env.dataset", dataset, datasets.__all__)
+        raise unknown(setting, dataset, datasets.__all__)
     kind = getattr(datasets, dataset)
     try:
         found = kind(str(where), **{"download": False, **options})

@@ -10,33 +10,29 @@ What follows each other in the source does so in the recording, one world's fram
 python -m learners.online stream=replay stream.path=coil.zarr stream.order=episodes stream.worlds=64 stream.repeat=true
 """
 
-import os
 import re
 import sys
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
-from envs.pictures import SUFFIXES, load_pictures, picture
+from envs.pictures import SUFFIXES, load_pictures
 from envs.settings import read
 from streams.commands import Bar, Stop, guarded
+from streams.decoding import TOGETHER, decoded, files_of, fitted
+from streams.files import open_folder
 from streams.source import ImportedSettings
 from streams.writer import Writer, check_free
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
-THREADS = min(os.cpu_count() or 1, 8)  # that decode pictures
-TOGETHER = 64  # frames that are decoded, and handed to the writer, at once; as many divide a shard
 TURNTABLE = r"(?P<object>.+?)_*(?P<angle>\d+(\.\d+)?)"  # obj12__345
 
 
@@ -72,7 +68,7 @@ def frames_of(told: ImportSettings) -> Iterator[Shown]:
     where = Path(told.source).expanduser()
     if told.dataset or not where.is_dir() or (where / "zarr.json").exists():
         return _video([where], told) if where.suffix.lower() in VIDEOS else _arrays(told)
-    videos = sorted((file for file in where.rglob("*") if file.suffix.lower() in VIDEOS), key=_natural)
+    videos = files_of(where, VIDEOS)
     return _video(videos, told) if videos else _folder(where, told)
 
 
@@ -94,20 +90,16 @@ def import_stream(told: ImportSettings) -> int:
             f"source={told.source} shows {width}x{height}, and networks need squares; try size={min(height, width)}"
         )
     env = asdict(ImportedSettings(size=height))
-    writer, before = Writer(told.path, {"env": env, "seed": 0, "gaze": "fixed"}, setting="path"), (-1, 0)
+    writer = Writer(told.path, {"env": env, "seed": 0, "gaze": "fixed"}, setting="path")
     try:
         writer.open(fresh=True)
-        with Bar(Console(), done=0, total=0) as bar, Stop("frame") as stop:
-            shown = chain([first], shown)
-            while not stop and (some := list(islice(shown, TOGETHER))):
-                images = _images(some, told, edge=height)
-                ages = _ages([one.episode for one in some], before)
-                before, env["episode_length"] = (some[-1].episode, ages[-1]), max(env["episode_length"], max(ages) + 1)
-                writer.extend(_block(some, images, ages))
-                if writer.full:
-                    writer.commit(wait=False)
-                    bar.show(writer.step)
-            writer.commit()
+        with Stop("frame") as stop:
+            _write(chain([first], shown), told, writer, env, stop)
+    except SettingError as error:
+        writer.close()  # what is being written is there then
+        if "zarr.json" not in open_folder(told.path).names(""):
+            raise
+        raise SettingError(f"{error}; {told.path} ends before that: remove it, and import again") from None
     finally:
         writer.close()
     print(f"{told.path}: {writer.step:,} frames, the longest episode {env['episode_length']}")  # noqa: T201
@@ -118,15 +110,19 @@ def import_stream(told: ImportSettings) -> int:
     return 0
 
 
-def fitted(image: np.ndarray, size: int) -> np.ndarray:
-    """An image (H, W, 3), where a size is asked for resized to it along its shorter edge and cut to the middle."""
-    height, width = image.shape[:2]
-    if not size or (height, width) == (size, size):
-        return image
-    short = min(height, width)
-    left, top = (width - short) / 2, (height - short) / 2
-    box = (left, top, left + short, top + short)
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
+def _write(shown: Iterator[Shown], told: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop) -> None:
+    """Writes all that is shown, or what came before a stop; `env` learns how long the longest episode is."""
+    before = -1, 0
+    with Bar(Console(), done=0, total=0) as bar:
+        while not stop and (some := list(islice(shown, TOGETHER))):
+            images = _images(some, told, edge=env["size"])
+            ages = _ages([one.episode for one in some], before)
+            before, env["episode_length"] = (some[-1].episode, ages[-1]), max(env["episode_length"], max(ages) + 1)
+            writer.extend(_block(some, images, ages))
+            if writer.full:
+                writer.commit(wait=False)
+                bar.show(writer.step)
+        writer.commit()
 
 
 def _images(some: list[Shown], told: ImportSettings, *, edge: int) -> np.ndarray:
@@ -188,47 +184,38 @@ def _column(told: ImportSettings, name: str, count: int) -> np.ndarray:
 
 def _folder(where: Path, told: ImportSettings) -> Iterator[Shown]:
     """Pictures in folders: an episode for each object that the names tell of, or else for each folder."""
-    files = sorted(
-        (file for file in where.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()), key=_natural
-    )
+    files = files_of(where, SUFFIXES)
     if not files:
         raise SettingError(f"source={where} holds no pictures or videos; known are {' '.join((*SUFFIXES, *VIDEOS))}")
+    folders = [str(file.parent) for file in files]
     try:
         told_by = [re.fullmatch(told.names, file.stem) for file in files]
     except re.error as error:
         raise SettingError(f"names={told.names} is no regular expression ({error})") from None
     if all(told_by) and all({"object", "angle"} <= one.groupdict().keys() for one in told_by):
-        owner = [(file.parent, one["object"]) for file, one in zip(files, told_by, strict=True)]
-        angle = [float(one["angle"]) for one in told_by]
+        owner = [(folder, one["object"]) for folder, one in zip(folders, told_by, strict=True)]
+        angle = [_number(one["angle"], file, told) for one, file in zip(told_by, files, strict=True)]
     else:
-        owner, angle = [(file.parent, "") for file in files], [0.0] * len(files)
-    folder_of = _numbered([file.parent for file in files])
-    owner_of = _numbered(owner)
+        owner, angle = folders, [0.0] * len(files)
+    folder_of, owner_of = _numbered(folders), _numbered(owner)
     category = folder_of if len(set(folder_of)) > 1 else owner_of
     order = sorted(range(len(files)), key=lambda at: (owner_of[at], angle[at], at))
-    for at, image in zip(order, _decoded([files[at] for at in order], told), strict=True):
-        yield Shown(image, owner_of[at], category[at], angle[at])
-
-
-def _decoded(files: list[Path], told: ImportSettings) -> Iterator[np.ndarray]:
-    """The pictures (H, W, 3) in this order, decoded and fitted by threads ahead of whoever asks."""
-
-    def decode(some: list[Path]) -> list[np.ndarray]:
-        try:
-            return [fitted(picture(file), told.size) for file in some]
-        except SettingError as error:
-            raise SettingError(f"source={told.source} {error}") from None
-
-    pool, ahead = ThreadPoolExecutor(THREADS, "decoding"), deque()
+    images = decoded([files[at] for at in order], size=told.size)
     try:
-        for first in range(0, len(files), TOGETHER):
-            ahead.append(pool.submit(decode, files[first : first + TOGETHER]))
-            if len(ahead) > 2 * THREADS:
-                yield from ahead.popleft().result()
-        while ahead:
-            yield from ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        for at, image in zip(order, images, strict=True):
+            yield Shown(image, owner_of[at], category[at], angle[at])
+    except SettingError as error:
+        raise SettingError(f"source={told.source} {error}") from None
+
+
+def _number(angle: str | None, file: Path, told: ImportSettings) -> float:
+    try:
+        return float(angle)
+    except (TypeError, ValueError):
+        raise SettingError(
+            f"names={told.names} finds angle={angle} in {file.name}, which is no number; "
+            "let the group angle match digits, or set names=.* for the order of the names"
+        ) from None
 
 
 def _numbered(things: list) -> list[int]:
@@ -255,11 +242,6 @@ def _video(files: list[Path], told: ImportSettings) -> Iterator[Shown]:
             raise SettingError(f"source={file} can't be read as a video ({error}); mend or remove it") from None
         if number < 0:
             raise SettingError(f"source={file} is a video with no frames; remove it")
-
-
-def _natural(file: Path) -> list:
-    """Sorts frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", str(file))]
 
 
 def main() -> None:

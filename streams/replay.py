@@ -1,7 +1,7 @@
 """Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter, sleep
 from typing import Any
@@ -169,10 +169,15 @@ class Replay:
 
     def _too_short(self) -> SettingError:
         paths = " and ".join(player.recording.path for player in self.players)
-        shown = f"stream.path={paths} gives {max(self.length - self._start, 0) * self._rows:,} frames in this order"
-        if self._needed:
+        given, way = max(self.length - self._start, 0) * self._rows, "record more"
+        shown = f"stream.path={paths} gives {given:,} frames in this order"
+        shown += f" from stream.start={self._start} on" if self._start else ""
+        if self._needed > given:
             shown += f", and run.frames={self._needed:,} are asked for"
-        return SettingError(f"{shown}; record more, or set stream.repeat=true to go round again")
+        elif self._needed:
+            shown += f", and the last of run.frames={self._needed:,} make no whole batch of pairs"
+            way = "set a smaller run.frames or pairs.gap"
+        return SettingError(f"{shown}; {way}, or set stream.repeat=true to go round again")
 
 
 class Scattered(Replay):
@@ -200,9 +205,12 @@ def opened(path: str | list[str]) -> list[Recording]:
     Raises:
         SettingError: there is none, or it is empty, or they show frames of different sizes.
     """
-    paths = [path] if isinstance(path, str) else list(path or [])
-    if not paths or not all(paths):
+    paths = [path] if isinstance(path, str) else list(path) if isinstance(path, Iterable) else [path]
+    if not any(paths):
         raise SettingError("stream.path is not given; give a recording, made with python -m streams.record")
+    for one in paths:
+        if not one or not isinstance(one, str):
+            raise SettingError(f"stream.path={path} is no path of a recording; write ./{one} for a folder")
     found = [Recording(one) for one in paths]
     for one in found:
         if not one.committed:

@@ -31,6 +31,8 @@ def look(path: str, *, worlds: int, steps: int, start: int = 0, stride: int = 1)
     for name, value, least in (("worlds", worlds, 1), ("steps", steps, 1), ("stride", stride, 1), ("start", start, 0)):
         if value < least:
             raise SettingError(f"--{name} {value} shows nothing; try {least} or more")
+    if not recording.committed:
+        raise SettingError(f"{path} holds no frames yet; let the recording run on")
     when = np.arange(start, min(start + steps * stride, recording.committed), stride)
     if not len(when):
         raise SettingError(f"--start {start} is past the end of {path}, which has {recording.committed} steps")

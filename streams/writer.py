@@ -177,7 +177,7 @@ def check_free(path: str, *, setting: str) -> None:
     folder = open_folder(path)
     names = set(folder.names(""))
     if "zarr.json" in names:
-        raise SettingError(f"{setting}={path} holds a recording already; choose another path")
+        raise SettingError(f"{setting}={path} holds a recording already; remove it, or choose another path")
     if names - UNBORN:
         things = ", ".join(sorted(names - UNBORN)[:3])
         raise SettingError(f"{setting}={path} is a folder of other things ({things}); choose another path")

@@ -1,5 +1,8 @@
 """What is imported is what was there, neighbours beside neighbours; and what can't be is one line."""
 
+import multiprocessing
+import os
+import signal
 from contextlib import closing
 
 import av
@@ -16,7 +19,7 @@ from learners.online import build, train
 from runs.commands import go
 from runs.metrics import read as read_metrics
 from runs.settings import check, read
-from streams import importing, view
+from streams import decoding, importing, view
 from streams.importing import fitted, import_stream, settings
 from streams.recording import Recording
 from streams.replay import Replay
@@ -186,15 +189,17 @@ def test_a_recording_lives_at_any_url():
         (["source={0}/torn.mp4"], "can't be read as a video"),
         (["source={0}/none.avi"], "none.avi is a video with no frames; remove it"),
         (["source={0}", "dataset=CIFAR10"], "holds no CIFAR10"),
-        (["source={0}", "dataset=CIFAR11"], "did you mean CIFAR10?"),
+        (["source={0}", "dataset=CIFAR11"], "dataset=CIFAR11 is unknown; did you mean CIFAR10?"),
+        (["source={0}/far", "names=(?P<object>.)(?P<angle>.+)"], "finds angle=ar in far.png, which is no number"),
         (["source={0}/x.npz", "sise=3"], "did you mean size?"),
         (["source="], "source is not given"),
         (["source={0}/x.npz", "size=-1"], "size=-1"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys, said, line):
-    for folder in ("empty", "wide", "torn"):
+    for folder in ("empty", "wide", "torn", "far"):
         (tmp_path / folder).mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "far" / "far.png")
     Image.new("RGB", (12, 8)).save(tmp_path / "wide" / "a.png")
     (tmp_path / "torn" / "torn.png").write_bytes(b"\x89PNG")
     (tmp_path / "torn.mp4").write_bytes(b"nothing")
@@ -211,3 +216,51 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys,
     assert line in told
     assert told.count("\n") == 1
     assert not (tmp_path / "new.zarr").exists()
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """23 pictures that spell their number, four of which are decoded together, by other processes."""
+    monkeypatch.setattr(decoding, "TOGETHER", 4)
+    (tmp_path / "many").mkdir()
+    for number in range(23):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "many" / f"{number}.png")
+    return tmp_path / "many"
+
+
+def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
+    pictures = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
+    seen = [next(pictures)]
+    workers = multiprocessing.active_children()
+    assert workers
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+    seen += pictures
+    assert np.array_equal(seen, np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+
+
+def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
+    (many / "13.png").write_bytes(b"no picture")
+    pictures = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    assert [next(pictures)[0, 0, 0] for _ in range(12)] == list(range(12))
+    with pytest.raises(SettingError, match="13.png"):
+        next(pictures)
+
+
+def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
+    monkeypatch.setattr(decoding, "picture", lambda _: os._exit(1))
+    with pytest.raises(SettingError, match="source=.* can't be decoded .* memory enough") as caught:
+        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
+    monkeypatch.setattr(importing, "TOGETHER", 1)
+    monkeypatch.setattr("streams.shards.SHARD_FRAMES", 16)
+    (many / "22.png").write_bytes(b"no picture")
+    told = settings([f"source={many}", f"path={many}.zarr", "names=.*"])
+    with pytest.raises(SettingError, match="22.png.*; .*zarr ends before that: remove it, and import again"):
+        import_stream(told)
+    assert Recording(f"{many}.zarr").committed == 16
+    with pytest.raises(SettingError, match="holds a recording already; remove it"):
+        import_stream(told)

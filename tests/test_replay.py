@@ -158,6 +158,33 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         shown(two, weights=[1])
 
 
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"path": 5}, "stream.path=5 is no path of a recording; write ./5 for a folder"),
+        ({"path": ["{0}", True]}, "is no path of a recording; write ./True"),
+        ({"path": None}, "stream.path is not given"),
+        ({"path": []}, "stream.path is not given"),
+        ({"frames": 1051}, "gives 1,050 frames in this order, and run.frames=1,051 are asked for; record more, or set"),
+        ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),
+        ({"start": 350}, "stream.start=350 is outside .*, which has 350 steps"),
+        ({"start": -1}, "stream.start=-1 is outside"),
+    ],
+)
+def test_a_mistake_is_one_line(walk, settings, line):
+    path = settings.pop("path", walk)
+    with pytest.raises(SettingError, match=line) as caught:
+        Replay([one if one is True else walk for one in path] if isinstance(path, list) else path, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_frames_at_the_end_that_make_no_batch_say_which_settings_are_too_large(walk):
+    with closing(Scattered(walk, order=OrderSettings(order="shuffled"), frames=LENGTH * WORLDS)) as replay:
+        list(islice(replay, LENGTH))
+        with pytest.raises(SettingError, match="the last of run.frames=1,050 make no whole batch of pairs; set"):
+            next(replay)
+
+
 def test_a_reader_under_a_live_writer_sees_a_prefix_and_then_the_rest(tmp_path):
     with closing(recorder(tmp_path / "walk.zarr")) as writer:
         for _ in range(340):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from envs.draws import Draws, key
 from envs.errors import SettingError, unknown
-from envs.world import MAX_GAZE
+from envs.world import MAX_GAZE, VectorWorld
 
 SACCADES_A_STEP = 0.125  # probability of one, so that the eye rests for eight steps on average
 LANDING = 0.25  # half-widths of the view that a saccade may miss the object by, to each side
@@ -26,7 +26,7 @@ def fixed(seed: int, step: int, info: dict[str, Any]) -> Tensor:
 
 def pursuit(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     """The eye follows the object, one step behind."""
-    return towards(bearing(info), info)
+    return towards(info["bearing"], info)
 
 
 def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
@@ -34,7 +34,7 @@ def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     draws = Draws(key("saccades", seed, step, np.arange(len(info["gaze"]))))
     jumps = torch.from_numpy(draws.chance("jump", SACCADES_A_STEP)).to(info["gaze"].device, non_blocking=True)
     miss = torch.from_numpy(draws.uniform("landing", -LANDING, LANDING, 2)).to(info["gaze"], non_blocking=True)
-    return towards(bearing(info) + miss, info) * jumps[:, None]
+    return towards(info["bearing"] + miss, info) * jumps[:, None]
 
 
 GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
@@ -44,24 +44,21 @@ GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
 }
 
 
-def gaze(name: str) -> Callable[[int, int, dict[str, Any]], Tensor]:
-    """The gaze of this name.
+def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
+    """The gaze of this name, for a world, where one is given.
 
     Raises:
-        SettingError: there is none such.
+        SettingError: there is none such, or it follows an object, of which the world does not say where it is.
     """
     if name not in GAZES:
         raise unknown("stream.gaze", name, GAZES)
+    if name != "fixed" and world is not None and not world.has_bearing:
+        raise SettingError(
+            f"stream.gaze={name} needs a world that says where its object is (factor bearing); try fixed"
+        )
     return GAZES[name]
 
 
 def towards(target: Tensor, info: dict[str, Any]) -> Tensor:
     """The shift (N, 2) that brings the gaze to targets (N, 2) in half-widths of the view, or as near as it can."""
     return ((target - info["gaze"]) / MAX_GAZE).clamp(-1, 1)
-
-
-def bearing(info: dict[str, Any]) -> Tensor:
-    """(N, 2) where the object is, in half-widths of the view from straight ahead."""
-    if "bearing" not in info:
-        raise SettingError("stream.gaze needs a world that says where its object is (factor bearing); try fixed")
-    return info["bearing"]

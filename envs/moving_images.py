@@ -86,6 +86,8 @@ class MovingImagesVector(VectorWorld):
     (N, 2); saturation (N,) powers of two; hue (N,) turns; brightness (N,) stops; gradient (N, 2); phase (N,).
     """
 
+    has_bearing = True
+
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
         if max_episode_steps is not None:
             settings["episode_length"] = max_episode_steps + 1

@@ -22,6 +22,8 @@ class MovingObjectsVector(VectorWorld):
     bearing (N, 2) where the object is, in half-widths of the view from straight ahead; phase (N,) of the drift.
     """
 
+    has_bearing = True
+
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
         if max_episode_steps is not None:
             settings["episode_length"] = max_episode_steps + 1
@@ -81,7 +83,7 @@ class MovingObjectsVector(VectorWorld):
         return render(self.scene, now, self.settings, self._pictures), factors
 
     def ground_truth(self) -> Truth:
-        """Mask, depth and normals of the frames last seen."""
+        """Mask, depth and normals of the frames last seen: `world.unwrapped.ground_truth()`."""
         age = torch.from_numpy(self.age.astype(np.float32)).to(self.device)
         return ground_truth(self.scene, self._moment(age), self.settings)
 
@@ -96,3 +98,7 @@ class MovingObjects(SingleWorld):
     """One world; the same settings."""
 
     vector_world = MovingObjectsVector
+
+    def ground_truth(self) -> Truth:
+        """Mask (H, W), depth (H, W) and normals (H, W, 3) of the frame last seen, as numpy arrays."""
+        return Truth(*(of_all[0].cpu().numpy() for of_all in self._world.ground_truth()))

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from envs.errors import SettingError, unknown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
 IMAGE_KEYS = ("images", "image", "data", "x", "x_train", "arr_0")
 LABEL_KEYS = ("labels", "label", "targets", "y", "y_train", "category")
+MAX_LABEL = 1 << 20  # each is a category, whether a picture has it or not
 
 
 class Pictures(NamedTuple):
@@ -34,8 +35,8 @@ def load_pictures(
 
     Args:
         path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x)
-            and, if there are, labels (M,) (named labels, targets, category or y); a recorded stream; a folder of image
-            files, in which sub-folders are the labels; or the root of a torchvision data set.
+            and, if there are, labels (M,) (named labels, targets, category or y); a folder of image files, in which
+            sub-folders are the labels; or the root of a torchvision data set.
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
         setting: what the error messages call the path.
         options: what the torchvision class is told: train=False, split="test", download=True.
@@ -50,25 +51,33 @@ def load_pictures(
     if not where.exists():
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
-        if dataset:
-            called = "dataset" if setting == "source" else setting.replace("path", "dataset")
-            images, labels = _torchvision(where, dataset, options or {}, absent=absent, setting=called)
-        elif where.suffix == ".npy":
-            images, labels = np.load(where, allow_pickle=False), None
-        elif where.suffix == ".npz":
-            with where.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                images, labels = _named({name: arrays[name] for name in arrays.files})
-        elif (where / "zarr.json").exists():
-            images, labels = _zarr(where)
-        elif where.is_dir():
-            images, labels = _folder(where)
-        else:
-            raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
-        return _checked(images, labels)
+        called = "dataset" if setting == "source" else setting.replace("path", "dataset")
+        return _checked(*_found(where, dataset, options or {}, absent=absent, setting=called))
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise SettingError(f"{setting}={path} can't be read ({str(error).splitlines()[0]}); mend the file") from error
+
+
+def _found(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> tuple[Any, Any]:
+    """Images and labels as they lie there. Of a broken file numpy, zarr and their codecs say all sorts of things."""
+    try:
+        if dataset:
+            return _torchvision(where, dataset, options, absent=absent, setting=setting)
+        if where.suffix in (".npy", ".npz"):
+            return _numpy(where)
+        if any((where / name).exists() for name in ZARR_FILES):
+            return _zarr(where)
+        if where.is_dir():
+            return _folder(where)
+    except SettingError:
+        raise
+    except Exception as error:
+        raise SettingError(f"can't be read ({_said(error)}); mend it, or store the pictures as .npz") from error
+    raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
+
+
+def _said(error: Exception) -> str:
+    """The first line of an error that may have none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _checked(images: np.ndarray, labels: Any) -> Pictures:
@@ -81,10 +90,27 @@ def _checked(images: np.ndarray, labels: Any) -> Pictures:
         raise SettingError(f"has an array of shape {images.shape}, no pictures; store (M, H, W, 3)")
     if images.dtype != np.uint8:
         raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
-    labels = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels).reshape(-1).astype(np.int64)
+    labels = np.zeros(len(images), np.int64) if labels is None else _whole(np.asarray(labels).reshape(-1))
     if len(labels) != len(images):
         raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
     return Pictures(np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images), labels)
+
+
+def _whole(labels: np.ndarray) -> np.ndarray:
+    """Labels (M,) as int64."""
+    if labels.dtype.kind not in "iuf" or (labels != np.round(labels)).any():
+        raise SettingError(f"has labels that are no whole numbers (of type {labels.dtype}); store 0, 1, 2 and so on")
+    if len(labels) and not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
+        raise SettingError(f"has labels from {labels.min()} to {labels.max()}; store 0, 1, 2 and so on")
+    return labels.astype(np.int64)
+
+
+def _numpy(where: Path) -> tuple[Any, Any]:
+    with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
+        found = np.load(file, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found, None
+        return _named({name: found[name] for name in found.files})
 
 
 def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
@@ -123,7 +149,7 @@ def picture(file: Path) -> np.ndarray:
     try:
         with Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
 
 

@@ -30,7 +30,8 @@ class VectorWorld(VectorEnv):
     World i's episode k is a function of (seed + i, k), so it is the same for every N, on every device.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    has_bearing = False  # whether it says where its object is, for a gaze to follow
 
     def __init__(self, *, num_envs: int, size: int, episode_length: int, stagger: bool, device, render_mode=None):
         if num_envs < 1:
@@ -73,6 +74,8 @@ class VectorWorld(VectorEnv):
 
     def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One step later, with the eye moved by actions (N, 2)."""
+        if self.seeds is None:
+            raise gym.error.ResetNeeded("no world has begun; call reset() before step()")
         self.age += 1
         over = np.flatnonzero(self.age >= self.episode_length)
         shift = torch.as_tensor(actions, dtype=torch.float32, device=self.device).reshape(self.num_envs, 2)
@@ -119,6 +122,8 @@ class VectorWorld(VectorEnv):
         if seed is None:
             seed = int(self.np_random.integers(1 << 62))
         if isinstance(seed, int | np.integer):
+            if seed < 0:
+                raise ValueError(f"seed={seed} is no seed; give a number from 0 up")
             self._np_random_seed = int(seed)
             return np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
         if len(seed) != self.num_envs:

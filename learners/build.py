@@ -1,6 +1,6 @@
 """From settings to a learner: network x loss x feedback x schedule."""
 
-from inspect import isclass, signature
+from inspect import Parameter, isclass, signature
 from typing import Any
 
 import torch
@@ -21,6 +21,15 @@ RULES = {
     "target_prop": TargetProp,
     "untrained": Untrained,
 }
+PRESETS = {  # learner=NAME, which has the settings of its schedule
+    "end_to_end": "bp",
+    "greedy": "gll",
+    "random": "rll",
+    "simultaneous": "dgl",
+    "target_prop": "dtp",
+    "untrained": "none",
+}
+GIVEN = ("steps", "seed", "updates")  # to every rule or schedule, from elsewhere
 WITHOUT_FEEDBACK = {
     "target_prop": "target propagation, which sends back targets, not errors",
     "untrained": "a network that does not learn",
@@ -71,10 +80,18 @@ def _is_rule(found: Any) -> bool:
 
 
 def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:
-    """Refuses settings that a rule does not have."""
+    """Refuses settings that a rule does not have, and a rule that lacks some of its own."""
+    parameters = signature(of).parameters
+    instead = f"choose learner={PRESETS[schedule]}" if schedule in PRESETS else "see examples/"
     for name in settings:
-        if name not in signature(of).parameters:
-            raise SettingError(f"learner.{name} is no setting of learner.schedule={schedule}; leave it out")
+        if name not in parameters:
+            raise SettingError(
+                f"learner.{name} is no setting of learner.schedule={schedule}; leave it out, or {instead}"
+            )
+    for name, it in parameters.items():
+        needed = it.kind is Parameter.KEYWORD_ONLY and it.default is Parameter.empty
+        if needed and name not in (*settings, *GIVEN):
+            raise SettingError(f"learner.schedule={schedule} needs learner.{name}; add it, or {instead}")
 
 
 def _check_targets(

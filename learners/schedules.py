@@ -24,6 +24,8 @@ def greedy(
         raise unknown("learner.turns", turns, TURNS)
     if turn_updates < 1:
         raise SettingError(f"learner.turn_updates={turn_updates} is no turn; try 500")
+    if turn_gain < 0:
+        raise SettingError(f"learner.turn_gain={turn_gain} would call a rising loss a fall; try 0.01")
     if turns == "plateau":
         return Plateau(blocks, window=turn_updates, gain=turn_gain)
     if turns == "share" and updates < blocks:

@@ -1,5 +1,6 @@
 """What a run is told: overrides read with Hydra against `runs/schema.py`, and what contradicts itself found."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -212,6 +213,7 @@ def check(settings: DictConfig) -> None:
     env, pairs, run, every = settings.env, settings.pairs, settings.run, settings.eval.every
     if env.num_worlds < 1:
         raise SettingError(f"env.num_worlds={env.num_worlds} shows nothing; try 2 or more")
+    _check_finite(settings)
     _check_negatives(settings)
     if pairs.gap >= env.episode_length:
         shorter = max(1, env.episode_length // 4)
@@ -253,6 +255,14 @@ def check(settings: DictConfig) -> None:
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)
     device(settings)
+
+
+def _check_finite(settings: DictConfig) -> None:
+    """No setting is NaN or infinite: comparisons with those pass by what they are to find."""
+    for name in _keys(settings):
+        value = OmegaConf.select(settings, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"{name}={value} is no number to work with; give a finite one")
 
 
 def _check_negatives(settings: DictConfig) -> None:

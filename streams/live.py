@@ -23,7 +23,7 @@ class Live:
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far
-        self._gaze, self._seed = gaze_of(gaze), seed_of(seed, "gaze")
+        self._gaze, self._seed = gaze_of(gaze, self.world), seed_of(seed, "gaze")
         self._shift = None  # (N, 2) of the gaze at the next step
 
     def __iter__(self) -> "Live":

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from kornia.enhance import adjust_hue, adjust_saturation
 from kornia.geometry.transform import homography_warp
 
@@ -49,14 +48,6 @@ def film(world, steps):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_single_world_passes_gymnasiums_check(path):
     check_env(gym.make("MovingImages-v0", path=path, episode_length=6).unwrapped)
-
-
-def test_gymnasiums_vector_wrappers_work(path):
-    world = RecordEpisodeStatistics(worlds(2, path))
-    film(world, 5)
-    *_, truncated, info = world.step(np.zeros((2, 2), np.float32))
-    assert truncated.all()
-    assert info["episode"]["l"].tolist() == [5, 5]
 
 
 def test_world_i_of_n_shows_the_same_frames_whatever_n_is(path):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers.vector import NumpyToTorch, RecordEpisodeStatistics
 
 import envs
 from envs.errors import SettingError
@@ -108,6 +107,21 @@ def test_the_gaze_shifts_the_picture_by_whole_pixels_where_asked():
     assert torch.equal(straight[:, :, 6:], aside[:, :, :-6])
 
 
+def test_mask_depth_and_normals_can_be_asked_of_one_world_and_of_many_for_the_frame_last_seen():
+    one, many = gym.make("MovingObjects-v0", episode_length=6, size=24), worlds(2)
+    one.reset(seed=1)
+    many.reset(seed=0)  # whose second world is the same
+    shift = np.array([0.3, 0.2], np.float32)  # of the eye
+    one.step(shift)
+    many.step(np.stack([shift, shift]))
+    truth, of_all = one.unwrapped.ground_truth(), many.ground_truth()
+    for mine, theirs in zip(truth, of_all, strict=True):
+        np.testing.assert_array_equal(mine, theirs[1].numpy())
+    assert 0.01 < (truth.mask == 1).mean() < 0.5
+    one.reset(seed=1)
+    assert ((one.unwrapped.ground_truth().mask == 1) != (truth.mask == 1)).any()  # the eye looks straight ahead again
+
+
 def test_a_saved_world_goes_on_bit_for_bit():
     world = worlds(4, stagger=True)
     film(world, 9)
@@ -116,16 +130,6 @@ def test_a_saved_world_goes_on_bit_for_bit():
     other = worlds(4, stagger=True).unwrapped
     other.load_state_dict(state)
     assert all(torch.equal(frame, other.step(np.full((4, 2), 0.1, np.float32))[0]) for frame in expected)
-
-
-def test_gymnasiums_vector_wrappers_work():
-    world = RecordEpisodeStatistics(worlds(2))
-    film(world, 5)
-    *_, truncated, info = world.step(np.zeros((2, 2), np.float32))
-    assert truncated.all()
-    assert info["episode"]["l"].tolist() == [5, 5]
-    image, _ = NumpyToTorch(worlds(2)).reset(seed=0)
-    assert image.shape == (2, 24, 24, 3)
 
 
 @pytest.mark.parametrize(

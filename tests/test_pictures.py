@@ -29,6 +29,18 @@ def write_zarr(path):
     return path / "a.zarr", LABELS
 
 
+def write_zarr_of_format_2(path):
+    group = zarr.create_group(path / "b.zarr", zarr_format=2)
+    group.create_array("images", data=IMAGES)
+    group.create_array("labels", data=LABELS)
+    return path / "b.zarr", LABELS
+
+
+def write_misnamed(path):
+    np.savez(path / "m.npy.npz", images=IMAGES, labels=LABELS)
+    return (path / "m.npy.npz").rename(path / "m.npy"), LABELS
+
+
 def write_folder(path):
     for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
         (path / "all" / f"kind{label}").mkdir(parents=True, exist_ok=True)
@@ -36,7 +48,9 @@ def write_folder(path):
     return path / "all", LABELS
 
 
-@pytest.mark.parametrize("write", [write_npy, write_npz, write_zarr, write_folder])
+@pytest.mark.parametrize(
+    "write", [write_npy, write_npz, write_zarr, write_zarr_of_format_2, write_misnamed, write_folder]
+)
 def test_pictures_come_back_as_they_were(write, tmp_path):
     path, labels = write(tmp_path)
     found = load_pictures(str(path))
@@ -86,6 +100,21 @@ def truncated(path):
     return source
 
 
+def spoilt_in_the_middle(path):
+    np.savez_compressed(path / "s.npz", images=0 * IMAGES.repeat(200, 0))
+    data = bytearray((path / "s.npz").read_bytes())
+    data[60:-150:7] = bytes(len(data[60:-150:7]))
+    (path / "s.npz").write_bytes(data)
+    return path / "s.npz"
+
+
+def spoilt_chunk(path):
+    source, _ = write_zarr(path)
+    chunk = next(file for file in (source / "images" / "c").rglob("*") if file.is_file())
+    chunk.write_bytes(b"no zstd any more" * 9)
+    return source
+
+
 def floats(path):
     np.save(path / "f.npy", IMAGES / 255)
     return path / "f.npy"
@@ -101,6 +130,21 @@ def fewer_labels(path):
     return path / "l.npz"
 
 
+def labels_below_zero(path):
+    np.savez(path / "l.npz", images=IMAGES, labels=LABELS - 1)
+    return path / "l.npz"
+
+
+def labels_beyond_counting(path):
+    np.savez(path / "l.npz", images=IMAGES, labels=LABELS * 10**12)
+    return path / "l.npz"
+
+
+def words_for_labels(path):
+    np.savez(path / "l.npz", images=IMAGES, labels=LABELS.astype(str))
+    return path / "l.npz"
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -109,9 +153,14 @@ def fewer_labels(path):
         (mixed, "mixes sizes"),
         (corrupt, "broken.png"),
         (truncated, "can't be read"),
+        (spoilt_in_the_middle, "can't be read"),
+        (spoilt_chunk, "can't be read"),
         (floats, "store uint8"),
         (objects, "can't be read"),
         (fewer_labels, "6 pictures but 4 labels"),
+        (labels_below_zero, "labels from -1 to 1; store 0, 1, 2"),
+        (labels_beyond_counting, "labels from 0 to 2000000000000"),
+        (words_for_labels, "labels that are no whole numbers"),
     ],
 )
 def test_what_cannot_be_read_gets_one_line_with_the_path(make, says, tmp_path):
@@ -121,3 +170,10 @@ def test_what_cannot_be_read_gets_one_line_with_the_path(make, says, tmp_path):
     assert message.startswith(f"env.path={tmp_path}")
     assert says in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("dataset", ["EMNIST", "FakeData", "VisionDataset"])
+def test_a_torchvision_class_that_is_not_made_of_a_path_alone_gets_one_line(dataset, tmp_path):
+    with pytest.raises(SettingError, match="can't be read") as caught:
+        load_pictures(str(tmp_path), dataset)
+    assert "\n" not in str(caught.value)

@@ -42,6 +42,10 @@ def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(over
         "eval.probes=[knn]",
         "eval.ends=[kn]",
         "learner.lr=0",
+        "learner.lr=nan",
+        "learner.lr=inf",
+        "loss.negative_margin=inf",
+        "env.turn=nan",
         "device=tpu",
     ],
 )

@@ -32,7 +32,8 @@ def build_losses(
     """
     kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES, wanted="a function or a Loss", fits=callable)
     keywords = {name: value for name, value in settings.items() if name not in ("name", "kind", "remember")}
-    losses = [_loss(kind, keywords) for _ in range(heads)]
+    instead = f", or choose loss={settings['kind']}" if settings.get("kind") in LOSSES else ""
+    losses = [_loss(kind, keywords, instead=instead) for _ in range(heads)]
     if settings.get("remember"):
         losses = [Remembered(loss, longest=longest_gap) for loss in losses]
     for number, loss in enumerate(losses, 1):
@@ -40,10 +41,14 @@ def build_losses(
     return nn.ModuleList(losses)
 
 
-def _loss(kind: Any, keywords: dict[str, Any]) -> Loss:
-    if not (isclass(kind) and issubclass(kind, Loss)):
-        return Plain(kind, **keywords)
+def _loss(kind: Any, keywords: dict[str, Any], *, instead: str) -> Loss:
+    """`instead` is what else a setting that the loss does not have may have been meant for."""
+    plain = not (isclass(kind) and issubclass(kind, Loss))
+    known = [name for name in signature(kind).parameters if name not in ("u", "v", "episode")]
     for name in keywords:
-        if name not in signature(kind).parameters:
-            raise SettingError(f"loss.{name} is no setting of {kind.__name__}")
-    return kind(**keywords)
+        if name not in known:
+            raise SettingError(
+                f"loss.{name} is no setting of {kind.__name__}, which has {', '.join(known) or 'none'}; "
+                f"leave it out{instead}"
+            )
+    return Plain(kind, **keywords) if plain else kind(**keywords)

@@ -28,6 +28,7 @@ def barlow_twins(u: Tensor, v: Tensor, *, episode: Tensor, redundancy: float = 5
     `sum_i (1 - C_ii)^2 + redundancy sum_{i != j} C_ij^2`, where C (D, D) is the correlation over the batch of u_i and
     v_j. It has no negatives; what rows show is not asked.
     """
+    _check(redundancy=redundancy)
     a, b = (batch_norm(z, None, None, training=True) for z in (u, v))
     c = a.T @ b / len(a)
     on = c.diagonal()
@@ -42,10 +43,17 @@ def vicreg(
     The mean squared difference of u and v, the mean hinge of the stds at 1 and the squared covariances, each with its
     weight; the variance term is the mean of the two views' as in the authors' code. It has no negatives.
     """
+    _check(invariance=invariance, variance=variance, covariance=covariance)
     both = (u, v)
     spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in both) / 2
     covaried = sum(_off_diagonal_square(torch.cov(z.T)) / z.shape[1] for z in both)
     return invariance * mse_loss(u, v) + variance * spread + covariance * covaried
+
+
+def _check(**weights: float) -> None:
+    for name, value in weights.items():
+        if value < 0:
+            raise SettingError(f"loss.{name}={value} would seek what it is to avoid; try 0 or more")
 
 
 def _off_diagonal_square(matrix: Tensor) -> Tensor:

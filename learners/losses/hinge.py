@@ -69,7 +69,7 @@ class Hinge(Loss):
         if anchors == "both" and (blocked or negatives):
             raise SettingError(
                 "loss.anchors=both has every row as anchor and as other, so it has no gradient block and takes all "
-                "negatives; set loss.blocked=false loss.negatives=0"
+                "negatives; set loss.blocked=false loss.negatives=0, or loss.anchors=first"
             )
         self.anchors, self.blocked, self.negatives, self.average = anchors, blocked, negatives, average
         self.positive_margin, self.negative_margin = positive_margin, negative_margin

@@ -95,7 +95,8 @@ def comparison(found: dict[str, Any], path: Path) -> None:
     tasks = found["tasks"]
     labels = [row["group"] for row in next(iter(tasks.values()))["groups"]][::-1]  # from the bottom up
     with rc_context(STYLE):
-        figure = Figure(figsize=(0.8 + 2.9 * len(tasks), 1.0 + 0.3 * len(labels)), layout="constrained")
+        wide = 0.3 + 0.075 * max(map(len, labels)) + 2.9 * len(tasks)
+        figure = Figure(figsize=(wide, 1.0 + 0.3 * len(labels)), layout="constrained")
         panels = np.atleast_1d(figure.subplots(1, len(tasks), sharey=True))
         for axes, (task, each) in zip(panels, tasks.items(), strict=True):
             scale, unit = (100, " (%)") if each["measure"] == "top1" else (1, "")

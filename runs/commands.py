@@ -1,7 +1,7 @@
 """What stands around a run: reading what it is told, its folder, Ctrl-C, one line for an error, the last table."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -67,19 +67,19 @@ def _checked(overrides: list[str]) -> DictConfig:
 def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Callable) -> int:
     """One run of a sweep: begun, gone on with where it was interrupted, or passed over where it has ended.
 
-    Where it has a group and no name, it is named after what the sweep varies.
+    Where it has no name, it is named after what the sweep varies.
 
     Raises:
         SettingError: its folder holds a run with other settings.
     """
     settings = told.read(overrides)
+    said = [text for text in overrides if text.partition("=")[0] in varied]
     if settings.run.group and not settings.run.name:
-        said = [text for text in overrides if text.partition("=")[0] in varied]
-        settings.run.name = label(said, learner=settings.learner.name, seed=settings.seed)
+        settings.run.name = _name(settings, said)
         overrides = [*overrides, f"run.name={settings.run.name}"]
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
     if settings.run.resume or not folder.is_run:
-        return go(overrides, build, train)
+        return go(overrides, build, train, varied=said)
     changed = differences(folder.settings_over(settings), settings, ignore=(*MAY_CHANGE, "device"))
     if changed:
         raise SettingError(
@@ -91,8 +91,8 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
     return _resume(str(folder.path), [f"run.frames={settings.run.frames}"], build, train)
 
 
-def go(overrides: list[str], build: Callable, train: Callable) -> int:
-    """One run from its overrides to its last table; the exit status."""
+def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequence[str] = ()) -> int:
+    """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings = told.read(overrides)
     if settings.run.resume:
         return _resume(settings.run.resume, overrides, build, train)
@@ -100,7 +100,7 @@ def go(overrides: list[str], build: Callable, train: Callable) -> int:
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(told.device(settings))
-    settings.run.name = settings.run.name or _name(settings)
+    settings.run.name = settings.run.name or _name(settings, varied)
     run, evaluation = build(settings), _evaluation(settings)  # what cannot work says so before there is a folder
     with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
         return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
@@ -211,8 +211,7 @@ def _place(settings: DictConfig) -> Path:
     return Path(settings.results_dir) / (settings.run.group or "")
 
 
-def _name(settings: DictConfig) -> str:
-    if settings.run.group:
-        return label([], learner=settings.learner.name, seed=settings.seed)
+def _name(settings: DictConfig, varied: Sequence[str]) -> str:
+    told = label(varied, learner=settings.learner.name, seed=settings.seed)
     now = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    return f"{settings.env.name}-{settings.learner.name}-seed{settings.seed}-{now}"
+    return told if settings.run.group else f"{settings.env.name}-{told}-{now}"

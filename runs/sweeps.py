@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +19,7 @@ from runs.schema import register
 
 
 class Failed(Exception):
-    """A run of a sweep that failed, having said why; the others go on."""
+    """A run of a sweep that failed, having said why, in the process of this number; the others go on."""
 
 
 def sweep(job: Callable[[list[str]], int]) -> int:
@@ -42,14 +42,18 @@ def sweep(job: Callable[[list[str]], int]) -> int:
         if status > 128:
             raise KeyboardInterrupt
         if status:
-            print(f"failed: {' '.join(overrides)}", file=sys.stderr)  # noqa: T201
-            raise Failed
+            text = f"failed: {' '.join(overrides)}"
+            print(text, file=sys.stderr)  # noqa: T201
+            raise Failed(text, os.getpid())
 
     register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would tell once more, as a traceback, what has been told
     try:
         one_of_many()
-    except Failed:
+    except Failed as error:
+        text, process = error.args
+        if process != os.getpid():  # what a launcher's own processes say may have gone to files
+            print(f"{text} (it has said why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         return 130
@@ -58,7 +62,7 @@ def sweep(job: Callable[[list[str]], int]) -> int:
     return 0
 
 
-def label(overrides: list[str], *, learner: str, seed: int) -> str:
+def label(overrides: Iterable[str], *, learner: str, seed: int) -> str:
     """A run's name among those of its sweep: `bp-negatives5-seed0` of learner=bp, loss.negatives=5 and seed=0."""
     parts = [learner]
     for override in map(OverridesParser.create().parse_override, overrides):

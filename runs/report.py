@@ -17,11 +17,14 @@ from runs.compare import BASELINES, compare, explained, rows
 from runs.embedding import embedding_map
 from runs.filters import first_filters
 from runs.folder import RunFolder
+from runs.metrics import read_samples
 from runs.mosaics import data_uri, mosaic
 from runs.sections import block_scores, curves, every_score, factors, inside, label, shown
 from runs.seen import read_seen
 from streams.commands import guarded
 from streams.files import replace
+
+ROWS, COLUMNS = 3, 16  # of test images that are shown, at most
 
 
 def page(runs: list[Found], *, made_by: str) -> str:
@@ -51,6 +54,7 @@ def page(runs: list[Found], *, made_by: str) -> str:
         **header(groups),
         notes=notes,
         strip=strip(runs[0]),
+        tested=tested(runs[0]),
         comparison=comparison,
         how=how,
         curves=curves(groups),
@@ -119,6 +123,17 @@ def strip(run: Found) -> dict[str, Any] | None:
         "of": run.settings["env.num_worlds"],
         "gaps": "two views of one frame" if gaps == [0] else f"{' or '.join(map(str, gaps))} steps apart",
     }
+
+
+def tested(run: Found) -> dict[str, Any] | None:
+    """Some of the test images, to look at where a run was interrupted before there was a film strip."""
+    images = read_samples(run.path / "metrics.zarr").get("images", np.empty(0))
+    if not len(images):
+        return None
+    columns = min(COLUMNS, len(images))
+    rows = min(ROWS, len(images) // columns)
+    grid = images[: rows * columns].reshape(rows, columns, *images.shape[1:])
+    return {"image": data_uri(mosaic(grid)), "count": len(grid) * columns}
 
 
 def filters(folder: RunFolder) -> dict[str, str] | None:

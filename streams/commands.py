@@ -98,6 +98,11 @@ class Bar:
         if self._bar:
             self._bar.stop()
 
+    @property
+    def lasts(self) -> bool:
+        """Whether what is shown takes the place of what was shown before."""
+        return self._bar is not None
+
     def say(self, text: str) -> None:
         """A line that stays."""
         self.console.print(text, highlight=False, soft_wrap=True)

@@ -42,8 +42,8 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
     return place.path
 
 
-def furnished(path: Path) -> Path:
-    """The same run with all else that a run may have measured."""
+def furnished(path: Path, *, ended=True) -> Path:
+    """The same run with all else that a run may have measured, and seen where it has come to its end."""
     random = np.random.default_rng(0)
     with RunFolder.open(path) as place:
         metrics = Metrics.open(place.metrics, cut_to=FRAMES[-1])
@@ -63,5 +63,6 @@ def furnished(path: Path) -> Path:
         metrics.add("samples", now, {"embeddings": random.normal(size=(24, 6)).astype(np.float16)})
     metrics.commit()
     pixels = random.integers(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)
-    keep_seen(place.metrics, stride=4, strip=pixels, first=pixels[0], second=pixels[1], gap=np.array([4, 2, 4]))
+    if ended:
+        keep_seen(place.metrics, stride=4, strip=pixels, first=pixels[0], second=pixels[1], gap=np.array([4, 2, 4]))
     return path

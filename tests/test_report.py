@@ -1,9 +1,11 @@
 """A report is one page that opens from disk, shows what is there, and says nothing that the runs do not hold."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -99,6 +101,14 @@ def test_every_number_of_its_table_is_in_the_metrics(run, page):
         assert min(np.abs(kept - number).min(), np.abs(100 * kept - number).min()) < 0.051
 
 
+def test_an_interrupted_run_shows_test_images_in_place_of_the_film_strip(tmp_path, say):
+    path = furnished(fake_run(tmp_path), ended=False)
+    assert say(path)[0] == 0
+    text = (path / "report.html").read_text()
+    assert "What it saw" not in text
+    assert "16 of the test images" in text
+
+
 def test_several_runs_are_compared_on_their_page(tmp_path, say):
     for seed in (0, 1):
         fake_run(tmp_path, learner="bp", seed=seed)
@@ -132,14 +142,43 @@ def test_the_folder_of_a_page_is_made_and_what_cannot_be_written_is_one_line(tmp
 
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 def test_a_browser_draws_the_map_and_nothing_sticks_out_of_a_phone(tmp_path, page):
-    ask = "<script>document.title = [innerWidth, document.documentElement.scrollWidth].join(' ')</script>"
-    (tmp_path / "page.html").write_text(page + ask)
-    command = [CHROMIUM, *QUIET, *ALONE, f"--user-data-dir={tmp_path}/profile", "--window-size=500,900", "--dump-dom"]
-    done = subprocess.run(
-        [*command, f"file://{tmp_path}/page.html"], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("<i ") == 24
-    assert "128 frames</output>" in done.stdout
-    shown, wide = map(int, re.search(r"<title>(\d+) (\d+)</title>", done.stdout).groups())
+    dom, (shown, wide) = opened(tmp_path, page, "[innerWidth, document.documentElement.scrollWidth]")
+    assert dom.count("<i ") == 24
+    assert "128 frames</output>" in dom
     assert wide <= shown
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+def test_in_the_dark_a_page_is_dark_and_its_map_follows_the_slider(tmp_path, page):
+    ask = """(() => {
+        const slider = document.querySelector(".slider input"), told = document.querySelector(".slider output");
+        const points = [...document.querySelectorAll(".map i")];
+        const now = () => [told.textContent, ...points.map(point => point.style.left)];
+        const move = to => { slider.value = to; slider.dispatchEvent(new Event("input")); return now(); };
+        const style = name => getComputedStyle(document.querySelector(name));
+        return {last: now(), first: move(0), again: move(slider.max), page: style("body").backgroundColor,
+                ink: style("body").color, line: style(".line").stroke, text: style(".chart text").fill};
+    })()"""
+    _, found = opened(tmp_path, page, ask, "--blink-settings=preferredColorScheme=0")
+    assert found["last"] == found["again"]
+    assert (found["first"][0], found["last"][0]) == ("0 frames", "128 frames")
+    assert sum(a != b for a, b in zip(found["first"], found["last"], strict=True)) > 20
+    assert light(found["page"]) < 0.1
+    assert all(light(found[what]) > 0.3 for what in ("ink", "line", "text"))
+
+
+def opened(folder, page, ask, *flags):
+    """The page as a browser has it, and what an expression comes to there."""
+    (folder / "page.html").write_text(f"{page}<script>document.title = JSON.stringify({ask})</script>")
+    command = [CHROMIUM, *QUIET, *ALONE, *flags, f"--user-data-dir={folder}/profile", "--window-size=500,900"]
+    done = subprocess.run(
+        [*command, "--dump-dom", f"file://{folder}/page.html"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(unescape(re.search("<title>(.*?)</title>", done.stdout).group(1)))
+
+
+def light(colour):
+    """How light `rgb(...)` is, from 0 to 1."""
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 765

@@ -1,4 +1,4 @@
-"""A sweep by Hydra's launchers that start processes (test_commands has the basic one): a run that fails loses no other, and what is left can be compared."""
+"""A sweep by the launchers that start processes of their own: what fails loses nothing else."""
 
 import json
 import sys

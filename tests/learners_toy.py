@@ -13,6 +13,8 @@ RULES = {
     "dgl": ("simultaneous", "updated"),
     "gll": ("greedy", "updated"),
     "rll": ("random", "updated"),
+    "gll_rf": ("greedy", "random"),
+    "rll_rf": ("random", "random"),
     "dtp": ("target_prop", "backprop"),
     "dtp_ldrl": ("target_prop", "backprop"),
     "none": ("untrained", "backprop"),
@@ -61,6 +63,10 @@ def batches(count, *, rows=12, seed=0):
         episode = torch.arange(rows) + rows * step
         found.append(Pairs(first, second, torch.ones(rows, dtype=torch.int64), episode, rows * (step + 1)))
     return found
+
+
+def float64(pairs):
+    return pairs._replace(first=pairs.first.double(), second=pairs.second.double())
 
 
 def weights(learner):

@@ -10,7 +10,7 @@ from learners.audit import audit, colours, main, rows
 from learners.costs import directions, parts
 
 LEARNING = [rule for rule in RULES if rule != "none"]
-LAYER_WISE = ("dgl", "gll", "rll")
+LAYER_WISE = ("dgl", "gll", "rll", "gll_rf", "rll_rf")
 
 
 @pytest.fixture(scope="module")

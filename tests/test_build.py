@@ -33,10 +33,19 @@ def test_eleven_and_nine_updates_are_twenty(rule, tmp_path):
 def test_the_loss_falls(rule):
     one, pairs = learner(rule, updates=60, lr=5e-4), batches(60)
     losses = [one.update(batch) for batch in pairs]
-    name = "block1/loss" if rule in ("gll", "rll") else "loss"
+    name = "block1/loss" if rule.startswith(("gll", "rll")) else "loss"
     series = [float(found[name]) for found in losses if name in found]
     early, late = (sum(part) / len(part) for part in (series[:4], series[-4:]))
     assert late < 0.9 * early
+
+
+@pytest.mark.parametrize("rule", ["bp", "dgl", "dtp"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_loss_falls_at_the_top_at_every_block_and_by_targets(rule, kind):
+    one = learner(rule, lr=1e-3, kind=kind)
+    losses = [float(one.update(batch)["loss"]) for batch in batches(50)]
+    early, late = (sum(part) / len(part) for part in (losses[:4], losses[-4:]))
+    assert late < 0.8 * early
 
 
 def test_the_untrained_learn_nothing():

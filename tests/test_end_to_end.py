@@ -1,6 +1,6 @@
 import pytest
 import torch
-from learners_toy import RULES, batches, learner
+from learners_toy import RULES, batches, float64, learner
 from torch.nn.functional import conv2d, max_pool2d
 
 from learners.networks import prepared
@@ -20,10 +20,6 @@ def drawn_again(rule):
     rule.network.double()
     forward = [block[0].weight.detach().clone().requires_grad_() for block in rule.network.blocks]
     return forward, rule.network.heads[0].linear.weight.detach().clone().requires_grad_()
-
-
-def float64(pairs):
-    return pairs._replace(first=pairs.first.double(), second=pairs.second.double())
 
 
 @pytest.mark.parametrize("form", [{}, {"blocked": False}, PAPERS], ids=["blocked", "free", "both"])

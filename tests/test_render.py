@@ -81,6 +81,72 @@ def test_a_balls_highlight_is_blinns():
     assert np.abs(image[seen][:, 0] - expected[seen]).max() <= 0.51
 
 
+def test_a_second_light_adds_its_own_cosine():
+    scene, now, settings = ball(second_light=True)
+    now.light_direction[0] = torch.nn.functional.normalize(torch.tensor([[0.5, 0.6, 0.7], [-0.8, 0.2, 0.4]]), dim=1)
+    image = render(scene, now, settings)[0].numpy()
+    expected = 0.2
+    for toward, color in zip(now.light_direction[0].double(), now.light_color[0].double(), strict=True):
+        expected = expected + np.maximum(sphere_normals(48) @ toward.numpy(), 0)[..., None] * color.numpy()
+    seen = ~np.isnan(expected[..., 0])
+    alone = render(
+        scene, now._replace(light_color=now.light_color[:, :1], light_direction=now.light_direction[:, :1]), settings
+    )
+    assert (image[seen] > alone[0].numpy()[seen]).any(1).mean() > 0.1
+    assert np.abs(image[seen] - 255 * np.sqrt(np.minimum(expected[seen], 1))).max() <= 0.51
+
+
+def textured(kind, **more):
+    """A ball straight ahead in even light, its albedo between 1 and 0.5 by a texture of this kind; and its points."""
+    scene, now, settings = ball(size=48, background="plain", **more)
+    now.light_color[:], scene.ambient[:] = 0, 0.9
+    scene.texture[:] = torch.tensor([float(kind), 1.7, 0.5, 11.0])
+    return scene, now, settings
+
+
+def albedo(image):
+    """(H, W) of what an image in even light of 0.9 shows."""
+    return (image[..., 0].numpy() / 255.0) ** 2 / 0.9
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3])
+def test_a_texture_is_fixed_to_the_object_and_turns_with_it(kind):
+    """Plain, stripes, checker, noise: a quarter turn about the line of sight turns the picture."""
+    scene, now, settings = textured(kind)
+    seen = ~np.isnan(sphere_normals(48)[..., 0])
+    now.orientation[:] = torch.nn.functional.normalize(torch.tensor([0.9, 0.3, 0.1, 0.2]), dim=0)
+    first = render(scene, now, settings)[0]
+    turn = torch.tensor([0.5**0.5, 0.0, 0.0, 0.5**0.5])  # about z, counter-clockwise
+    w, x, y, z = now.orientation[0, 0].tolist()
+    now.orientation[:] = turn[0] * torch.tensor([w - z, x - y, y + x, z + w])  # the turn after the orientation
+    second = render(scene, now, settings)[0]
+    same = np.abs(np.rot90(albedo(first)) - albedo(second))[seen] < 0.01
+    assert same.mean() > 0.98  # the turn may round a point across an edge
+    shades = np.unique(albedo(first)[seen].round(2))
+    assert len(shades) == 1 if kind == 0 else len(shades) == 2 if kind < 3 else len(shades) > 10
+    assert kind == 0 or not np.allclose(albedo(first)[seen], albedo(second)[seen], atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ["plain", "gradient", "noise", "pictures"])
+def test_a_background_is_of_its_kind_moves_with_the_gaze_and_drifts_where_it_may(kind, tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    np.save(tmp_path / "a.npy", pictures)
+    path, pictures = (str(tmp_path / "a.npy"), torch.from_numpy(pictures)) if kind == "pictures" else ("", None)
+    scene, settings = scene_of(6, size=24, shadows=False, background=kind, background_path=path)
+    scene.radius[:] = 0  # nobody is in the room
+    now = now_of(scene, settings)
+    now.light_color[:] = 0  # even light
+    image = render(scene, now, settings, pictures).int()
+    rows, columns = (image.diff(dim=axis).abs().amax(3).flatten(1).amax(1) > 0 for axis in (1, 2))
+    assert rows.any() == (kind != "plain")
+    assert columns.any() == (kind in ("checker", "noise", "pictures"))
+    aside = now._replace(gaze=now.gaze + torch.tensor([2 * 6 / 24, 0]))  # six pixels to the right
+    moved = render(scene, aside, settings, pictures).int()
+    assert ((image[:, :, 6:] - moved[:, :, :-6]).abs() <= 1).float().mean() > 0.99
+    later = render(scene, now._replace(slide=now.slide + torch.tensor([2.3, 0])), settings, pictures).int()
+    assert ((later != image).flatten(1).any(1)).all() == (kind in ("checker", "noise", "pictures"))
+
+
 def test_turning_the_light_about_the_line_of_sight_turns_the_ball():
     scene, now, settings = ball(2, background="plain")
     now.light_direction[:, 0] = torch.nn.functional.normalize(torch.tensor([[0.6, 0.2, 0.5], [-0.2, 0.6, 0.5]]), dim=1)

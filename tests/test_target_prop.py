@@ -1,6 +1,6 @@
 import pytest
 import torch
-from learners_toy import batches, learner
+from learners_toy import batches, float64, learner
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
 
 from learners.networks import SPECS, prepared
@@ -25,10 +25,6 @@ def activities(images, forward):
 
 def back(h, g):
     return torch.tanh(conv_transpose2d(h, g, stride=2, padding=1))
-
-
-def float64(pairs):
-    return pairs._replace(first=pairs.first.double(), second=pairs.second.double())
 
 
 def test_targets_are_the_equations():

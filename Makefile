@@ -25,6 +25,7 @@ bench: $(MARK)
 	$(BIN)/python benchmarks/worlds.py
 	$(BIN)/python benchmarks/streams.py
 	$(BIN)/python benchmarks/recordings.py
+	$(BIN)/python benchmarks/evaluation.py
 
 $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

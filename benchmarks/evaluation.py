@@ -1,0 +1,120 @@
+"""What scoring costs: seconds an evaluation, and its share of a default run; and how long it takes to compare 100 runs.
+
+    python benchmarks/evaluation.py
+
+Evaluations of the default size and the loop's own work are done in turns, in one process; the machine may be shared.
+"""
+
+import statistics
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import torch
+from machine import keep
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from learners.online import build
+from learners.parts import probe
+from learners.watch import watch
+from runs import settings as told
+from runs.evaluation import Evaluation
+from runs.folder import RunFolder
+from runs.metrics import Metrics
+
+ROUNDS, UPDATES = 3, 24
+LEARNERS, SEEDS, SCORES = ("bp", "dgl", "gll", "rll", "dtp", "rf", "urf", "sign", "none", "dtp_ldrl"), 10, 5
+
+
+def seconds(job) -> float:
+    """Of one call."""
+    start = perf_counter()
+    job()
+    return perf_counter() - start
+
+
+def parts() -> dict[str, float]:
+    """Median seconds of each part of a run with its defaults, and of an update of the loop."""
+    settings = told.read(["device=cpu"])
+    run, device = build(settings), told.device(settings)
+    started = perf_counter()
+    evaluation = Evaluation(settings, device)
+    found = {"making_the_test_images": [perf_counter() - started]}
+    batch = probe(settings, run.learner.encode)
+    jobs = {
+        "update": lambda: [run.learner.update(next(run.stream)) for _ in range(UPDATES)],
+        "evaluation_between": partial(evaluation.scores, run.learner, frames=settings.eval.every),
+        "evaluation_at_an_end": partial(evaluation.scores, run.learner, frames=0),
+        "watch": partial(watch, run.learner, batch),
+        "baselines": evaluation.baselines,
+    }
+    for job in jobs.values():  # warms up
+        job()
+    for _ in range(ROUNDS):
+        for name, job in jobs.items():
+            found.setdefault(name, []).append(seconds(job))
+    medians = {name: statistics.median(times) for name, times in found.items()}
+    return medians | {"update": medians["update"] / UPDATES}
+
+
+def shares(took: dict[str, float]) -> dict[str, float]:
+    """What each part is of the time of a default run."""
+    settings = told.read([])
+    updates = settings.run.frames / settings.env.num_worlds
+    between, looks = settings.run.frames // settings.eval.every - 1, settings.run.frames // settings.eval.every + 1
+    counts = {"update": updates, "evaluation_between": between, "evaluation_at_an_end": 2, "watch": looks}
+    spent = {name: counts.get(name, 1) * one for name, one in took.items()}
+    return {name: one / sum(spent.values()) for name, one in spent.items() if name != "update"}
+
+
+def comparing() -> float:
+    """Seconds of `python -m runs.compare` on a folder of 100 runs, Python's start included."""
+    with TemporaryDirectory() as place:
+        for learner in LEARNERS:
+            settings = told.read([f"learner={learner}"])
+            for seed in range(SEEDS):
+                a_run(Path(place), learner, seed, OmegaConf.merge(settings, {"seed": seed}))
+        command = [sys.executable, "-m", "runs.compare", place, "--json"]
+        return seconds(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL))
+
+
+def a_run(place: Path, learner: str, seed: int, settings) -> None:
+    """A folder as a run leaves it, with scores that nobody measured."""
+    with RunFolder.create(place, f"{learner}-{seed}", settings, [f"learner={learner}", f"seed={seed}"]) as folder:
+        metrics = Metrics.create(folder.metrics, {"run": folder.path.name, "learner": learner, "seed": seed})
+        for task in ("linear", "transfer/digits"):
+            for name in ("pixels", "mean_colour", "chance"):
+                metrics.add(f"baseline/{name}/{task}", 0, {"top1": 0.1})
+            for number in range(SCORES):
+                top1 = 0.4 + 0.04 * number + 0.001 * seed
+                metrics.add(f"eval/{task}", number * settings.eval.every, {"top1": top1, "strength": 1.0})
+        metrics.commit(frames=settings.run.frames, updates=508, weights_sha256="0")
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/evaluation.json."""
+    took = parts()
+    share = shares(took)
+    found = {
+        "seconds": took,
+        "share_of_a_default_run": share,
+        "all_of_them": sum(share.values()),
+        "comparing_100_runs_s": comparing(),
+        "threads": torch.get_num_threads(),
+    }
+    table = Table("", "seconds", "share of a run", title="Scoring a run with its defaults, CPU", title_justify="left")
+    for name, part in share.items():
+        table.add_row(name.replace("_", " "), f"{took[name]:.2f}", f"{100 * part:.1f} %")
+    table.add_row("all of them", "", f"{100 * found['all_of_them']:.1f} %")
+    table.add_row("comparing 100 runs", f"{found['comparing_100_runs_s']:.1f}", "")
+    Console().print(table)
+    Console().print(f"kept in {keep('evaluation', found)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

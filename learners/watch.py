@@ -32,14 +32,16 @@ def watch(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     `feedback` with its forward weights (target propagation: of what its inverse and what backpropagation carry back).
     """
     before = [flat(weights_of(block)).detach() for block in learner.network.blocks]
-    after, report = after_update(learner, pairs)
+    copy = every_block(learner)
+    report = copy.update(pairs)
+    after = [flat(weights_of(block)).detach() for block in copy.network.blocks]
     ranks = [effective_rank(h.flatten(1)) for h in activities(learner.network, pairs.second)]
     found = {}
     for number, (old, new, rank) in enumerate(zip(before, after, ranks, strict=True), 1):
         sizes = {"effective_rank": rank, "weight_norm": old.norm(), "update_norm": (new - old).norm()}
         found[f"watch/block{number}"] = of_block(report, number, len(before)) | sizes
     if not isinstance(learner, Untrained):
-        for number, row in enumerate(alignments(learner, pairs), 1):
+        for number, row in enumerate(alignments(learner, pairs, updates=left(copy)), 1):
             found[f"alignment/block{number}"] = row
     return numbers(found)
 
@@ -56,9 +58,12 @@ def effective_rank(features: Tensor) -> Tensor:
     return torch.special.entr(shares).sum().exp()
 
 
-def alignments(learner: Learner, pairs: Pairs) -> list[dict[str, Tensor]]:
-    """Of each block, the cosines of its update with the true gradients, and of its feedback."""
-    updates = gradients(every_block(learner), pairs)
+def alignments(learner: Learner, pairs: Pairs, *, updates: list[Tensor] | None = None) -> list[dict[str, Tensor]]:
+    """Of each block, the cosines of its update with the true gradients, and of its feedback.
+
+    `updates` are the gradients of the rule's own update, where one was made already.
+    """
+    updates = updates or gradients(every_block(learner), pairs)
     top = gradients(end_to_end(by_backprop(learner)), pairs)
     own = gradients(every_block(by_backprop(learner)), pairs) if isinstance(learner, LayerWise) else top
     carried = feedback_alignment(learner, pairs)
@@ -97,17 +102,15 @@ def inverse_alignment(learner: TargetProp, pairs: Pairs) -> list[dict[str, Tenso
     return found
 
 
-def after_update(learner: Learner, pairs: Pairs) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Each block's weights after one update in which every block learns, and the update's report."""
-    copy = every_block(learner)
-    report = copy.update(pairs)
-    return [flat(weights_of(block)).detach() for block in copy.network.blocks], report
-
-
 def gradients(learner: Learner, pairs: Pairs) -> list[Tensor]:
     """What an update leaves as the gradient of each block's weights, flat. The learner is a copy."""
     learner.optimiser.zero_grad()
     learner.learn(pairs)
+    return left(learner)
+
+
+def left(learner: Learner) -> list[Tensor]:
+    """The gradient of each block's weights that an update has left, flat."""
     return [flat([weight.grad for weight in weights_of(block)]) for block in learner.network.blocks]
 
 

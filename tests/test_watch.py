@@ -38,6 +38,14 @@ def cosines(rule, **loss):
     ]
 
 
+@pytest.mark.parametrize("rule", ["bp", "dgl", "gll", "dtp"])
+def test_what_one_update_leaves_is_what_it_is_aligned_by(rule):
+    one, pairs = learner(rule), batches(1)[0]
+    found = watch(one, pairs)
+    for number, row in enumerate(alignments(one, pairs), 1):
+        assert found[f"alignment/block{number}"] == {name: float(value) for name, value in row.items()}
+
+
 def test_backpropagation_is_the_true_gradient():
     for row in cosines("bp"):
         assert row["own_gradient"] == row["top_gradient"] == pytest.approx(1, abs=1e-5)

@@ -1,7 +1,8 @@
 """The one exception that is the user's to mend."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 
 class SettingError(ValueError):
@@ -11,11 +12,16 @@ class SettingError(ValueError):
     """
 
 
-def unknown(setting: str, value: object, known: Iterable[str]) -> SettingError:
-    """The error for a value that is none of the known ones, with the nearest of them."""
+def unknown(
+    setting: str, value: object, known: Iterable[str], *, aliases: Mapping[str, str] = MappingProxyType({})
+) -> SettingError:
+    """The error for a value that is none of the known ones, with the nearest of them.
+
+    `aliases` are what some of them are called elsewhere.
+    """
     known = list(known)
-    near = get_close_matches(str(value), known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = get_close_matches(str(value), [*known, *aliases], n=1)
+    hint = f"did you mean {aliases.get(near[0], near[0])}? " if near else ""
     return SettingError(f"{setting}={value} is unknown; {hint}known: {', '.join(known)}")
 
 

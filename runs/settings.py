@@ -31,6 +31,16 @@ from streams.source import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
 SEARCHPATH = "hydra.searchpath"
+ALIASES = {  # what choices are called elsewhere
+    "loss": {"simclr": "ntxent", "nt_xent": "ntxent", "infonce": "ntxent", "contrastive": "hinge"},
+    "learner": {
+        "backprop": "bp",
+        "feedback_alignment": "rf",
+        "greedy": "gll",
+        "target_prop": "dtp",
+        "untrained": "none",
+    },
+}
 SEEN_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
 
 
@@ -134,7 +144,8 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
             raise SettingError(f"{text} is more than one value; a sweep over them begins with -m")
         if override.key_or_group in groups:
             if override.value() not in [*groups[override.key_or_group], None]:
-                raise unknown(override.key_or_group, override.value(), groups[override.key_or_group])
+                group, aliases = override.key_or_group, ALIASES.get(override.key_or_group, {})
+                raise unknown(group, override.value(), groups[group], aliases=aliases)
             picks.append(text)
         else:
             values.append((text, override))

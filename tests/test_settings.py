@@ -3,7 +3,7 @@ import torch
 from omegaconf import OmegaConf
 
 from envs.errors import SettingError
-from runs.settings import check, choices, one_at_a_time, read, sweep
+from runs.settings import ALIASES, check, choices, one_at_a_time, read, sweep
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,7 @@ from runs.settings import check, choices, one_at_a_time, read, sweep
     [
         ("lerner=bp", "did you mean learner?"),
         ("learner=bpp", "did you mean bp?"),
+        ("loss=simclr", "did you mean ntxent?"),
         ("env.sise=32", "did you mean env.size?"),
         ("learner.lrr=1", "did you mean learner.lr?"),
         ("run.frame=9", "did you mean run.frames?"),
@@ -25,6 +26,10 @@ def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(over
         read([override])
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_choice_is_called_elsewhere_leads_to_one_that_there_is():
+    assert all(set(names.values()) <= set(choices()[group]) for group, names in ALIASES.items())
 
 
 @pytest.mark.parametrize(

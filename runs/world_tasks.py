@@ -10,7 +10,7 @@ import envs  # noqa: F401  registers the worlds
 from envs.categories import CATEGORIES
 from envs.errors import SettingError
 from runs.probes import LabelledImages, Task
-from streams.seeding import seed_of
+from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once
 MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps": 2}  # when it is, and stays
@@ -42,7 +42,7 @@ def _encounters(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, dict[str, Tensor]]:
     world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings)
-    frames, info = world.reset(seed=[seed_of(seed, f"evaluation/{split}", number) for number in numbers])
+    frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
     for _ in range(steps):
         frames, *_, info = world.step(torch.zeros(len(numbers), 2))
     return frames.permute(0, 3, 1, 2), info

@@ -1,5 +1,6 @@
 """Randomness as a function of (seed, name, step): resuming needs a step number, and no user of it disturbs another."""
 
+import numpy as np
 import torch
 
 from envs.draws import key
@@ -8,6 +9,11 @@ from envs.draws import key
 def seed_of(seed: int, name: str, step: int = 0) -> int:
     """63 bits that stand for (seed, name, step)."""
     return int(key("stream", seed, name, step)[0] >> 1)
+
+
+def seeds_of(seed: int, name: str, steps: range) -> list[int]:
+    """`seed_of` each of these steps, at once."""
+    return (key("stream", seed, name, np.array(steps)) >> np.uint64(1)).tolist()
 
 
 def generator(seed: int, name: str, step: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:

@@ -87,8 +87,8 @@ class Evaluation:
         found = world_scores(seen, task, probes=probes, phases=self.phases, device=self.device)
         if "blocks" in probes:
             top = {name: score for name, score in found.items() if name.partition("/")[0] in LABEL_PROBES}
-            found |= {at(name, len(lower) + 1): score for name, score in top.items()}
             found |= block_scores(lower, task, probes=probes, device=self.device)
+            found |= {at(name, len(lower) + 1): score for name, score in top.items()}
         if self.night:
             found["phases/phase0"] = found["linear"]
         others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}

@@ -86,8 +86,8 @@ def block_scores(run: Found) -> list[dict[str, str]]:
             Line(name, numbers, np.array([100 * series["top1"][at] for series in blocks]))
             for at, name in moments.items()
         ]
-        title = in_words(kind)
-        charts += chart(title[0].upper() + title[1:], lines[::-1], unit=unit("top1"), x_label="block")
+        title = in_words(kind) if kind == "knn" else in_words(kind).capitalize()
+        charts += chart(title, lines[::-1], unit=unit("top1"), x_label="block")
     return charts
 
 

@@ -98,6 +98,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
     told = parser.parse_args()
     try:
+        if told.instances < 1:
+            raise SettingError(f"--instances {told.instances} shows nothing; try 1 or more")
         settings = dict(_setting(text, told.world) for text in told.set)
         wanted = {"world": told.world, "gaze": told.gaze, "instances": told.instances}
         for path in write_gallery(told.out, **wanted, **settings):

@@ -8,8 +8,9 @@ are taken care of. Keys of the YAML file that the class names are its own; the o
 
 import torch
 
+from envs.errors import SettingError
 from learners.end_to_end import EndToEnd
-from learners.losses import Report
+from learners.losses import Remembered, Report
 from streams.seeding import generator
 from streams.types import Pairs
 
@@ -22,6 +23,8 @@ class WeightPerturbation(EndToEnd):
 
     def __init__(self, network, losses, *, sigma: float, **more):
         super().__init__(network, losses, **more)
+        if isinstance(self.loss, Remembered):
+            raise SettingError("learner=perturbation looks twice at every pair; set loss=hinge_blocked")
         self.sigma = sigma
 
     @torch.no_grad()

@@ -19,7 +19,8 @@ def check_finite(run, folder, metrics) -> None:
     bad = run.means.first_bad()
     if bad:
         name, value, ago = bad
-        what, update = name.replace("/", "'s ").replace("_", " "), run.updates - ago
+        block = name if "/" in name else f"block{len(run.learner.network.blocks)}/{name}"  # at the top
+        what, update = block.replace("/", "'s ").replace("_", " "), run.updates - ago
     else:
         name = first_bad_weight(run.learner.network.state_dict())
         if name is None:

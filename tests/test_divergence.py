@@ -37,6 +37,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_block_update_and_check
     assert load_newest(tmp_path / "one" / "checkpoints")[0]["updates"] == 10  # of the last save before
 
 
+def test_a_loss_at_the_top_is_the_last_blocks(tmp_path, monkeypatch):
+    spoilt(monkeypatch, at=3, name="loss", value=float("nan"))
+    with pytest.raises(SettingError, match="block4's loss became nan at update 3 "):
+        go([*SMALL, "learner=bp", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"], build, train)
+
+
 def test_what_came_before_is_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         spoilt(patch, at=15, name="block2/loss", value=float("nan"))

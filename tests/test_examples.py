@@ -42,6 +42,11 @@ def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
     assert go([f"run.resume={tmp_path}/one", "run.frames=48"], build, train) == 0
 
 
+def test_a_rule_that_looks_twice_cannot_learn_from_what_passes_once():
+    with pytest.raises(SettingError, match="looks twice at every pair; set loss=hinge_blocked"):
+        learner_of(read([*OWN, *SMALL, "learner=perturbation", "loss=hinge_remembered"]))
+
+
 def test_perturbing_goes_down_the_gradient():
     settings = read([*OWN, *SMALL, "learner=perturbation", "learner.sigma=0.0001"])
     one, pairs = learner_of(settings), batches(1)[0]

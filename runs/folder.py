@@ -45,6 +45,8 @@ class RunFolder:
             replace(self.path / "versions.json", json.dumps(versions(), indent=2).encode())
             replace(self.path / ".hydra" / "config.yaml", OmegaConf.to_yaml(settings).encode())  # last: now it is a run
         except OSError as error:
+            if self._lock:
+                self._lock.close()
             raise SettingError(
                 f"results_dir={results} cannot be written ({error.strerror}); choose another results_dir"
             ) from error

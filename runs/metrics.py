@@ -65,6 +65,7 @@ class Metrics:
     @classmethod
     def open(cls, path: Path, *, cut_to: int) -> "Metrics":
         """An existing store, cut back to the rows of the first `cut_to` frames."""
+        _tidy(path)
         root = open_run(path, mode="r+")
         lengths = {
             name: int((root[f"{name}/frames"][:length] <= cut_to).sum())
@@ -177,6 +178,15 @@ def read_samples(path: Path) -> Series:
             name: _padded(array, length) if array.metadata.dimension_names[0] == "frames" else array[:]
             for name, array in arrays.items()
         }
+
+
+def _tidy(path: Path) -> None:
+    """Removes what a writer that was killed, or found no room, has half made: zarr would warn of it for ever."""
+    for place in sorted(path.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if place.suffix == ".partial":
+            place.unlink()
+        elif place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
 
 
 def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:

@@ -127,7 +127,19 @@ def test_a_texture_is_fixed_to_the_object_and_turns_with_it(kind):
     assert kind == 0 or not np.allclose(albedo(first)[seen], albedo(second)[seen], atol=0.05)
 
 
-@pytest.mark.parametrize("kind", ["plain", "gradient", "noise", "pictures"])
+@pytest.mark.parametrize("kind", [1, 2])
+def test_stripes_and_checkers_are_their_closed_forms(kind):
+    scene, now, settings = textured(kind)
+    q = (
+        1.7 * 0.8 * sphere_normals(48) @ rotation_matrix(now.orientation[0, 0].double()).numpy()
+    )  # in the object's frame
+    dark = (q[..., 1] + 0.5 * (11 * 0.618 % 1)) % 1 < 0.5 if kind == 1 else np.floor(2 * q).sum(-1) % 2 == 1
+    seen = ~np.isnan(q[..., 0])
+    right = np.abs(albedo(render(scene, now, settings)[0]) - np.where(dark, 0.5, 1.0)) < 0.01
+    assert right[seen].mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", ["plain", "gradient", "checker", "noise", "pictures"])
 def test_a_background_is_of_its_kind_moves_with_the_gaze_and_drifts_where_it_may(kind, tmp_path):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     np.save(tmp_path / "a.npy", pictures)

@@ -32,7 +32,7 @@ def train(
         with clock("eval"):
             found = evaluation.scores(run.learner, frames=run.frames)
             metrics.add_all(run.frames, found)
-            progress.score(found)
+            progress.score(found, frames=run.frames)
 
     def look() -> None:
         check_finite(run, folder, metrics)

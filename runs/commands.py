@@ -1,5 +1,6 @@
 """What stands around a run: reading what it is told, its folder, Ctrl-C, one line for an error, the last table."""
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -29,6 +30,7 @@ from streams.commands import Stop, guarded
 from streams.types import Pairs
 from streams.writer import check_free
 
+VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
 
@@ -43,7 +45,9 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
 
     def main() -> None:
         arguments = sys.argv[1:]
-        overrides = [argument for argument in arguments if not argument.startswith("-")]
+        flags = [argument.startswith("-") for argument in arguments]
+        of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
+        overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
         asked, values = _guarded(told.sweep, overrides)
         if not asked and len(overrides) == len(arguments):
             sys.exit(_guarded(go, overrides, build=build, train=train))
@@ -200,9 +204,10 @@ def _some_pairs(pairs: Pairs) -> dict[str, np.ndarray]:
 
 def _next(folder: RunFolder, settings: DictConfig) -> list[str]:
     other = "bp" if settings.learner.name != "bp" else "dgl"
+    same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
     return [
         f"python -m runs.show {folder.path} --json",
-        f"python -m learners.online learner={other} seed={settings.seed}",
+        f"python -m learners.online {shlex.join([*same, f'learner={other}'])}",
         f"python -m learners.online run.resume={folder.path} run.frames={2 * settings.run.frames}",
     ]
 

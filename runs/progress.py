@@ -30,8 +30,9 @@ class Progress:
             frames, self._loss, *([self._scores] if self._bar.lasts else [])
         )  # a new line tells no old scores
 
-    def score(self, scores: dict[str, dict[str, float]]) -> None:
-        """The encoder was scored: {group: {top1, ...}}; of many scores, those of the linear probe are shown."""
+    def score(self, scores: dict[str, dict[str, float]], *, frames: int) -> None:
+        """The encoder was scored after so many frames: {group: {top1, ...}}; those of the linear probe are shown."""
+        self._done = frames
         shown = {name: score for name, score in scores.items() if name.startswith(("eval/linear", "eval/transfer/"))}
         found = {name.rpartition("/")[2]: score["top1"] for name, score in shown.items()}
         self._scores = "  ".join(f"{name} {100 * top1:.1f} %" for name, top1 in found.items())

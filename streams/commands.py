@@ -1,6 +1,7 @@
 """What stands around a command: Ctrl-C, one line for an error, a bar on a terminal and plain lines elsewhere."""
 
 import ctypes
+import os
 import re
 import signal
 import sys
@@ -54,6 +55,9 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
         return job(*arguments, **named)
     except SettingError as error:
         text = str(error)
+    except BrokenPipeError:  # whoever read what we say has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         where, what = error.filename or place, error.strerror or error
         text = f"{where}: {what}; make room there, or choose another {place}"

@@ -174,6 +174,7 @@ class Replay:
         shown += f" from stream.start={self._start} on" if self._start else ""
         if self._needed > given:
             shown += f", and run.frames={self._needed:,} are asked for"
+            way = f"record more, set run.frames={given}" if given else way
         elif self._needed:
             shown += f", and the last of run.frames={self._needed:,} make no whole batch of pairs"
             way = "set a smaller run.frames or pairs.gap"

@@ -165,7 +165,7 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         ({"path": ["{0}", True]}, "is no path of a recording; write ./True"),
         ({"path": None}, "stream.path is not given"),
         ({"path": []}, "stream.path is not given"),
-        ({"frames": 1051}, "gives 1,050 frames .* run.frames=1,051 are asked for; record more, set run.frames=1050, or"),
+        ({"frames": 1051}, "gives 1,050 frames .* run.frames=1,051 are asked for; record more, set run.frames=1050"),
         ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),
         ({"start": 350}, "stream.start=350 is outside .*, which has 350 steps"),
         ({"start": -1}, "stream.start=-1 is outside"),

@@ -41,8 +41,12 @@ def decoded(files: list[Path], *, size: int) -> Iterator[np.ndarray]:
     """
     batches = _Batches(files, size=size)
     workers = min(cpus(), 8) if len(batches) > FEW else 0
-    ahead = {"num_workers": workers, "prefetch_factor": AHEAD, "worker_init_fn": _deaf} if workers else {}
-    loaded = iter(DataLoader(batches, batch_size=None, collate_fn=_as_it_is, **ahead))
+    ahead = {"num_workers": workers, "prefetch_factor": AHEAD} if workers else {}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # for them, from birth: Ctrl-C is ours alone
+    try:
+        loaded = iter(DataLoader(batches, batch_size=None, collate_fn=_as_it_is, **ahead))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     while True:
         try:
             some = next(loaded, None)
@@ -89,8 +93,3 @@ class _Batches(Dataset):
 
 def _as_it_is(found: list[np.ndarray] | str) -> list[np.ndarray] | str:
     return found
-
-
-def _deaf(_) -> None:
-    """Ctrl-C is for the process that began this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import torch
-from machine import keep
+from machine import keep, seconds
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -29,13 +29,6 @@ from runs.metrics import Metrics
 
 ROUNDS, UPDATES = 3, 24
 LEARNERS, SEEDS, SCORES = ("bp", "dgl", "gll", "rll", "dtp", "rf", "urf", "sign", "none", "dtp_ldrl"), 10, 5
-
-
-def seconds(job) -> float:
-    """Of one call."""
-    start = perf_counter()
-    job()
-    return perf_counter() - start
 
 
 def parts() -> dict[str, float]:

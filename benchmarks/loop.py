@@ -6,10 +6,9 @@ Everything is measured side by side in one process, in turns, and told as a rati
 """
 
 import statistics
-from time import perf_counter
 
 import torch
-from machine import keep
+from machine import keep, seconds
 from rich.console import Console
 from rich.table import Table
 
@@ -18,13 +17,6 @@ from runs import settings as told
 from streams.commands import keep_memory
 
 ROUNDS, UPDATES = 5, 12
-
-
-def seconds(job) -> float:
-    """Of one call."""
-    start = perf_counter()
-    job()
-    return perf_counter() - start
 
 
 def main() -> None:

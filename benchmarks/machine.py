@@ -1,9 +1,11 @@
-"""What a benchmark ran on, and where its numbers are kept."""
+"""How a benchmark takes the time, what it ran on, and where its numbers are kept."""
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
@@ -12,6 +14,13 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]  # 
 from runs.folder import versions
 
 RESULTS = HERE / "results"
+
+
+def seconds(job: Callable[[], object]) -> float:
+    """Of one call."""
+    start = perf_counter()
+    job()
+    return perf_counter() - start
 
 
 def keep(name: str, found: dict[str, Any]) -> Path:

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 
 import numpy as np
 import torch
-from machine import keep
+from machine import keep, seconds
 from numcodecs import zstd
 from PIL import Image
 from rich.console import Console
@@ -40,13 +40,6 @@ from streams.shards import CRC, ENTRY
 
 ROUNDS, FRAMES, UPDATES = 5, 4096, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]
-
-
-def seconds(job: Callable[[], object]) -> float:
-    """Of one call."""
-    start = perf_counter()
-    job()
-    return perf_counter() - start
 
 
 def in_turns(*jobs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:

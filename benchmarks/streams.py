@@ -10,12 +10,11 @@ import argparse
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import gymnasium as gym
 import kornia.augmentation as kornia
 import torch
-from machine import keep
+from machine import keep, seconds
 from rich.console import Console
 from rich.table import Table
 
@@ -27,13 +26,6 @@ from streams.seeding import generator
 from streams.types import Rows
 
 ROUNDS = 15
-
-
-def seconds(job: Callable[[], object]) -> float:
-    """Of one call."""
-    start = perf_counter()
-    job()
-    return perf_counter() - start
 
 
 def in_turns(jobs: dict[str, Callable[[int], object]], *, rounds: int = ROUNDS) -> dict[str, float]:

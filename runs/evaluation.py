@@ -88,7 +88,7 @@ class Evaluation:
         if "blocks" in probes:
             top = {name: score for name, score in found.items() if name.partition("/")[0] in LABEL_PROBES}
             found |= block_scores(lower, task, probes=probes, device=self.device)
-            found |= {at(name, len(lower) + 1): score for name, score in top.items()}
+            found |= {at_block(name, len(lower) + 1): score for name, score in top.items()}
         if self.night:
             found["phases/phase0"] = found["linear"]
         others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}
@@ -150,13 +150,13 @@ def block_scores(blocks: list[Split], task: Task, *, probes: set[str], device: t
     """
     labels, found = labels_of(task, device), {}
     for number, seen in enumerate(blocks, 1):
-        at_block = {"linear": ridge_probes(seen, {"labels": labels})["labels"]}
-        at_block |= other_probes(seen, labels, probes=probes, classes=task.classes, queries=BLOCK_QUERIES)
-        found |= {at(name, number): score for name, score in at_block.items()}
+        here = {"linear": ridge_probes(seen, {"labels": labels})["labels"]}
+        here |= other_probes(seen, labels, probes=probes, classes=task.classes, queries=BLOCK_QUERIES)
+        found |= {at_block(name, number): score for name, score in here.items()}
     return found
 
 
-def at(probe: str, block: int) -> str:
+def at_block(probe: str, block: int) -> str:
     """What the score of a probe of a block is called: `blocks/block1` of the linear one, `blocks/knn/block1`, ..."""
     return f"blocks/{'' if probe == 'linear' else f'{probe}/'}block{block}"
 

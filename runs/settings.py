@@ -30,6 +30,7 @@ from streams.orders import OrderSettings
 from streams.source import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
+EXAMPLES = {"Integer": "a whole number, as in 100_000", "Float": "a number, as in 0.001"}
 SEARCHPATH = "hydra.searchpath"
 ALIASES = {  # what choices are called elsewhere
     "loss": {"simclr": "ntxent", "nt_xent": "ntxent", "infonce": "ntxent", "contrastive": "hinge"},
@@ -361,8 +362,6 @@ def _plain(error: Exception, values: list) -> str:
     lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
     where = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), None)
     text = next((text for text, override in values if override.key_or_group == where), where)
-    hints = {"is not a ListConfig": "a list, as in name=[a,b]", "to Integer": "a whole number, as in 100_000"}
-    hints |= {"to Float": "a number, as in 0.001"}
-    hint = next((f"give {way}" for what, way in hints.items() if what in lines[0]), "")
-    said = hint if "is not a ListConfig" in lines[0] or not hint else f"{lines[0]}; {hint}"
+    said = "give a list, as in name=[a,b]" if "is not a ListConfig" in lines[0] else lines[0]
+    said += next((f"; give {example}" for kind, example in EXAMPLES.items() if f"to {kind}" in said), "")
     return f"{text}: {said}" if text else said

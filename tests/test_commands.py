@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -225,3 +226,30 @@ def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online
     assert status == 2
     assert "did you mean gll?" in text
     assert not (tmp_path / "results").exists()
+
+
+def test_hydras_flags_take_their_values(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["online", "--cfg", "job", "env=counting", "seed=3"])
+    with pytest.raises(SystemExit) as left:
+        commands.command(build, train)()
+    assert not left.value.code
+    assert "seed: 3" in capsys.readouterr().out
+
+
+def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
+    commands.go([*TINY, f"results_dir={tmp_path}", "learner=dgl", "learner.lr=1e-4", "run.name=a"], build, train)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
+    said = shlex.split(line)[3:-1]
+    assert said == [*TINY, f"results_dir={tmp_path}"]
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_the_disk():
+    program = """if True:
+        from streams.commands import guarded
+        guarded(lambda: [print("line") for _ in range(100_000)], place="results_dir", stopped="")
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 1

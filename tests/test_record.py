@@ -39,6 +39,16 @@ def recorded(path, frames):
     return path
 
 
+def refused(capsys):
+    """The one line that the command says as it leaves with status 2."""
+    with pytest.raises(SystemExit) as left:
+        streams.record.main()
+    said = capsys.readouterr().err
+    assert left.value.code == 2
+    assert said.count("\n") == 1
+    return said
+
+
 def assert_same(a, b):
     assert a.step == b.step
     assert torch.equal(a.images, b.images)
@@ -146,12 +156,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(tmp_path, monkeypatch, capsys
     before = files(path)
     capsys.readouterr()
     monkeypatch.setattr("sys.argv", ["record", *SMALL, f"record.path={path}", *overrides])
-    with pytest.raises(SystemExit) as left:
-        streams.record.main()
-    said = capsys.readouterr().err
-    assert left.value.code == 2
-    assert line in said
-    assert said.count("\n") == 1
+    assert line in refused(capsys)
     assert files(path) == before
 
 

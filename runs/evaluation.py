@@ -169,10 +169,8 @@ def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
     """
     of = of_settings(settings)
     if of["env_id"]:
-        own, where = (
-            world_task(**of, device=device),
-            f"env.path={of['path']}" if "path" in of else f"env={of['env_id']}",
-        )
+        own = world_task(**of, device=device)
+        where = f"env.path={of['path']}" if "path" in of else f"env={of['env_id']}"
     else:
         own = recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)
         where = f"stream.path={settings.stream.path}"

@@ -14,6 +14,8 @@ from torch.nn.functional import cosine_similarity
 from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.feedback import Layer
 from learners.layerwise import LayerWise
+from learners.losses import Report
+from learners.losses.base import mean_distances
 from learners.networks import prepared
 from learners.schedules import simultaneous
 from learners.target_prop import TargetProp, noise_like
@@ -27,6 +29,7 @@ def watch(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     """One row of each of the series `watch/blockN` and `alignment/blockN`; waits for the device once, at the end.
 
     watch: the report of the block's loss (`loss`, `active`, ...; a loss at the top is the last block's),
+    `positive_distance` and `negative_distance` of the embeddings of every block that has a head (see `apart`),
     `effective_rank` of its output, `weight_norm`, and `update_norm` of what one update would change in it.
     alignment: cosines of the block's update, before the optimiser, with `own_gradient` and `top_gradient`; and of its
     `feedback` with its forward weights (target propagation: of what its inverse and what backpropagation carry back).
@@ -35,11 +38,13 @@ def watch(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     copy = every_block(learner)
     report = copy.update(pairs)
     after = [flat(weights_of(block)).detach() for block in copy.network.blocks]
-    ranks = [effective_rank(h.flatten(1)) for h in activities(learner.network, pairs.second)]
+    first, second = (activities(learner.network, images) for images in (pairs.first, pairs.second))
+    distances = apart(learner, first, second, episode=pairs.episode)
     found = {}
-    for number, (old, new, rank) in enumerate(zip(before, after, ranks, strict=True), 1):
-        sizes = {"effective_rank": rank, "weight_norm": old.norm(), "update_norm": (new - old).norm()}
-        found[f"watch/block{number}"] = of_block(report, number, len(before)) | sizes
+    for number, (old, new, h) in enumerate(zip(before, after, second, strict=True), 1):
+        sizes = {"effective_rank": effective_rank(h.flatten(1))}
+        sizes |= {"weight_norm": old.norm(), "update_norm": (new - old).norm()}
+        found[f"watch/block{number}"] = distances[number - 1] | of_block(report, number, len(before)) | sizes
     if not isinstance(learner, Untrained):
         for number, row in enumerate(alignments(learner, pairs, updates=left(copy)), 1):
             found[f"alignment/block{number}"] = row
@@ -56,6 +61,23 @@ def effective_rank(features: Tensor) -> Tensor:
     values = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
     shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
     return torch.special.entr(shares).sum().exp()
+
+
+@torch.no_grad()
+def apart(learner: Learner, first: list[Tensor], second: list[Tensor], *, episode: Tensor) -> list[Report]:
+    """Of each block the mean distance of a pair's embeddings, and of those of different episodes (0 without any).
+
+    Each in the space in which the block's loss compares: L1 of the embeddings as they are for the hinge, L2 for all
+    others, for NT-Xent of them normalised, for CLAPP of its prediction and the later view, for Barlow Twins of them
+    standardised over the batch. What a hinge reports of the distances that it compared goes before. A block without a
+    head compares nothing. `first` and `second` are the views' activities (B, C, H, W) in each block.
+    """
+    heads, episode = learner.network.heads, episode.to(first[-1].device, non_blocking=True)
+    found = [{} for _ in range(len(first) - len(heads))]
+    for head, loss, *views in zip(heads, learner.losses, first[len(found) :], second[len(found) :], strict=True):
+        distance = loss.distances(*map(head, views))  # (B, B)
+        found.append(mean_distances(distance, distance.diagonal(), episode[:, None] != episode))
+    return found
 
 
 def alignments(learner: Learner, pairs: Pairs, *, updates: list[Tensor] | None = None) -> list[dict[str, Tensor]]:

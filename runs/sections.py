@@ -16,6 +16,8 @@ WORDS = {"knn": "k-NN", "logistic": "logistic regression", "linear": "linear pro
 LABELS = {"pixels": "raw pixels"}  # of baselines whose name does not say it
 INSIDE = {  # series of the watch: what it is
     "effective_rank": "Effective rank of each block's output",
+    "positive_distance": "Mean distance of a pair's two embeddings",
+    "negative_distance": "Mean distance of embeddings of different episodes",
     "weight_norm": "Norm of the weights",
     "update_norm": "Norm of one update",
     "own_gradient": "Update · gradient of the rule's own loss (cosine)",

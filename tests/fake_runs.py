@@ -53,7 +53,9 @@ def furnished(path: Path, *, ended=True) -> Path:
     for now in FRAMES:
         done = now / FRAMES[-1]
         for block in (1, 2):
-            metrics.add(f"watch/block{block}", now, {"effective_rank": 40 - 5 * block * done, "update_norm": 0.1})
+            watched = {"effective_rank": 40 - 5 * block * done, "update_norm": 0.1}
+            watched |= {"positive_distance": 2.0 - done, "negative_distance": 3.0 + block * done}
+            metrics.add(f"watch/block{block}", now, watched)
             metrics.add(f"alignment/block{block}", now, {"own_gradient": 0.9 - 0.1 * done, "top_gradient": 0.5})
             metrics.add(f"eval/blocks/block{block}", now, {"top1": 0.3 + 0.1 * done})
             metrics.add(f"eval/blocks/knn/block{block}", now, {"top1": 0.2 + 0.1 * block * done})

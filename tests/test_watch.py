@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 from learners_toy import RULES, batches, learner, same
 
+from learners.losses import Hinge
 from learners.watch import activities, alignments, effective_rank, feedback_alignment, watch
 
 
@@ -30,6 +32,76 @@ def test_every_block_has_a_row_of_numbers(rule):
 def test_each_block_of_a_layer_wise_rule_is_watched_whichever_learns_now(kind):
     found = watch(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
     assert all(found[f"watch/block{number}"]["update_norm"] > 0 for number in range(1, 5))
+
+
+def shares(pairs):
+    """The same pairs, of which the last two rows show one episode."""
+    return pairs._replace(episode=torch.tensor([*range(len(pairs.episode) - 1), len(pairs.episode) - 2]))
+
+
+def embeddings(one, images):
+    """(B, 64) float64 of every head, written out."""
+    h, found = (images - 0.5) * 4, []
+    heads = [*[None] * (4 - len(one.network.heads)), *one.network.heads]
+    for block, head in zip(one.network.blocks, heads, strict=True):
+        h = torch.max_pool2d(torch.conv2d(h, block[0].weight, padding=1), 2).tanh()
+        found.append(None if head is None else (h.permute(0, 2, 3, 1).flatten(1) @ head.linear.weight.T).tanh())
+    return [z if z is None else z.detach().double().numpy() for z in found]
+
+
+def normalised(z):
+    return z / np.sqrt((z**2).sum(1, keepdims=True))
+
+
+def standardised(z):
+    return (z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5)
+
+
+SPACES = {  # loss=NAME: (its settings, what it compares of u and v by the head's own weights, the norm)
+    "hinge": ({"kind": "hinge", "negatives": 0, "blocked": False}, lambda u, v, w: (u, v), 1),
+    "hinge_blocked": ({"kind": "hinge", "blocked": True}, lambda u, v, w: (u, v), 1),
+    "hinge_remembered": ({"kind": "hinge", "remember": True, "longest_gap": 2}, lambda u, v, w: (u, v), 1),
+    "ntxent": ({"kind": "ntxent"}, lambda u, v, w: (normalised(u), normalised(v)), 2),
+    "clapp": ({"kind": "clapp"}, lambda u, v, w: (u @ w.T, v), 2),
+    "barlow_twins": ({"kind": "barlow_twins"}, lambda u, v, w: (standardised(u), standardised(v)), 2),
+    "vicreg": ({"kind": "vicreg"}, lambda u, v, w: (u, v), 2),
+}
+
+
+@pytest.mark.parametrize("rule", ["bp", "dgl", "dtp", "none"])
+@pytest.mark.parametrize("name", SPACES)
+def test_every_loss_is_watched_by_the_distances_that_it_compares(rule, name):
+    settings, space, norm = SPACES[name]
+    one, pairs = learner(rule, **settings), shares(batches(1)[0])
+    found = watch(one, pairs)
+    losses = [*[None] * (4 - len(one.losses)), *one.losses]
+    views = zip(embeddings(one, pairs.first), embeddings(one, pairs.second), strict=True)
+    for number, (loss, (u, v)) in enumerate(zip(losses, views, strict=True), 1):
+        row = found[f"watch/block{number}"]
+        if loss is None:
+            assert "positive_distance" not in row
+            continue
+        weight = loss.prediction.weight.detach().double().numpy() if name == "clapp" else None
+        a, b = space(u, v, weight)
+        far = {
+            (i, j): (abs(a[i] - b[j]) ** norm).sum() ** (1 / norm)
+            for i in range(len(a))
+            for j in range(len(b))
+            if i == j or pairs.episode[i] != pairs.episode[j]
+        }
+        near = [far.pop((i, i)) for i in range(len(a))]
+        assert row["positive_distance"] == pytest.approx(np.mean(near), rel=1e-4)
+        assert row["negative_distance"] == pytest.approx(np.mean(list(far.values())), rel=1e-4)
+
+
+def test_a_hinge_tells_the_distances_that_it_compared():
+    pairs, some = batches(1)[0], {"negatives": 2, "blocked": False}
+    one = learner("bp", **some)
+    u, v = (one.embed(images) for images in (pairs.first, pairs.second))
+    report = Hinge(**some)(u, v, episode=pairs.episode)[1]
+    row = watch(one, pairs)["watch/block4"]
+    assert row["negative_distance"] == float(report["negative_distance"])
+    assert row["negative_distance"] != watch(learner("bp"), pairs)["watch/block4"]["negative_distance"]
 
 
 def cosines(rule, **loss):

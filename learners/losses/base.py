@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from envs.errors import SettingError
+from learners.losses.equations import SPACES
 
 Report = dict[str, Tensor]  # detached scalars
 
@@ -26,6 +27,22 @@ class Loss(nn.Module):
         """How many anchors the loss of so many pairs is the mean over."""
         return pairs
 
+    def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        """(B, B) how far each u is from each v in the space in which the loss compares: for most, as they are, in L2.
+
+        They are watched and not learned from.
+        """
+        return torch.cdist(u, v, compute_mode="donot_use_mm_for_euclid_dist")  # which is exact for near ones too
+
+
+def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Report:
+    """Of N anchors the mean distance of their positives (N,), and of those of (N, M) that `negative` says are others.
+
+    Without any, the latter is 0.
+    """
+    count = negative.sum().clamp_min(1)
+    return {"positive_distance": positive.mean(), "negative_distance": (distance * negative).sum() / count}
+
 
 class Plain(Loss):
     """A function `f(u, v, *, episode, **settings) -> ()` as a loss."""
@@ -38,6 +55,7 @@ class Plain(Loss):
         """
         super().__init__()
         self.function, self.settings = function, settings
+        self.space = SPACES.get(function, lambda z: z)
         rows = torch.linspace(-1, 1, 12).reshape(3, 4)
         tried = function(rows, rows.flip(0), episode=torch.arange(3), **settings)
         if not isinstance(tried, Tensor) or tried.shape:
@@ -46,3 +64,6 @@ class Plain(Loss):
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         loss = self.function(u, v, episode=episode.to(u.device, non_blocking=True), **self.settings)
         return loss, {"loss": loss.detach()}
+
+    def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        return super().distances(self.space(u), self.space(v))

@@ -45,3 +45,7 @@ class Clapp(Loss):
                 "negative_score": (score * negative).sum() / count,
             }
         return loss, {"loss": loss.detach()} | report
+
+    def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        """Of each v from what each context predicts, `W u`."""
+        return super().distances(self.prediction(u), v)

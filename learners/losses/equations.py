@@ -29,7 +29,7 @@ def barlow_twins(u: Tensor, v: Tensor, *, episode: Tensor, redundancy: float = 5
     v_j. It has no negatives; what rows show is not asked.
     """
     _check(redundancy=redundancy)
-    a, b = (batch_norm(z, None, None, training=True) for z in (u, v))
+    a, b = standardised(u), standardised(v)
     c = a.T @ b / len(a)
     on = c.diagonal()
     return (1 - on).square().sum() + redundancy * (c.square().sum() - on.square().sum())
@@ -48,6 +48,15 @@ def vicreg(
     spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in both) / 2
     covaried = sum(_off_diagonal_square(torch.cov(z.T)) / z.shape[1] for z in both)
     return invariance * mse_loss(u, v) + variance * spread + covariance * covaried
+
+
+def standardised(z: Tensor) -> Tensor:
+    """z (B, D) with mean 0 and variance 1 over the batch in every dimension."""
+    return batch_norm(z, None, None, training=True)
+
+
+# In which the losses above compare; where none is named, they compare embeddings as they are.
+SPACES = {ntxent: normalize, barlow_twins: standardised}
 
 
 def _check(**weights: float) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from envs.errors import SettingError, unknown
-from learners.losses.base import Loss, Report
+from learners.losses.base import Loss, Report, mean_distances
 
 
 def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, loss: "Hinge") -> Tensor:
@@ -88,7 +88,7 @@ class Hinge(Loss):
             distance, negative = self._some(u, v, episode)  # (B, n)
             positive = (u - v).abs().sum(1)
         else:
-            distance = torch.cdist(u, v, p=1)  # (B, B)
+            distance = self.distances(u, v)  # (B, B)
             positive = distance.diagonal()
             negative = episode[:, None] != episode
         return self.judge(distance, positive, negative)
@@ -100,6 +100,9 @@ class Hinge(Loss):
         else:
             loss = hinge_of_distances(distance, positive, negative, self)
         return loss, _report(loss, distance, positive, negative, self)
+
+    def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        return torch.cdist(u, v, p=1)
 
     def terms(self, pairs: int) -> int:
         return pairs * (2 if self.anchors == "both" else 1)
@@ -115,9 +118,5 @@ class Hinge(Loss):
 def _report(loss: Tensor, distance: Tensor, positive: Tensor, negative: Tensor, of: Hinge) -> Report:
     with torch.no_grad():
         count = negative.sum().clamp_min(1)
-        return {
-            "loss": loss.detach(),
-            "active": ((distance < of.negative_margin) * negative).sum() / count,
-            "positive_distance": positive.mean(),
-            "negative_distance": (distance * negative).sum() / count,
-        }
+        active = ((distance < of.negative_margin) * negative).sum() / count
+        return {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)

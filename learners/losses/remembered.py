@@ -54,11 +54,14 @@ class Remembered(Loss):
             return self.hinge(before, v, episode=episode)
         others, of = self.past.ended()
         negative = (episode[:, None] != of).to(v.device, non_blocking=True)  # (B, n)
-        return self.hinge.judge(torch.cdist(v, others, p=1), (before - v).abs().sum(1), negative)
+        return self.hinge.judge(self.distances(v, others), (before - v).abs().sum(1), negative)
 
     def keep(self, v: Tensor, *, episode: Tensor) -> None:
         """Remembers a moment without learning from it."""
         self.past.add(v.detach(), episode)
+
+    def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.hinge.distances(u, v)
 
     def terms(self, pairs: int) -> int:
         return self.hinge.terms(self.rows)

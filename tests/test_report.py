@@ -75,7 +75,8 @@ def test_a_page_needs_nothing_but_itself(page):
 def test_a_page_shows_all_that_was_measured(page):
     for title in (
         "What it saw", "What it learned", "Every score", "Block by block", "What the code keeps", "A map of the code",
-        "Inside the network", "Mean distance of a pair", "Mean distance of embeddings of different episodes", "To repeat it",
+        "Inside the network", "Mean distance of a pair", "Mean distance of embeddings of different episodes",
+        "To repeat it",
     ):  # fmt: skip
         assert title in page
     assert "python -m learners.online learner=bp seed=3" in page

@@ -1,4 +1,4 @@
-"""Look at what there is: a sheet of all categories, and film strips of single episodes.
+"""Look at what there is: a sheet of all categories, each row with its name, and film strips of single episodes.
 
 python -m envs.gallery --out gallery
 python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
@@ -6,12 +6,13 @@ python -m envs.gallery --out gallery --world moving_images --set path=PICTURES s
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from envs.categories import CATEGORIES
 from envs.errors import SettingError
@@ -23,9 +24,15 @@ from envs.settings import parsed
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most
-WORLDS = {
-    "moving_objects": (MovingObjectsVector, WorldSettings, {"samples": 2, "categories": len(CATEGORIES)}),
-    "moving_images": (MovingImagesVector, MovingImagesSettings, {}),
+INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
+WORLDS = {  # the world, its settings, those of a gallery, and what its categories are called
+    "moving_objects": (
+        MovingObjectsVector,
+        WorldSettings,
+        {"samples": 2, "categories": len(CATEGORIES)},
+        [name.replace("_", " ") for name in CATEGORIES],
+    ),
+    "moving_images": (MovingImagesVector, MovingImagesSettings, {}, [str(label) for label in range(ROWS)]),
 }
 
 
@@ -68,11 +75,24 @@ def write_gallery(
     out.mkdir(parents=True, exist_ok=True)
     stride = max(1, films.shape[1] // 12)
     strips = np.concatenate([np.concatenate(list(film[::stride][:12]), 1) for film in films])
-    Image.fromarray(_larger(pictures)).save(out / "sheet.png")
+    named(_larger(pictures), WORLDS[world][3], row=SCALE * settings["size"]).save(out / "sheet.png")
     Image.fromarray(_larger(strips)).save(out / "strips.png")
     moving = [Image.fromarray(_larger(np.concatenate(list(films[:, t]), 1))) for t in range(films.shape[1])]
     moving[0].save(out / "episodes.gif", save_all=True, append_images=moving[1:], duration=80, loop=0)
     return [out / name for name in ("sheet.png", "strips.png", "episodes.gif")]
+
+
+def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
+    """A sheet of rows so many pixels high, with each one's name in a margin on the left."""
+    font = ImageFont.load_default(max(11, row // 6))
+    names, gap = names[: len(sheet) // row], row // 8
+    margin = gap + math.ceil(max(map(font.getlength, names))) + gap
+    page = Image.new("RGB", (margin + sheet.shape[1], sheet.shape[0]), PAPER)
+    page.paste(Image.fromarray(sheet), (margin, 0))
+    for number, name in enumerate(names):
+        middle = margin - gap, row * number + row // 2
+        ImageDraw.Draw(page).text(middle, name, fill=INK, font=font, anchor="rm")
+    return page
 
 
 def _larger(image: np.ndarray) -> np.ndarray:

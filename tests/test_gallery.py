@@ -22,8 +22,13 @@ def pictures(tmp_path):
 def test_every_category_has_a_row_of_its_own(tmp_path):
     sheet, strips, film = gallery.write_gallery(tmp_path, instances=3, count=2, size=16, samples=1, episode_length=24)
     assert read(strips).shape == (2 * 32, 12 * 32, 3)
-    rows = read(sheet).reshape(len(CATEGORIES), 32, 3, 32, 3)
+    margin, rows = read(sheet)[:, : -3 * 32], read(sheet)[:, -3 * 32 :]
+    rows = rows.reshape(len(CATEGORIES), 32, 3, 32, 3)
     assert (rows.std((1, 3)) > 0).all()
+    names = [row.tobytes() for row in np.split(margin, len(CATEGORIES))]
+    assert len(set(names)) == len(CATEGORIES)
+    assert margin.min() < 128
+    assert (margin[:, [0, -1]] == 255).all()  # no name touches an edge
     with Image.open(film) as moving:
         assert moving.n_frames == 24
 
@@ -31,7 +36,9 @@ def test_every_category_has_a_row_of_its_own(tmp_path):
 def test_moving_pictures_have_one_too_and_a_gap_where_there_are_too_few(tmp_path, pictures):
     settings = {"world": "moving_images", "path": pictures, "size": 16, "episode_length": 4, "split": "all"}
     sheet = gallery.write_gallery(tmp_path, instances=2, count=2, **settings)[0]
-    assert read(sheet).shape == (3 * 32, 2 * 32, 3)
+    page = read(sheet)
+    assert len(page) == 3 * 32
+    assert len({row.tobytes() for row in np.split(page[:, : -2 * 32], 3)}) == 3  # of labels 0, 1 and 2
 
 
 def test_the_eye_of_the_strips_may_follow(tmp_path):

@@ -125,10 +125,23 @@ def _zarr(where: Path) -> tuple[Any, Any]:
 
     node = zarr.open(where, mode="r")
     if isinstance(node, zarr.Array):
-        return node[:], None
+        return _stored(node)[:], None
     if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
         raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
-    return _named({name: array[:] for name, array in node.arrays()})
+    images, labels = _named(dict(node.arrays()))
+    return _stored(images)[:], None if labels is None else labels[:]
+
+
+def _stored(images: Any) -> Any:
+    """A Zarr array of pictures, once it is sure that any of them is there.
+
+    A chunk that was lost can't be told from one that Zarr did not write since all of it was black: both are absent, and
+    read as the fill value. All of them, though, are never black.
+    """
+    if images.size and not images.nchunks_initialized:
+        called = f"an array {images.basename}" if images.basename else "pictures"
+        raise SettingError(f"has {called} of which not one of {images.nchunks} chunks is stored; copy all of its files")
+    return images
 
 
 def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:

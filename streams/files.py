@@ -44,13 +44,16 @@ class Lock(Protocol):
     def close(self) -> None: ...
 
 
-def open_folder(path: str) -> Folder:
-    """The folder at a local path or URL.
+def open_folder(path: str, *, setting: str = "path") -> Folder:
+    """The folder at a local path or URL, which the error messages call `setting`.
 
     Raises:
-        SettingError: a URL of a kind that this installation cannot reach.
+        SettingError: a file, or a URL of a kind that this installation cannot reach.
     """
-    return RemoteFolder(path) if "://" in path else LocalFolder(path)
+    try:
+        return RemoteFolder(path) if "://" in path else LocalFolder(path)
+    except SettingError as error:
+        raise SettingError(f"{setting}={path} {error}") from None
 
 
 def read(folder: Folder, key: str) -> bytes:
@@ -66,7 +69,7 @@ class LocalFolder:
         self.path = Path(path).expanduser()
         self._root = os.path.realpath(self.path)
         if self.path.exists() and not self.path.is_dir():
-            raise SettingError(f"{path} is a file, and a recording is a folder; choose another path")
+            raise SettingError("is a file, and a recording is a folder; choose another path")
 
     def open(self, key: str) -> BinaryIO:
         return self._inside(key).open("rb")
@@ -143,7 +146,7 @@ class RemoteFolder:
         try:
             self.fs, self.root = url_to_fs(url.rstrip("/"), use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise SettingError(f"{url} can't be reached ({error}); install what its protocol needs") from None
+            raise SettingError(f"can't be reached ({error}); install what its protocol needs") from None
         self.path = url.rstrip("/")
 
     def open(self, key: str) -> BinaryIO:

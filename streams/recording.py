@@ -21,6 +21,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 class Recording:
     """Frames of N worlds over time, as far as they are committed.
 
+    Of what it says of itself (FACTS), `committed` is how many steps there are, and `episodes` one more than the highest
+    episode number: as many as there are or more, since worlds number theirs apart and need not get equally far.
+    `python -m streams.check` counts them.
+
     Nothing of it is trusted: it is JSON and compressed numbers, its files lie inside its folder, and what is not as
     `streams.record` would have written it is refused.
 
@@ -30,7 +34,7 @@ class Recording:
 
     def __init__(self, path: str, *, setting: str = "stream.path"):
         self.path, self.setting = path, setting
-        self.folder: Folder = open_folder(path)
+        self.folder: Folder = open_folder(path, setting=setting)
         self.facts: dict[str, Any] = {}
         self.refresh()
         self.layouts = {name: self._layout(name) for name in self.names}

@@ -28,7 +28,7 @@ class Writer:
     def __init__(self, path: str, about: dict[str, Any], *, setting: str):
         self.path, self.setting, self.about = path, setting, about
         self.step = 0  # of the next frames
-        self._folder, self._lock = open_folder(path), None
+        self._folder, self._lock = open_folder(path, setting=setting), None
         self._facts: dict[str, Any] | None = None  # as last committed
         self._layouts: dict[str, Layout] = {}
         self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not
@@ -174,7 +174,7 @@ class Writer:
 
 def check_free(path: str, *, setting: str) -> None:
     """Raises SettingError where a new recording cannot begin."""
-    folder = open_folder(path)
+    folder = open_folder(path, setting=setting)
     names = set(folder.names(""))
     if "zarr.json" in names:
         raise SettingError(f"{setting}={path} holds a recording already; remove it, or choose another path")

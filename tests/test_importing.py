@@ -16,9 +16,10 @@ from PIL import Image
 
 from envs.errors import SettingError
 from learners.online import build, train
+from runs.checks import check
 from runs.commands import go
 from runs.metrics import read as read_metrics
-from runs.settings import check, read
+from runs.settings import read
 from streams import decoding, importing, view
 from streams.importing import fitted, import_stream, settings
 from streams.recording import Recording
@@ -174,7 +175,7 @@ def test_a_recording_lives_at_any_url():
             other.open()
     with closing(Replay(path)) as replay:
         assert [int(frames.images[0, 0, 0, 0]) for frames in replay] == list(range(20))
-    with pytest.raises(SettingError, match="can't be reached"):
+    with pytest.raises(SettingError, match="stream.path=nonsense://walks can't be reached"):
         Replay("nonsense://walks")
 
 

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -58,6 +60,20 @@ def test_pictures_come_back_as_they_were(write, tmp_path):
     np.testing.assert_array_equal(found.labels, 0 * LABELS if labels is None else labels)
 
 
+def test_chunks_that_zarr_left_out_since_all_of_them_is_black_are_black(tmp_path):
+    images, labels = IMAGES.copy(), 0 * LABELS
+    images[2:4] = 0
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("images", data=images, chunks=(2, 5, 4, 3))
+    group.create_array("labels", data=labels)
+    group.create_array("thumbnails", shape=(6, 2, 2, 3), dtype="uint8")  # which are nothing to us
+    assert group["images"].nchunks_initialized == 2
+    assert group["labels"].nchunks_initialized == 0
+    found = load_pictures(str(tmp_path / "a.zarr"))
+    np.testing.assert_array_equal(found.images, images)
+    np.testing.assert_array_equal(found.labels, labels)
+
+
 def test_grey_and_channels_first_are_understood(tmp_path):
     np.save(tmp_path / "grey.npy", IMAGES[..., 0])
     np.testing.assert_array_equal(load_pictures(str(tmp_path / "grey.npy")).images[..., 2], IMAGES[..., 0])
@@ -115,6 +131,12 @@ def spoilt_chunk(path):
     return source
 
 
+def without_chunks(path):
+    source, _ = write_zarr(path)
+    shutil.rmtree(source / "images" / "c")
+    return source
+
+
 def floats(path):
     np.save(path / "f.npy", IMAGES / 255)
     return path / "f.npy"
@@ -155,6 +177,7 @@ def words_for_labels(path):
         (truncated, "can't be read"),
         (spoilt_in_the_middle, "can't be read"),
         (spoilt_chunk, "can't be read"),
+        (without_chunks, "has an array images of which not one of 1 chunks is stored"),
         (floats, "store uint8"),
         (objects, "can't be read"),
         (fewer_labels, "6 pictures but 4 labels"),

@@ -164,7 +164,7 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("all of it")
     with pytest.raises(SettingError, match="is a folder of other things .thesis.tex."):
         recorded(tmp_path, 60)
-    with pytest.raises(SettingError, match="is a file"):
+    with pytest.raises(SettingError, match="record.path=.*thesis.tex is a file"):
         recorded(tmp_path / "thesis.tex", 60)
     assert (tmp_path / "thesis.tex").read_text() == "all of it"
 

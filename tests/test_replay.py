@@ -164,6 +164,7 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         ({"path": 5}, "stream.path=5 is no path of a recording; write ./5 for a folder"),
         ({"path": ["{0}", True]}, "is no path of a recording; write ./True"),
         ({"path": None}, "stream.path is not given"),
+        ({"path": __file__}, r"^stream.path=.*test_replay.py is a file, and a recording is a folder; choose another"),
         ({"path": []}, "stream.path is not given"),
         ({"frames": 1051}, "gives 1,050 frames .* run.frames=1,051 are asked for; record more, set run.frames=1050"),
         ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),

@@ -21,6 +21,7 @@ from learners.end_to_end import Learner
 from learners.parts import learner_of
 from learners.perturbation import other_rows, update_locking, weight_transport
 from runs import settings as told
+from runs.checks import check
 from streams.types import Pairs
 
 COSTED = 128  # pairs of an update whose costs are counted
@@ -60,7 +61,7 @@ def colours(rows: int, *, size: int) -> Pairs:
 
 def audited(settings: DictConfig) -> dict[str, Any]:
     """The audit of the rule, loss and network that the settings ask for."""
-    told.check(settings)
+    check(settings)
     if settings.learner.schedule == "untrained":
         raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
     settings.device, size, remembers = "cpu", settings.env.size, bool(settings.loss.get("remember"))

@@ -16,6 +16,7 @@ from rich.console import Console
 from envs.errors import SettingError
 from runs import settings as told
 from runs.checkpoint import load_newest
+from runs.checks import check
 from runs.evaluation import Evaluation
 from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
@@ -64,7 +65,7 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
 
 def _checked(overrides: list[str]) -> DictConfig:
     settings = told.read(overrides)
-    told.check(settings)
+    check(settings)
     return settings
 
 
@@ -100,7 +101,7 @@ def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequen
     settings = told.read(overrides)
     if settings.run.resume:
         return _resume(settings.run.resume, overrides, build, train)
-    told.check(settings)
+    check(settings)
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(told.device(settings))
@@ -125,7 +126,7 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
                 f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
             )
         settings.run.frames = frames
-        told.check(settings)
+        check(settings)
         run, evaluation = build(settings), _evaluation(settings)
         state, damaged = load_newest(folder.checkpoints)
         for file in damaged:

@@ -1,6 +1,5 @@
-"""What a run is told: overrides read with Hydra against `runs/schema.py`, and what contradicts itself found."""
+"""What a run is told: overrides, read with Hydra against `runs/schema.py`. What cannot work, `runs/checks.py` finds."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -20,11 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
-from envs.gaze import gaze
 from envs.settings import device as device_of
-from runs import transfer
-from runs.mirror import check_installed
-from runs.probes import PROBES
 from runs.schema import register
 from streams.orders import OrderSettings
 from streams.source import recorded_env
@@ -88,7 +83,7 @@ def read(overrides: list[str]) -> DictConfig:
     picks, values = _sorted(overrides)
     with _hydra():
         try:
-            known = _keys(compose("config", [*picks, *(text for text in overrides if text.startswith(SEARCHPATH))]))
+            known = keys(compose("config", [*picks, *(text for text in overrides if text.startswith(SEARCHPATH))]))
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingError(_plain(error, [])) from error
         for text, override in values:
@@ -111,7 +106,7 @@ def _elsewhere(key: str, picks: list[str]) -> SettingError | None:
     for choice in groups.get(group, []):
         others = [pick for pick in picks if not pick.startswith(f"{group}=")]
         with suppress(HydraException, OmegaConfBaseException):
-            if key in _keys(compose("config", [*others, f"{group}={choice}"])):
+            if key in keys(compose("config", [*others, f"{group}={choice}"])):
                 owners.append(choice)
     if owners and group != "experiment":
         return SettingError(f"{key} is a setting of {group}={' or '.join(owners)} alone; add {group}={owners[0]}")
@@ -216,96 +211,6 @@ def _each(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
-def check(settings: DictConfig) -> None:
-    """Settings that contradict one another, found before any work.
-
-    Raises:
-        SettingError: with the setting, its value and the way out.
-    """
-    env, pairs, run, every = settings.env, settings.pairs, settings.run, settings.eval.every
-    if env.num_worlds < 1:
-        raise SettingError(f"env.num_worlds={env.num_worlds} shows nothing; try 2 or more")
-    _check_finite(settings)
-    _check_negatives(settings)
-    if pairs.gap >= env.episode_length:
-        shorter = max(1, env.episode_length // 4)
-        way_out = f"try {shorter}" if env.episode_length > 1 else "try pairs=augmentation pairs.gap=0"
-        raise SettingError(
-            f"pairs.gap={pairs.gap} is longer than an episode (env.episode_length={env.episode_length} frames), "
-            f"so no pair would ever form; {way_out}"
-        )
-    for name, value, least in (
-        ("run.frames", run.frames, env.num_worlds),
-        ("run.log_every", run.log_every, 1),
-        ("run.save_every", run.save_every, 1),
-        ("run.keep", run.keep, 1),
-        ("eval.every", every, 0),
-        ("watch.every", settings.watch.every or 0, 0),
-        ("eval.samples", settings.eval.samples, 0),
-        *((f"eval.{name}", settings.eval[name], 2) for name in ("train", "validation", "test")),
-    ):
-        if value < least:
-            raise SettingError(f"{name}={value} is too few; try {least} or more")
-    if run.tensorboard:
-        check_installed()
-    if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
-        raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
-    if every and settings.env.get("categories") == 1:
-        raise SettingError("env.categories=1 shows one class only, which leaves a probe nothing to tell apart; try 2")
-    for setting in ("probes", "ends"):
-        for name in settings.eval[setting]:
-            if name not in PROBES:
-                raise unknown(f"eval.{setting}", name, PROBES)
-    if "linear" not in settings.eval.probes:
-        raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
-    transfer.check(settings)
-    for group in ("learner", "loss", "network"):
-        if not settings[group].get("name"):
-            raise SettingError(f"{group}.name is missing, which tells a run from others; add it to the YAML file")
-    if settings.learner.get("lr", 1e-3) <= 0:
-        raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
-    if settings.stream.name == "live":
-        gaze(settings.stream.gaze)
-    device(settings)
-
-
-def _check_finite(settings: DictConfig) -> None:
-    """No setting is NaN or infinite: comparisons with those pass by what they are to find."""
-    for name in _keys(settings):
-        value = OmegaConf.select(settings, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SettingError(f"{name}={value} is no number to work with; give a finite one")
-
-
-def _check_negatives(settings: DictConfig) -> None:
-    """One world makes a batch of one, which needs negatives that are remembered; and only what came before can be."""
-    alone, loss = settings.env.num_worlds < 2, settings.loss
-    if not loss.get("remember"):
-        if alone:
-            many = "stream.worlds" if settings.stream.name == "replay" else "env.num_worlds"
-            raise SettingError(
-                f"{many}=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
-                "loss=hinge_remembered, which remembers them"
-            )
-        return
-    if alone and not loss.negatives:
-        raise SettingError(
-            "loss.negatives=0 takes the other worlds' frames, and with env.num_worlds=1 there are none; try 5"
-        )
-    pairs, memory = settings.pairs, settings.memory
-    for name, value, wanted in (
-        ("pairs", pairs.name, "temporal"),
-        ("pairs.symmetric", pairs.get("symmetric"), False),
-        ("memory", memory.name, "none"),
-        ("memory.updates", memory.updates, 1),
-    ):
-        if value != wanted:
-            raise SettingError(
-                f"{name}={value} has no use with loss.remember=true, where each frame passes once and is compared with "
-                f"one that came before; set {name}={str(wanted).lower()}"
-            )
-
-
 def device(settings: DictConfig) -> torch.device:
     """The device asked for.
 
@@ -347,14 +252,14 @@ def _parsed(text: str) -> Override:
         raise SettingError(f"{text!r} is not a setting; write name=value, as in seed=3") from None
 
 
-def _keys(config: DictConfig, prefix: str = "") -> list[str]:
+def keys(config: DictConfig, prefix: str = "") -> list[str]:
     """Every dotted key of a configuration, branches too."""
-    keys = []
+    found = []
     for name in config:
-        keys.append(f"{prefix}{name}")
+        found.append(f"{prefix}{name}")
         if not OmegaConf.is_missing(config, name) and OmegaConf.is_dict(config[name]):
-            keys += _keys(config[name], f"{prefix}{name}.")
-    return keys
+            found += keys(config[name], f"{prefix}{name}.")
+    return found
 
 
 def _plain(error: Exception, values: list) -> str:

@@ -7,7 +7,6 @@ from runs.evaluation import baselines, scores, tasks
 from runs.probes import encoded, few_label_probes, knn_probe, labels_of, mean_colour, pixels, pooled, ridge_probes
 from runs.settings import read
 from runs.world_tasks import world_task
-from streams.seeding import seed_of, seeds_of
 
 CPU = torch.device("cpu")
 
@@ -24,10 +23,6 @@ def test_evaluation_images_are_a_function_of_seed_and_split():
     assert not torch.equal(one.test.images, other.test.images)
     larger = world_task("MovingObjects-v0", images=small(train=70), seed=0, device=CPU, size=16)
     assert torch.equal(one.train.images, larger.train.images[:60])
-
-
-def test_seeds_of_many_images_are_those_of_each():
-    assert seeds_of(3, "evaluation/test", range(2, 5)) == [seed_of(3, "evaluation/test", n) for n in (2, 3, 4)]
 
 
 def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():

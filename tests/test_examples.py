@@ -11,8 +11,9 @@ from envs.errors import SettingError
 from learners.build import build_learner
 from learners.online import build, train
 from learners.parts import learner_of
+from runs.checks import check
 from runs.commands import go
-from runs.settings import check, read
+from runs.settings import read
 
 ROOT = Path(__file__).parent.parent
 OWN = [f"hydra.searchpath=[{ROOT}/examples/conf]"]

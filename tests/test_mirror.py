@@ -2,6 +2,7 @@ import pytest
 
 from envs.errors import SettingError
 from runs import mirror, settings
+from runs.checks import check
 from runs.metrics import Metrics
 
 
@@ -31,5 +32,5 @@ def test_tensorboard_sees_the_committed_numbers_and_forgets_what_a_resumed_run_r
 def test_without_tensorboard_that_is_one_line_before_any_work(monkeypatch):
     monkeypatch.setattr(mirror, "find_spec", lambda name: None)
     with pytest.raises(SettingError, match=r"pip install 'contiguity\[tensorboard\]'"):
-        settings.check(settings.read(["env=counting", "pairs.gap=2", "run.tensorboard=true"]))
-    settings.check(settings.read(["env=counting", "pairs.gap=2"]))
+        check(settings.read(["env=counting", "pairs.gap=2", "run.tensorboard=true"]))
+    check(settings.read(["env=counting", "pairs.gap=2"]))

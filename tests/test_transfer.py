@@ -5,7 +5,8 @@ import torch
 from envs.counting import spelt
 from envs.errors import SettingError
 from envs.pictures import load_pictures
-from runs.settings import check, read
+from runs.checks import check
+from runs.settings import read
 from runs.transfer import KNOWN, load, load_all
 from runs.world_tasks import of_settings, world_task
 from streams.record import record

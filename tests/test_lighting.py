@@ -80,3 +80,13 @@ def test_jitter_shakes_place_distance_and_light_and_nothing_else():
         assert roughness[1] > 3 * roughness[0], name
     assert torch.equal(still["orientation"], shaken["orientation"])
     assert torch.equal(still["category"], shaken["category"])
+
+
+def test_the_light_flickers_faster_than_it_wanders():
+    change = {}
+    for path in ("wander", "flicker"):
+        world = MovingObjectsVector(16, size=8, light_path=path)
+        world.reset(seed=0)
+        seen = [world.step(torch.zeros(16, 2))[-1]["light_intensity"] for _ in range(24)]
+        change[path] = float(torch.stack(seen).diff(dim=0).abs().mean())
+    assert change["flicker"] > 2 * change["wander"]

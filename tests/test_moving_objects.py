@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 import envs
 from envs.errors import SettingError
 from envs.motion import NUISANCES
+from envs.moving_objects import MovingObjectsVector
 
 STILL = np.zeros((1, 2), np.float32)
 
@@ -140,3 +141,28 @@ def test_a_saved_world_goes_on_bit_for_bit():
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(SettingError, match=f"env.{setting}"):
         envs.moving_objects.MovingObjectsVector(2, **{setting: value})
+
+
+def test_a_picture_behind_the_object_is_one_of_those_given(tmp_path):
+    """Where all pictures are of one grey, the room is of that grey times the light; other pictures, another room."""
+    frames = []
+    for grey in (60, 120, 240):
+        np.save(tmp_path / f"{grey}.npy", np.full((5, 8, 8, 3), grey, np.uint8))
+        world = MovingObjectsVector(
+            6, size=24, background="pictures", background_path=str(tmp_path / f"{grey}.npy"), shadows=False
+        )
+        image, _ = world.reset(seed=0)
+        wall = world.ground_truth().mask == 0
+        frames.append(torch.where(wall[..., None], image.float(), -1.0))
+    linear = [srgb_to_linear(frame / 255) for frame in frames]
+    lit = (frames[2] > 0) & (frames[2] < 255)  # neither object nor saturated
+    shares = [srgb_to_linear(torch.tensor(grey / 255)) for grey in (60, 120, 240)]
+    assert lit.float().mean() > 0.2
+    for one, share in zip(linear, shares, strict=True):
+        wanted = linear[2][lit] * share / shares[2]
+        assert torch.allclose(one[lit], wanted, atol=0.01)
+
+
+def srgb_to_linear(value):
+    """IEC 61966-2-1's decoding."""
+    return torch.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)

@@ -8,7 +8,6 @@ import torch
 
 from envs.categories import CATEGORIES
 from envs.motion import HALF_VIEW, rotation_matrix
-from envs.moving_objects import MovingObjectsVector
 from envs.render import _pool, ground_truth, moment, render
 from envs.scene import WorldSettings, draw_scene, meet
 
@@ -268,38 +267,3 @@ def test_denormals_are_off_in_every_thread():
     tiny = torch.full((1 << 20,), 1e-30)
     assert not (tiny * 1e-12).any()
     assert not any(_pool(2).map(lambda _: bool((torch.tensor(1e-30) * 1e-12).any()), range(4)))
-
-
-def test_a_picture_behind_the_object_is_one_of_those_given(tmp_path):
-    """Where all pictures are of one grey, the room is of that grey times the light; other pictures, another room."""
-    frames = []
-    for grey in (60, 120, 240):
-        np.save(tmp_path / f"{grey}.npy", np.full((5, 8, 8, 3), grey, np.uint8))
-        world = MovingObjectsVector(
-            6, size=24, background="pictures", background_path=str(tmp_path / f"{grey}.npy"), shadows=False
-        )
-        image, _ = world.reset(seed=0)
-        wall = world.ground_truth().mask == 0
-        frames.append(torch.where(wall[..., None], image.float(), -1.0))
-    linear = [srgb_to_linear(frame / 255) for frame in frames]
-    lit = (frames[2] > 0) & (frames[2] < 255)  # neither object nor saturated
-    shares = [srgb_to_linear(torch.tensor(grey / 255)) for grey in (60, 120, 240)]
-    assert lit.float().mean() > 0.2
-    for one, share in zip(linear, shares, strict=True):
-        wanted = linear[2][lit] * share / shares[2]
-        assert torch.allclose(one[lit], wanted, atol=0.01)
-
-
-def srgb_to_linear(value):
-    """IEC 61966-2-1's decoding."""
-    return torch.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def test_the_light_flickers_faster_than_it_wanders():
-    change = {}
-    for path in ("wander", "flicker"):
-        world = MovingObjectsVector(16, size=8, light_path=path)
-        world.reset(seed=0)
-        seen = [world.step(torch.zeros(16, 2))[-1]["light_intensity"] for _ in range(24)]
-        change[path] = float(torch.stack(seen).diff(dim=0).abs().mean())
-    assert change["flicker"] > 2 * change["wander"]

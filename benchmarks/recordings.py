@@ -32,13 +32,14 @@ from envs.pictures import picture
 from learners.online import build
 from runs import settings as told
 from streams.commands import keep_memory
+from streams.decoding import decoded
 from streams.importing import ImportSettings, import_stream
 from streams.record import record
 from streams.recording import Recording
 from streams.replay import Replay
 from streams.shards import CRC, ENTRY
 
-ROUNDS, FRAMES, UPDATES = 5, 4096, 16
+ROUNDS, FRAMES, UPDATES = 5, 16_384, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]
 
 
@@ -145,15 +146,24 @@ def _of_children() -> float:
 
 
 def importing(folder: Path) -> dict[str, float]:
-    """Importing a folder of PNG files beside decoding them."""
-    files = pictures(folder)
+    """Importing a folder of PNG files beside the same processes decoding them, and beside torch's DataLoader."""
+    files, new = pictures(folder), folder / "new.zarr"
+    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
 
     def bring() -> None:
-        shutil.rmtree(folder / "new.zarr", ignore_errors=True)
-        import_stream(ImportSettings(source=str(folder / "pictures"), path=str(folder / "new.zarr"), names=".*"))
+        shutil.rmtree(new, ignore_errors=True)
+        import_stream(ImportSettings(source=str(folder / "pictures"), path=str(new), names=".*"))
 
-    whole, decoding = in_turns(bring, lambda: [picture(file) for file in files])
-    return {"import_frames_per_s": FRAMES / whole, "decoding_share_of_import": decoding / whole}
+    def decode() -> None:
+        for _ in decoded([str(file) for file in files], size=0):
+            pass
+
+    whole, decoding, loading = in_turns(bring, decode, lambda: list(loader))
+    return {
+        "import_frames_per_s": FRAMES / whole,
+        "decoding_share_of_import": decoding / whole,
+        "torch_loader_share_of_import": loading / whole,
+    }
 
 
 def recording_cost(folder: Path) -> dict[str, float]:

@@ -157,13 +157,13 @@ def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array([labels.index(file.parent) for file in files])
 
 
-def picture(file: Path) -> np.ndarray:
+def picture(file: str | Path) -> np.ndarray:
     """One picture (H, W, 3) uint8. Raises SettingError, which does not say what setting led here."""
     try:
         with Image.open(file) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise SettingError(f"holds a picture that can't be read, {file.name}; mend or remove it") from None
+        raise SettingError(f"holds a picture that can't be read, {Path(file).name}; mend or remove it") from None
 
 
 def _torchvision(

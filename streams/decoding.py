@@ -8,55 +8,123 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.multiprocessing import get_context
 
 from envs.errors import SettingError
 from envs.pictures import picture
 from streams.versions import cpus
 
-TOGETHER = 64  # pictures that are handed over at once
+TOGETHER, SLOT_BYTES = 64, 1 << 22  # pictures that are handed over at once, unless they are larger
 FEW = 4  # times as many are decoded before a process would have begun
 AHEAD = 2  # times as many are decoded by each process while others are taken
 
 
-def files_of(where: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of these kinds in a folder and those below it, frame2 before frame10."""
-    walked = sorted((_natural(folder), Path(folder), names) for folder, _, names in os.walk(where))
+def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """The files of these kinds in a folder and those below it, frame2 before frame10.
+
+    As plain strings: of a hundred thousand files a Path each would take longer than the first pictures.
+    """
     return [
-        folder / name
-        for _, folder, names in walked
+        f"{folder}/{name}"
+        for folder, _, names in sorted(os.walk(where), key=lambda found: _natural(found[0]))
         for name in sorted((name for name in names if name.lower().endswith(suffixes)), key=_natural)
     ]
 
 
-def decoded(files: list[Path], *, size: int) -> Iterator[np.ndarray]:
-    """The pictures (H, W, 3) in this order, fitted.
+def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
+    """The pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER, or there are no more.
 
     Raises:
-        SettingError: one can't be read, with its name, once those before it were taken.
+        SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
     """
-    batches = _Batches(files, size=size)
-    workers = min(cpus(), 8) if len(batches) > FEW else 0
-    ahead = {"num_workers": workers, "prefetch_factor": AHEAD} if workers else {}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # for them, from birth: Ctrl-C is ours alone
+    shape = fitted(picture(files[0]), size).shape
+    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // int(np.prod(shape))).bit_length() - 1)
+    parts = [files[first : first + together] for first in range(0, len(files), together)]
+    workers = min(cpus(), 8)
+    if len(files) <= FEW * TOGETHER or workers == 1:
+        yield from (stacked([picture(file) for file in some], size=size) for some in parts)
+        return
+    slots = torch.empty(AHEAD * workers, together, *shape, dtype=torch.uint8).share_memory_()
     try:
-        loaded = iter(DataLoader(batches, batch_size=None, collate_fn=_as_it_is, **ahead))
+        with _processes(workers, slots, size) as pool:
+            yield from _in_order(pool, parts, slots.numpy())
+    except BrokenProcessPool:
+        raise SettingError("can't be decoded, as a process that did it was killed; is there memory enough?") from None
+
+
+def _in_order(pool: ProcessPoolExecutor, parts: list[list[str]], slots: np.ndarray) -> Iterator[np.ndarray]:
+    """What processes put into each slot, which is then given to the next part."""
+    told = [pool.submit(_decode, *part) for part in enumerate(parts[: len(slots)])]
+    for number, some in enumerate(parts):
+        slot = number % len(slots)
+        wrong = told[slot].result()
+        if wrong:
+            raise SettingError(wrong)
+        images = slots[slot, : len(some)].copy()
+        if number + len(slots) < len(parts):
+            told[slot] = pool.submit(_decode, slot, parts[number + len(slots)])
+        yield images
+
+
+@contextmanager
+def _processes(count: int, slots: Tensor, size: int) -> Iterator[ProcessPoolExecutor]:
+    """So many that decode into slots; Ctrl-C is not for them, from birth on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(slots, size))
+    try:
+        pool.submit(int).result()  # with the first task all of them are born
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    while True:
-        try:
-            some = next(loaded, None)
-        except RuntimeError as error:  # one of them was killed
-            raise SettingError(f"can't be decoded ({str(error).splitlines()[0]}); is there memory enough?") from None
-        if some is None:
-            return
-        if isinstance(some, str):
-            raise SettingError(some)
-        yield from some
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(slots: Tensor, size: int) -> None:
+    """What each process knows."""
+    global _SLOTS, _SIZE
+    _SLOTS, _SIZE = slots.numpy(), size
+
+
+def _decode(slot: int, files: list[str]) -> str:
+    """Puts pictures into a slot; what is wrong with them, or nothing."""
+    try:
+        for place, file in zip(_SLOTS[slot], files, strict=False):
+            image = fitted(picture(file), _SIZE)
+            check_sizes(place, image)
+            place[:] = image
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
+def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
+    """Images (H, W, 3) as one array (s, H, W, 3), fitted.
+
+    Raises:
+        SettingError: they are of more sizes than one.
+    """
+    images = [fitted(image, size) for image in images]
+    check_sizes(*images)
+    return np.stack(images)
+
+
+def check_sizes(first: np.ndarray, *others: np.ndarray) -> None:
+    """Raises SettingError, which does not say what setting led here, where one is of another size than the first."""
+    for image in others:
+        if image.shape[-3:-1] != first.shape[-3:-1]:
+            (height, width), (high, wide) = first.shape[-3:-1], image.shape[-3:-1]
+            way = f"try size={min(height, width, high, wide)}"
+            raise SettingError(f"mixes sizes, {width}x{height} and {wide}x{high}; {way}")
 
 
 def fitted(image: np.ndarray, size: int) -> np.ndarray:
@@ -72,24 +140,3 @@ def fitted(image: np.ndarray, size: int) -> np.ndarray:
 
 def _natural(name: str) -> list:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
-
-
-class _Batches(Dataset):
-    """Fitted pictures, so many at a time, or what is wrong with the first of them that can't be read."""
-
-    def __init__(self, files: list[Path], *, size: int):
-        self.files, self.size = files, size
-
-    def __len__(self) -> int:
-        return -(-len(self.files) // TOGETHER)
-
-    def __getitem__(self, number: int) -> list[np.ndarray] | str:
-        try:
-            files = self.files[number * TOGETHER : (number + 1) * TOGETHER]
-            return [fitted(picture(file), self.size) for file in files]
-        except SettingError as error:
-            return str(error)
-
-
-def _as_it_is(found: list[np.ndarray] | str) -> list[np.ndarray] | str:
-    return found

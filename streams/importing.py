@@ -12,7 +12,8 @@ python -m learners.online stream=replay stream.path=coil.zarr stream.order=episo
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -27,7 +28,7 @@ from envs.errors import SettingError
 from envs.pictures import SUFFIXES, load_pictures
 from envs.settings import read
 from streams.commands import Bar, Stop, guarded
-from streams.decoding import TOGETHER, decoded, files_of, fitted
+from streams.decoding import TOGETHER, check_sizes, decoded, files_of, stacked
 from streams.files import open_folder
 from streams.source import ImportedSettings
 from streams.writer import Writer, check_free
@@ -51,25 +52,25 @@ class ImportSettings:
 
 
 class Shown(NamedTuple):
-    """One frame on its way."""
+    """Frames on their way, TOGETHER of them or the last."""
 
-    image: np.ndarray  # (H, W, 3) uint8
-    episode: int
-    category: int
-    angle: float  # degrees, or whatever the source counts in; the frame's number where it counts in nothing
+    images: np.ndarray  # (s, H, W, 3) uint8
+    episode: Sequence[int]  # (s,) of each
+    category: Sequence[int]
+    angle: Sequence[float]  # degrees, or whatever the source counts in; a video's frame number
 
 
 def frames_of(told: ImportSettings) -> Iterator[Shown]:
-    """The frames of a source, episode by episode, read as they are asked for.
+    """The frames of a source, fitted, episode by episode, read as they are asked for.
 
     Raises:
         SettingError: there are none, or they can't be read.
     """
     where = Path(told.source).expanduser()
     if told.dataset or not where.is_dir() or (where / "zarr.json").exists():
-        return _video([where], told) if where.suffix.lower() in VIDEOS else _arrays(told)
+        return _videos([str(where)], told) if where.suffix.lower() in VIDEOS else _arrays(told)
     videos = files_of(where, VIDEOS)
-    return _video(videos, told) if videos else _folder(where, told)
+    return _videos(videos, told) if videos else _folder(where, told)
 
 
 def import_stream(told: ImportSettings) -> int:
@@ -84,7 +85,7 @@ def import_stream(told: ImportSettings) -> int:
     first = next(shown, None)
     if first is None:
         raise SettingError(f"source={told.source} holds no frames; give pictures or videos")
-    height, width = fitted(first.image, told.size).shape[:2]
+    height, width = first.images.shape[1:3]
     if height != width:
         raise SettingError(
             f"source={told.source} shows {width}x{height}, and networks need squares; try size={min(height, width)}"
@@ -112,31 +113,22 @@ def import_stream(told: ImportSettings) -> int:
 
 def _write(shown: Iterator[Shown], told: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop) -> None:
     """Writes all that is shown, or what came before a stop; `env` learns how long the longest episode is."""
-    before = -1, 0
+    before, first = (-1, 0), None
     with Bar(Console(), done=0, total=0) as bar:
-        while not stop and (some := list(islice(shown, TOGETHER))):
-            images = _images(some, told, edge=env["size"])
-            ages = _ages([one.episode for one in some], before)
-            before, env["episode_length"] = (some[-1].episode, ages[-1]), max(env["episode_length"], max(ages) + 1)
-            writer.extend(_block(some, images, ages))
+        while not stop and (some := next(shown, None)):
+            first = some.images if first is None else first
+            with _of(told):
+                check_sizes(first, some.images)
+            ages = _ages(some.episode, before)
+            before, env["episode_length"] = (some.episode[-1], ages[-1]), max(env["episode_length"], max(ages) + 1)
+            writer.extend(_block(some, ages))
             if writer.full:
                 writer.commit(wait=False)
                 bar.show(writer.step)
         writer.commit()
 
 
-def _images(some: list[Shown], told: ImportSettings, *, edge: int) -> np.ndarray:
-    """The images (s, H, W, 3), all of one size. Raises SettingError where one is of another."""
-    images = [fitted(one.image, told.size) for one in some]
-    for image in images:
-        if image.shape[:2] != (edge, edge):
-            height, width = image.shape[:2]
-            sizes = f"{edge}x{edge} and {width}x{height}; try size={min(edge, width, height)}"
-            raise SettingError(f"source={told.source} mixes sizes, {sizes}")
-    return np.stack(images)
-
-
-def _ages(episodes: list[int], before: tuple[int, int]) -> list[int]:
+def _ages(episodes: Sequence[int], before: tuple[int, int]) -> list[int]:
     """How many frames of its episode came before each, after one of this episode and age."""
     ages = []
     for episode in episodes:
@@ -145,12 +137,11 @@ def _ages(episodes: list[int], before: tuple[int, int]) -> list[int]:
     return ages
 
 
-def _block(some: list[Shown], images: np.ndarray, ages: list[int]) -> dict[str, Tensor]:
+def _block(some: Shown, ages: list[int]) -> dict[str, Tensor]:
     """Frames that follow each other, as the writer takes them: (s, 1, ...)."""
-    columns = {"episode": [one.episode for one in some], "factors/category": [one.category for one in some]}
-    columns |= {"factors/age": ages, "factors/angle": np.array([one.angle for one in some], np.float32)}
-    rows = {name: torch.as_tensor(column)[:, None] for name, column in columns.items()}
-    return {"images": torch.from_numpy(images)[:, None]} | rows
+    columns = {"images": some.images, "episode": some.episode, "factors/category": some.category}
+    columns |= {"factors/age": ages, "factors/angle": np.array(some.angle, np.float32)}
+    return {name: torch.as_tensor(column)[:, None] for name, column in columns.items()}
 
 
 def _arrays(told: ImportSettings) -> Iterator[Shown]:
@@ -160,8 +151,9 @@ def _arrays(told: ImportSettings) -> Iterator[Shown]:
     episode = _column(told, told.episode, count) if told.episode else np.arange(count)
     angle = _column(told, told.angle, count) if told.angle else np.zeros(count)
     episode = np.unique(episode, return_inverse=True)[1]
-    for at in np.lexsort((np.arange(count), angle, episode)) if told.episode else range(count):
-        yield Shown(found.images[at], int(episode[at]), int(found.labels[at]), float(angle[at]))
+    order = np.lexsort((np.arange(count), angle, episode)) if told.episode else np.arange(count)
+    for at in np.split(order, range(TOGETHER, count, TOGETHER)):
+        yield Shown(stacked(found.images[at], size=told.size), episode[at], found.labels[at], angle[at])
 
 
 def _column(told: ImportSettings, name: str, count: int) -> np.ndarray:
@@ -187,57 +179,81 @@ def _folder(where: Path, told: ImportSettings) -> Iterator[Shown]:
     files = files_of(where, SUFFIXES)
     if not files:
         raise SettingError(f"source={where} holds no pictures or videos; known are {' '.join((*SUFFIXES, *VIDEOS))}")
-    folders = [str(file.parent) for file in files]
-    try:
-        told_by = [re.fullmatch(told.names, file.stem) for file in files]
-    except re.error as error:
-        raise SettingError(f"names={told.names} is no regular expression ({error})") from None
-    if all(told_by) and all({"object", "angle"} <= one.groupdict().keys() for one in told_by):
-        owner = [(folder, one["object"]) for folder, one in zip(folders, told_by, strict=True)]
-        angle = [_number(one["angle"], file, told) for one, file in zip(told_by, files, strict=True)]
-    else:
-        owner, angle = folders, [0.0] * len(files)
+    folders, owner, angle = _told_by_names(files, told)
     folder_of, owner_of = _numbered(folders), _numbered(owner)
     category = folder_of if len(set(folder_of)) > 1 else owner_of
     order = sorted(range(len(files)), key=lambda at: (owner_of[at], angle[at], at))
-    images = decoded([files[at] for at in order], size=told.size)
+    first = 0
+    with _of(told):
+        for images in decoded([files[at] for at in order], size=told.size):
+            some = order[first : first + len(images)]
+            yield Shown(images, *([of[at] for at in some] for of in (owner_of, category, angle)))
+            first += len(images)
+
+
+def _told_by_names(files: list[str], told: ImportSettings) -> tuple[list[str], list, list[float]]:
+    """Of each file its folder, whose it is, and its angle: 0 throughout where names do not tell of object and angle."""
     try:
-        for at, image in zip(order, images, strict=True):
-            yield Shown(image, owner_of[at], category[at], angle[at])
+        pattern = re.compile(told.names)
+    except re.error as error:
+        raise SettingError(f"names={told.names} is no regular expression ({error})") from None
+    folders, names = ([file.rpartition("/")[part] for file in files] for part in (0, 2))
+    found = [pattern.fullmatch(name.rpartition(".")[0]) for name in names]
+    if not all(found) or not {"object", "angle"} <= pattern.groupindex.keys():
+        return folders, folders, [0.0] * len(files)
+    angle = [_number(one["angle"], name, told) for one, name in zip(found, names, strict=True)]
+    return folders, [(folder, one["object"]) for folder, one in zip(folders, found, strict=True)], angle
+
+
+@contextmanager
+def _of(told: ImportSettings) -> Iterator[None]:
+    """What is wrong with pictures is said of their source."""
+    try:
+        yield
     except SettingError as error:
         raise SettingError(f"source={told.source} {error}") from None
 
 
-def _number(angle: str | None, file: Path, told: ImportSettings) -> float:
+def _number(angle: str | None, name: str, told: ImportSettings) -> float:
     try:
         return float(angle)
     except (TypeError, ValueError):
         raise SettingError(
-            f"names={told.names} finds angle={angle} in {file.name}, which is no number; "
+            f"names={told.names} finds angle={angle} in {name}, which is no number; "
             "let the group angle match digits, or set names=.* for the order of the names"
         ) from None
 
 
-def _numbered(things: list) -> list[int]:
+def _numbered(things: Sequence) -> list[int]:
     """The number of each among those that differ, in the order in which they first appear."""
     known = {thing: number for number, thing in enumerate(dict.fromkeys(things))}
     return [known[thing] for thing in things]
 
 
-def _video(files: list[Path], told: ImportSettings) -> Iterator[Shown]:
+def _videos(files: list[str], told: ImportSettings) -> Iterator[Shown]:
     """Videos, each an episode; its folder is its category, where there are several."""
+    frames = _video_frames(files, told)
+    while some := list(islice(frames, TOGETHER)):
+        images, *of = zip(*some, strict=True)
+        with _of(told):
+            yield Shown(stacked(images, size=told.size), *of)
+
+
+def _video_frames(files: list[str], told: ImportSettings) -> Iterator[tuple[np.ndarray, int, int, float]]:
+    """Each frame's image, episode, category and number."""
     try:
         import av
     except ImportError:
         raise SettingError(f"source={told.source} needs PyAV; pip install 'contiguity[video]'") from None
-    for episode, (file, category) in enumerate(zip(files, _numbered([file.parent for file in files]), strict=True)):
+    categories = _numbered([file.rpartition("/")[0] for file in files])
+    for episode, (file, category) in enumerate(zip(files, categories, strict=True)):
         number = -1
         try:
-            with av.open(str(file)) as container:
+            with av.open(file) as container:
                 container.streams.video[0].thread_type = "AUTO"
                 for number, frame in enumerate(container.decode(video=0)):
                     if number % told.every == 0:
-                        yield Shown(frame.to_ndarray(format="rgb24"), episode, category, float(number))
+                        yield frame.to_ndarray(format="rgb24"), episode, category, float(number)
         except (av.FFmpegError, IndexError, OSError) as error:
             raise SettingError(f"source={file} can't be read as a video ({error}); mend or remove it") from None
         if number < 0:

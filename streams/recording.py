@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.errors import SettingError
 from streams.files import Folder, open_folder, read
-from streams.shards import Damaged, Layout, decode, decode_steps, layout_of
+from streams.shards import Damaged, Layout, decode, decode_steps, layout_of, room
 
 FORMAT = "contiguity-stream/1"
 FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed": int, "gaze": str}
@@ -36,6 +36,7 @@ class Recording:
         self.path, self.setting = path, setting
         self.folder: Folder = open_folder(path, setting=setting)
         self.facts: dict[str, Any] = {}
+        self._told = b""  # the document that they are from
         self.refresh()
         self.layouts = {name: self._layout(name) for name in self.names}
         images, worlds = self.layouts["images"], self.worlds
@@ -68,7 +69,10 @@ class Recording:
 
     def refresh(self) -> int:
         """Looks how far the recording has come meanwhile; the number of steps."""
-        facts = self._document("zarr.json").get("attributes")
+        told = self._read("zarr.json")
+        if told == self._told:  # in which the state of many worlds may take milliseconds to parse
+            return self.committed
+        facts = self._document("zarr.json", told).get("attributes")
         if not isinstance(facts, dict) or "format" not in facts:
             raise self._wrong("is no recording of ours; make one with python -m streams.record or streams.importing")
         if facts["format"] != FORMAT:
@@ -78,7 +82,7 @@ class Recording:
                 raise self._wrong(f"says {name}={facts.get(name)!r}, which is no {kind.__name__}; it was altered")
         if not all(isinstance(name, str) and NAME.fullmatch(name) for name in facts["factors"]):
             raise self._wrong(f"says factors={facts['factors']}, which are no names; it was altered")
-        self.facts = facts
+        self.facts, self._told = facts, told
         return self.committed
 
     def gather(self, steps: np.ndarray, worlds: np.ndarray, *, names: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -92,7 +96,7 @@ class Recording:
     def span(self, first: int, past: int, name: str) -> np.ndarray:
         """One array (past - first, N, ...) from a step to another; raises SettingError as `gather`."""
         layout = self.layouts[name]
-        length, rows = layout.shard[0], np.empty((past - first, *layout.shard[1:]), layout.kind)
+        length, rows = layout.shard[0], room(layout, past - first)
         for shard in range(first // length, -(-past // length)):
             begin, end = max(first, shard * length), min(past, (shard + 1) * length)
             with self._sound(layout, shard) as file:
@@ -132,7 +136,7 @@ class Recording:
 
     def _layout(self, name: str) -> Layout:
         try:
-            layout, length = layout_of(name, self._document(f"{name}/zarr.json"))
+            layout, length = layout_of(name, self._document(f"{name}/zarr.json", self._read(f"{name}/zarr.json")))
         except ValueError as error:
             if isinstance(error, SettingError):
                 raise
@@ -141,19 +145,21 @@ class Recording:
             raise self._wrong(f"{name} has {length} steps, and {self.committed} are said to be committed")
         return layout
 
-    def _document(self, key: str) -> dict[str, Any]:
+    def _read(self, key: str) -> bytes:
         try:
-            found = json.loads(read(self.folder, key))
+            return read(self.folder, key)
         except FileNotFoundError:
             if key == "zarr.json":
                 raise self._wrong("is no recording; make one with python -m streams.record") from None
             raise self._wrong(f"lacks {key}; it is damaged") from None
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, SettingError):
-                raise
-            raise self._wrong(f"has a {key} that is no JSON; it is damaged") from None
         except (NotADirectoryError, PermissionError) as error:
             raise self._wrong(f"can't be read ({error.strerror})") from None
+
+    def _document(self, key: str, text: bytes) -> dict[str, Any]:
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            raise self._wrong(f"has a {key} that is no JSON; it is damaged") from None
         if not isinstance(found, dict):
             raise self._wrong(f"has a {key} that is no object; it is damaged")
         return found

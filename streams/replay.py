@@ -17,7 +17,7 @@ from streams.recording import Recording
 from streams.seeding import seed_of
 from streams.types import Frames
 
-AHEAD = 2  # blocks that are read while one is shown, each by a thread of its own
+AHEAD, THREADS = 3, 2  # blocks that are read while one is shown, and by how many threads
 POLL_S = 0.05  # between two looks whether the writer has come further
 
 
@@ -69,7 +69,7 @@ class Replay:
         )
         self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
-        self._pool = ThreadPoolExecutor(AHEAD, "replay")
+        self._pool = ThreadPoolExecutor(THREADS, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
         self._block: dict[str, tuple[Tensor, ...]] = {}  # of each array, its steps (N, ...)
@@ -119,9 +119,9 @@ class Replay:
         self._read_ahead()
         if self._ahead:
             self._first, job = self._ahead.popleft()
+            self._read_ahead()  # before it waits for this one, lest a thread has nothing to do
             self._block = {name: rows.unbind() for name, rows in job.result().items()}
             self._past = self._first + len(self._block["episode"])
-            self._read_ahead()
         elif growing:
             sleep(POLL_S)
         elif self._needed:

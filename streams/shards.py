@@ -128,16 +128,48 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
     return b"".join([*parts, _sealed(index.astype("<u8").tobytes())])
 
 
-def decode(
-    layout: Layout, file: BinaryIO, numbers: np.ndarray, *, out: np.ndarray | None = None
-) -> Iterator[tuple[int, np.ndarray]]:
+def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Chunks of a shard file by their numbers, each with its own: shape `layout.chunk`, to be used before the next.
-
-    Each lies in `out`, where that is given.
 
     Raises:
         Damaged: with the number of the chunk, as soon as one is not what was written.
     """
+    chunk = np.empty(layout.chunk, layout.kind)
+    for number, packed in _packed(layout, file, numbers):
+        _unpack(packed, chunk, number)
+        yield number, chunk
+
+
+def room(layout: Layout, steps: int) -> np.ndarray:
+    """Uninitialised rows (steps, N, ...), which lie in memory so that a chunk's own follow each other if they can."""
+    if layout.chunk[1] == 1:
+        return np.empty((layout.shard[1], steps, *layout.shard[2:]), layout.kind).swapaxes(0, 1)
+    return np.empty((steps, *layout.shard[1:]), layout.kind)
+
+
+def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
+    """Puts a shard file's steps from the first on into `out` (s, N, ...).
+
+    Raises:
+        Damaged: with the number of the chunk, as soon as one is not what was written.
+    """
+    long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
+    numbers = np.arange(first // long * sides, -(-past // long) * sides)
+    chunk = None
+    for number, packed in _packed(layout, file, numbers):
+        time, side = divmod(number, sides)
+        begin, end = max(first, time * long), min(past, (time + 1) * long)
+        rows = out[begin - first : end - first, _slice(side, layout.chunk[1])]
+        if len(rows) == long and rows.flags.c_contiguous:
+            _unpack(packed, rows, number)
+        else:
+            chunk = np.empty(layout.chunk, layout.kind) if chunk is None else chunk
+            _unpack(packed, chunk, number)
+            rows[:] = chunk[begin - time * long : end - time * long]
+
+
+def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Chunks by their numbers as they lie in a shard file: compressed, with their checksum."""
     size, chunks = file.seek(0, 2), int(np.prod(layout.grid))
     start = size - chunks * ENTRY - CRC
     if start < 0:
@@ -149,34 +181,12 @@ def decode(
     if 2 * index[numbers, 1].sum() > past - first:  # most of what lies there is wanted: one read
         file.seek(first)
         whole = np.frombuffer(file.read(past - first), np.uint8)
-    out = np.empty(layout.chunk, layout.kind) if out is None else out
-    flat = out.reshape(-1).view(np.uint8)
     for number, (place, length) in zip(numbers.tolist(), index[numbers].tolist(), strict=True):
         if whole is None:
             file.seek(place)
-            packed = np.frombuffer(file.read(length), np.uint8)
+            yield number, np.frombuffer(file.read(length), np.uint8)
         else:
-            packed = whole[place - first : place - first + length]
-        _unpack(packed, flat, f"chunk {number}")
-        yield number, out
-
-
-def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
-    """Puts a shard file's steps from the first on into `out` (s, N, ...).
-
-    Raises:
-        Damaged: with the number of the chunk, as soon as one is not what was written.
-    """
-    long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
-    numbers = np.arange(first // long * sides, -(-past // long) * sides)
-    if out.shape == layout.chunk and first % long == 0:  # one chunk, which need not be copied
-        for _ in decode(layout, file, numbers, out=out):
-            return
-    for number, chunk in decode(layout, file, numbers):
-        time, side = divmod(number, sides)
-        begin, end = max(first, time * long), min(past, (time + 1) * long)
-        part = chunk[begin - time * long : end - time * long]
-        out[begin - first : end - first, _slice(side, layout.chunk[1])] = part
+            yield number, whole[place - first : place - first + length]
 
 
 def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, int]:
@@ -202,11 +212,12 @@ def _opened(data: np.ndarray, what: str) -> np.ndarray:
     return data[:-CRC]
 
 
-def _unpack(data: np.ndarray, out: np.ndarray, what: str) -> None:
-    """Decompresses sealed bytes into `out` (bytes), which they must fill."""
-    packed = _opened(data, what)
-    if _content_bytes(packed) != len(out):
-        raise Damaged(f"{what} does not hold {len(out):,} bytes")
+def _unpack(packed: np.ndarray, out: np.ndarray, number: int) -> None:
+    """Decompresses a chunk with its checksum into `out`, which it must fill."""
+    what = f"chunk {number}"
+    packed = _opened(packed, what)
+    if _content_bytes(packed) != out.nbytes:
+        raise Damaged(f"{what} does not hold {out.nbytes:,} bytes")
     try:
         zstd.decompress(packed, out)
     except (RuntimeError, ValueError) as error:

@@ -1,8 +1,9 @@
 """Writes a recording: shard by shard in the background, arrays first, the commit mark last; one writer at a time."""
 
 import json
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,15 @@ from streams.versions import versions
 
 UNBORN = {"images", "episode", "factors", "zarr.json.tmp"}  # all that one killed before its first mark can leave
 FILES_AT_ONCE = 8
+BEHIND = 2  # commits that are packed and put on the disk while frames come in: one of each
+
+
+class Commit(NamedTuple):
+    """Files that make steps last, in the order in which they are put there; `facts` are the mark."""
+
+    shards: dict[str, bytes]
+    documents: dict[str, bytes]
+    facts: dict[str, Any]
 
 
 class Writer:
@@ -29,13 +39,14 @@ class Writer:
         self.path, self.setting, self.about = path, setting, about
         self.step = 0  # of the next frames
         self._folder, self._lock = open_folder(path, setting=setting), None
-        self._facts: dict[str, Any] | None = None  # as last committed
+        self._facts: dict[str, Any] | None = None  # as last packed
         self._layouts: dict[str, Layout] = {}
         self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not
         self._held = 0  # steps of them
         self._given = 0  # steps given to the background
-        self._pool, self._disk = ThreadPoolExecutor(1, "recording"), ThreadPoolExecutor(FILES_AT_ONCE, "files")
-        self._pending: Future | None = None
+        self._packing, self._placing = ThreadPoolExecutor(1, "packing"), ThreadPoolExecutor(1, "placing")
+        self._disk = ThreadPoolExecutor(FILES_AT_ONCE, "files")
+        self._pending: deque[Future] = deque()  # commits that are not there for good yet
 
     def open(self, *, fresh: bool = False, cut_to: int | None = None, state: Any = None) -> dict[str, Any] | None:
         """Takes the lock, and cuts what is there back to its mark, or to `cut_to` steps, where `state` goes on.
@@ -92,25 +103,26 @@ class Writer:
         Raises:
             OSError: no room, or the disk failed; what was committed before is untouched.
         """
-        if self._pending:
-            self._pending.result()
+        while len(self._pending) >= BEHIND:
+            self._pending.popleft().result()
         if self.step > self._given:
-            job = self._write, self.step - self._held, list(self._blocks), state
-            self._pending = self._pool.submit(*job)
+            packed = self._packing.submit(self._pack, self.step - self._held, list(self._blocks), state)
+            before = self._pending[-1] if self._pending else None
+            self._pending.append(self._placing.submit(self._place, packed, before))
             self._given = self.step
             if self.full:
                 self._blocks, self._held = [], 0
-        if wait and self._pending:
-            self._pending.result()
+        while wait and self._pending:
+            self._pending.popleft().result()
 
     def close(self) -> None:
         """Lets go of the recording. What was not committed is lost."""
-        self._pool.shutdown()
-        self._disk.shutdown()
+        for threads in (self._packing, self._placing, self._disk):
+            threads.shutdown()
         if self._lock:
             self._lock.close()
 
-    def _write(self, first: int, blocks: list[dict[str, Tensor]], state: Any) -> None:
+    def _pack(self, first: int, blocks: list[dict[str, Tensor]], state: Any) -> Commit:
         factors = [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")]
         facts = (self._facts or {"format": FORMAT, "episodes": 0, "factors": factors}) | self.about
         total, shards = first + sum(len(block["episode"]) for block in blocks), {}
@@ -123,17 +135,26 @@ class Writer:
         if not self._facts:
             facts |= {"versions": versions()}
             documents |= {"factors/zarr.json": _json(_group({}))}
+        self._facts = facts | {"committed": total, "state": state}
+        return Commit(shards, documents, self._facts)
+
+    def _place(self, packed: Future, before: Future | None) -> None:
+        """Puts a commit where readers see it: only after the one before it, and not at all if that failed."""
+        if before:
+            before.result()
+        commit = packed.result()
         try:
-            self._put(shards)
-            self._put(documents)
-            self._mark(facts | {"committed": total, "state": state})
+            self._put(commit.shards)
+            self._put(commit.documents)
+            self._mark(commit.facts)
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), self.path) from error
 
     def _go_on(self, there: Recording, steps: int, state: Any) -> None:
         self._facts, self._layouts, self.step, self._given = there.facts, there.layouts, steps, steps
         if steps < there.committed:
-            self._mark(there.facts | {"committed": steps, "state": state})
+            self._facts = there.facts | {"committed": steps, "state": state}
+            self._mark(self._facts)
         length = self._layouts["images"].shard[0]
         self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
         for layout in there.layouts.values():
@@ -153,7 +174,6 @@ class Writer:
 
     def _mark(self, facts: dict[str, Any]) -> None:
         self._folder.put("zarr.json", _json(_group(facts)))
-        self._facts = facts
 
     def _put(self, files: dict[str, bytes]) -> None:
         """All at once, since the disk makes many files last in the time it takes for one."""

@@ -22,9 +22,12 @@ from learners.online import build
 from runs import settings as told
 from runs.checkpoint import load_newest, save, weights_sha256
 from streams.check import check, examine
+from streams.files import LocalFolder
 from streams.record import record
 from streams.recording import Recording
 from streams.replay import Replay
+from streams.types import Frames
+from streams.writer import Writer
 
 KILLS = 50
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -157,6 +160,32 @@ def test_a_disk_that_fails_at_any_write_costs_nothing_that_was_committed(tmp_pat
         assert files(path) == files(straight)
         shutil.rmtree(path)
     assert fatal > (3 if call == "mkdir" else 10)
+
+
+def test_no_commit_lasts_after_one_that_failed(tmp_path, monkeypatch):
+    """Commits are put on the disk behind the back of whoever adds frames; each only where the one before it is."""
+    whole, failing = LocalFolder.put, "episode/c/1/0"
+
+    def put(folder, key, data):
+        if key == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(folder, key, data)
+
+    monkeypatch.setattr(LocalFolder, "put", put)
+    writer = Writer(f"{tmp_path}/walk.zarr", {"env": {"name": "imported"}, "seed": 0, "gaze": "fixed"}, setting="path")
+
+    def write():
+        for step in range(5 * 1024):
+            writer.add(Frames(torch.full((1, 3, 2, 2), step % 256, dtype=torch.uint8), torch.tensor([0]), step, {}))
+            if writer.full:
+                writer.commit(wait=False)
+
+    with closing(writer):
+        writer.open(fresh=True)
+        with pytest.raises(OSError, match="No space"):
+            write()
+    assert committed(tmp_path / "walk.zarr") == 1024
+    assert Recording(f"{tmp_path}/walk.zarr").span(0, 1024, "images")[:, 0, 0, 0, 0].tolist() == [*range(256)] * 4
 
 
 @pytest.fixture

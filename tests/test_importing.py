@@ -21,7 +21,8 @@ from runs.commands import go
 from runs.metrics import read as read_metrics
 from runs.settings import read
 from streams import decoding, importing, view
-from streams.importing import fitted, import_stream, settings
+from streams.decoding import fitted
+from streams.importing import import_stream, settings
 from streams.recording import Recording
 from streams.replay import Replay
 from streams.types import Frames
@@ -230,27 +231,51 @@ def many(tmp_path, monkeypatch):
 
 
 def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
-    pictures = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
-    seen = [next(pictures)]
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
+    seen = [next(parts)]
     workers = multiprocessing.active_children()
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGINT)
-    seen += pictures
-    assert np.array_equal(seen, np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+    seen += parts
+    assert [len(part) for part in seen] == [4, 4, 4, 4, 4, 3]
+    assert np.array_equal(np.concatenate(seen), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+
+
+def test_processes_end_with_whoever_takes_no_more(many):
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    next(parts)
+    workers = multiprocessing.active_children()
+    parts.close()
+    assert workers
+    assert not set(workers) & set(multiprocessing.active_children())
+
+
+def test_large_pictures_are_handed_over_fewer_at_once(many, monkeypatch):
+    monkeypatch.setattr(decoding, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
+    parts = list(decoding.decoded(decoding.files_of(many, (".png",)), size=0))
+    assert [len(part) for part in parts] == [2] * 11 + [1]
+    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(23))
 
 
 def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
     (many / "13.png").write_bytes(b"no picture")
-    pictures = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
-    assert [next(pictures)[0, 0, 0] for _ in range(12)] == list(range(12))
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    assert [next(parts)[:, 0, 0, 0].tolist() for _ in range(3)] == np.arange(12).reshape(3, 4).tolist()
     with pytest.raises(SettingError, match="13.png"):
-        next(pictures)
+        next(parts)
+
+
+def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
+    Image.new("RGB", (9, 7)).save(many / "21.png")
+    with pytest.raises(SettingError, match="many mixes sizes, 8x8 and 9x7; try size=7"):
+        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
 
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
-    monkeypatch.setattr(decoding, "picture", lambda _: os._exit(1))
-    with pytest.raises(SettingError, match="source=.* can't be decoded .* memory enough") as caught:
+    picture, own = decoding.picture, os.getpid()
+    monkeypatch.setattr(decoding, "picture", lambda file: picture(file) if os.getpid() == own else os._exit(1))
+    with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
         import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
     assert "\n" not in str(caught.value)
 

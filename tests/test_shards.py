@@ -9,7 +9,7 @@ import zarr
 from numcodecs import zstd
 
 from streams import shards
-from streams.shards import TYPES, Damaged, decode, document, encode, layout_of, layouts
+from streams.shards import TYPES, Damaged, decode, decode_steps, document, encode, layout_of, layouts, room
 
 
 def some(kind, shape):
@@ -48,6 +48,17 @@ def test_what_zarr_writes_is_read(tmp_path):
     found = read(layout, (tmp_path / layout.key(0)).read_bytes(), [5, 2])
     assert list(found) == [5, 2]
     assert np.array_equal(found[5], values[16:32, 1:2])
+
+
+@pytest.mark.parametrize(("worlds", "size"), [(4, 32), (16, 16)])  # chunks of one world, and of four
+@pytest.mark.parametrize(("first", "past"), [(0, 64), (16, 48), (5, 6), (15, 17), (3, 61)])
+def test_any_steps_are_read_in_place(worlds, size, first, past):
+    for layout in made(worlds, size).values():
+        values = some(layout.kind, (64, *layout.shard[1:]))
+        found = room(layout, past - first)
+        decode_steps(layout, io.BytesIO(encode(layout, values)), first, found)
+        assert found.shape == (past - first, *layout.shard[1:])
+        assert np.array_equal(found, values[first:past])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Picture files, found and then decoded by other processes ahead of whoever takes them.
+"""Picture files and videos, found and decoded; pictures by other processes ahead of whoever takes them.
 
 By processes and not by threads: for a small picture Pillow spends more time in Python than in decoding, and threads
 would wait for each other.
@@ -105,6 +105,29 @@ def _decode(slot: int, files: list[str]) -> str:
     except SettingError as error:
         return str(error)
     return ""
+
+
+def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Every so manieth frame (H, W, 3) of a video, with its number.
+
+    Raises:
+        SettingError: it can't be read, or has no frames.
+    """
+    try:
+        import av
+    except ImportError:
+        raise SettingError("needs PyAV; pip install 'contiguity[video]'") from None
+    number = -1
+    try:
+        with av.open(file) as container:
+            container.streams.video[0].thread_type = "AUTO"
+            for number, frame in enumerate(container.decode(video=0)):
+                if number % every == 0:
+                    yield number, frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise SettingError(f"can't be read as a video ({error}); mend or remove it") from None
+    if number < 0:
+        raise SettingError("is a video with no frames; remove it")
 
 
 def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:

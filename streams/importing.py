@@ -28,7 +28,7 @@ from envs.errors import SettingError
 from envs.pictures import SUFFIXES, load_pictures
 from envs.settings import read
 from streams.commands import Bar, Stop, guarded
-from streams.decoding import TOGETHER, check_sizes, decoded, files_of, stacked
+from streams.decoding import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
 from streams.files import open_folder
 from streams.source import ImportedSettings
 from streams.writer import Writer, check_free
@@ -117,7 +117,7 @@ def _write(shown: Iterator[Shown], told: ImportSettings, writer: Writer, env: di
     with Bar(Console(), done=0, total=0) as bar:
         while not stop and (some := next(shown, None)):
             first = some.images if first is None else first
-            with _of(told):
+            with _of(told.source):
                 check_sizes(first, some.images)
             ages = _ages(some.episode, before)
             before, env["episode_length"] = (some.episode[-1], ages[-1]), max(env["episode_length"], max(ages) + 1)
@@ -184,7 +184,7 @@ def _folder(where: Path, told: ImportSettings) -> Iterator[Shown]:
     category = folder_of if len(set(folder_of)) > 1 else owner_of
     order = sorted(range(len(files)), key=lambda at: (owner_of[at], angle[at], at))
     first = 0
-    with _of(told):
+    with _of(told.source):
         for images in decoded([files[at] for at in order], size=told.size):
             some = order[first : first + len(images)]
             yield Shown(images, *([of[at] for at in some] for of in (owner_of, category, angle)))
@@ -206,12 +206,12 @@ def _told_by_names(files: list[str], told: ImportSettings) -> tuple[list[str], l
 
 
 @contextmanager
-def _of(told: ImportSettings) -> Iterator[None]:
+def _of(source: str) -> Iterator[None]:
     """What is wrong with pictures is said of their source."""
     try:
         yield
     except SettingError as error:
-        raise SettingError(f"source={told.source} {error}") from None
+        raise SettingError(f"source={source} {error}") from None
 
 
 def _number(angle: str | None, name: str, told: ImportSettings) -> float:
@@ -235,29 +235,17 @@ def _videos(files: list[str], told: ImportSettings) -> Iterator[Shown]:
     frames = _video_frames(files, told)
     while some := list(islice(frames, TOGETHER)):
         images, *of = zip(*some, strict=True)
-        with _of(told):
+        with _of(told.source):
             yield Shown(stacked(images, size=told.size), *of)
 
 
 def _video_frames(files: list[str], told: ImportSettings) -> Iterator[tuple[np.ndarray, int, int, float]]:
     """Each frame's image, episode, category and number."""
-    try:
-        import av
-    except ImportError:
-        raise SettingError(f"source={told.source} needs PyAV; pip install 'contiguity[video]'") from None
     categories = _numbered([file.rpartition("/")[0] for file in files])
     for episode, (file, category) in enumerate(zip(files, categories, strict=True)):
-        number = -1
-        try:
-            with av.open(file) as container:
-                container.streams.video[0].thread_type = "AUTO"
-                for number, frame in enumerate(container.decode(video=0)):
-                    if number % told.every == 0:
-                        yield frame.to_ndarray(format="rgb24"), episode, category, float(number)
-        except (av.FFmpegError, IndexError, OSError) as error:
-            raise SettingError(f"source={file} can't be read as a video ({error}); mend or remove it") from None
-        if number < 0:
-            raise SettingError(f"source={file} is a video with no frames; remove it")
+        with _of(file):
+            for number, image in video_frames(file, every=told.every):
+                yield image, episode, category, float(number)
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """One loss at the top of the network, its error carried down through every layer."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from learners.feedback import through_own_weights
 from learners.losses import Report
 from learners.networks import Network, prepared
 from learners.steps import Steps
@@ -47,12 +49,16 @@ class Learner:
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to features (B, D)."""
-        return self.network.features(images.contiguous(memory_format=torch.channels_last))
+        return self.network(images)
 
     @torch.no_grad()
     def encode_blocks(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) float in [0, 1] to every block's output (B, C, H, W); `encode` flattens the last."""
-        return self.network.outputs(images.contiguous(memory_format=torch.channels_last))
+        return self.network.outputs(images)
+
+    def trainable(self) -> nn.Module:
+        """A copy of the encoder, from images to the same features, that learns by true backpropagation."""
+        return through_own_weights(deepcopy(self.network))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""

@@ -104,6 +104,14 @@ class Layer(nn.Module):
         raise NotImplementedError
 
 
+def through_own_weights(module: nn.Module) -> nn.Module:
+    """The same module, in which errors from now on cross every layer by its own weights: backpropagation."""
+    for layer in module.modules():
+        if isinstance(layer, Layer):
+            layer.feedback = "backprop"
+    return module
+
+
 class Conv(Layer):
     """3x3 convolution, padding 1: (B, in, H, W) to (B, out, H, W)."""
 

@@ -7,6 +7,7 @@ be taken on, and is no part of what the network is scored by: that is the flatte
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from envs.errors import SettingError, unknown
@@ -116,13 +117,13 @@ class Network(nn.Module):
                 weights = drawn(seed, f"head{number}", feedback=feedback)
                 self.heads.append(Head(channels * size * size, squash=spec.squash, **weights))
 
-    def features(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] to (B, D): what the network is scored by."""
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float in [0, 1] to features (B, D): what the network is scored by."""
         return flat(self.outputs(images)[-1])
 
     def outputs(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) float in [0, 1] to the output (B, C, H, W) of every block."""
-        outputs = [prepared(images)]
+        outputs = [prepared(images.contiguous(memory_format=torch.channels_last))]
         for block in self.blocks:
             outputs.append(block(outputs[-1]))
         return outputs[1:]

@@ -10,7 +10,7 @@ from runs.checkpoint import save, weights_sha256
 from runs.clocks import Stopwatch, due
 from runs.commands import Stop, command
 from runs.divergence import check_finite
-from runs.evaluation import Evaluation
+from runs.evaluation import Evaluation, owed
 from runs.folder import RunFolder
 from runs.metrics import Metrics
 from runs.progress import Progress
@@ -39,6 +39,13 @@ def train(
         with clock("eval"):
             metrics.add_all(run.frames, watch(run.learner, watched))
 
+    def tune() -> None:  # takes long, hence after a checkpoint: a run that is stopped meanwhile goes on from here
+        tasks = owed(settings, frames=run.frames, latest=metrics.latest)
+        if tasks and not stop:
+            keep(run, folder, metrics)
+            with clock("eval"):
+                metrics.add_all(run.frames, evaluation.fine_tuned(run.learner, tasks, stop=stop, tell=progress.note))
+
     if run.frames == 0 and not metrics.begun:  # what the network is before it learns: the random encoder
         if evaluation:
             metrics.show_samples(evaluation.samples.shown)
@@ -47,6 +54,7 @@ def train(
         if watched:
             look()
         keep(run, folder, metrics)
+    tune()
 
     while run.frames < settings.run.frames and not stop:
         before = run.frames
@@ -66,6 +74,7 @@ def train(
             score()
         if watched and (last or due(watch_every, before, run.frames)):
             look()
+        tune()
         if last or stop or due(settings.run.save_every, before, run.frames):
             metrics.add("speed", run.frames, speed(run.frames - began, clock, world=run.stream.frames.seconds))
             keep(run, folder, metrics)

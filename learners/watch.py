@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from learners.end_to_end import EndToEnd, Learner, Untrained
-from learners.feedback import Layer
+from learners.feedback import Layer, through_own_weights
 from learners.layerwise import LayerWise
 from learners.losses import Report
 from learners.losses.base import mean_distances
@@ -162,9 +162,8 @@ def end_to_end(copy: Learner) -> Learner:
 def by_backprop(learner: Learner) -> Learner:
     """A copy whose errors cross every layer by its own weights."""
     copy = deepcopy(learner)
-    for layer in [*copy.network.modules(), *copy.losses.modules()]:
-        if isinstance(layer, Layer):
-            layer.feedback = "backprop"
+    for part in (copy.network, copy.losses):
+        through_own_weights(part)
     return copy
 
 

@@ -148,6 +148,7 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
     Raises:
         SettingError: they are not; names the setting, two runs and a way out.
     """
+    tasks = [task.removeprefix("finetune/") for task in tasks]  # which is of the images that the probe is of
     of_world = any(not task.startswith("transfer/") or task in RENDERED for task in tasks)
     for name in _names(runs):
         world = of_world and name.startswith("env.") and not _fits(name, UNSEEN)

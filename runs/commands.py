@@ -17,10 +17,10 @@ from envs.errors import SettingError
 from runs import settings as told
 from runs.checkpoint import load_newest
 from runs.checks import check
-from runs.evaluation import Evaluation
+from runs.evaluation import Evaluation, owed
 from runs.figures import film_strip, learning_curve
 from runs.folder import RunFolder, differences
-from runs.metrics import Metrics, facts
+from runs.metrics import Metrics, facts, latest
 from runs.mirror import Mirror
 from runs.progress import Progress
 from runs.seen import keep_seen
@@ -90,10 +90,16 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
         )
-    if folder.metrics.exists() and facts(folder.metrics).get("frames", 0) >= settings.run.frames:
+    if _has_ended(folder, settings):
         print(f"{folder.path}: has ended already, passed over")  # noqa: T201
         return 0
     return _resume(str(folder.path), [f"run.frames={settings.run.frames}"], build, train)
+
+
+def _has_ended(folder: RunFolder, settings: DictConfig) -> bool:
+    """Whether a run has seen all its frames, and owes no score."""
+    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
+    return frames >= settings.run.frames and not owed(settings, frames=frames, latest=latest(folder.metrics))
 
 
 def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequence[str] = ()) -> int:
@@ -166,7 +172,7 @@ def _follow(
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         train(run, evaluation, folder, metrics, progress, stop)
-    if stop and run.frames < run.settings.run.frames:
+    if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.came

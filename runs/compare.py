@@ -9,6 +9,7 @@ import io
 import json
 import math
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from runs.figures import comparison
 from runs.statistics import difference, interval
 from streams.commands import guarded
 
-TASKS = ("linear", "transfer/*")
+TASKS = ("linear", "transfer/*", "finetune/*")
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
 
 
@@ -37,7 +38,7 @@ def compare(runs: list[Found], *, tasks: tuple[str, ...] = TASKS, against: str |
     Raises:
         SettingError: what should not be averaged or set beside one another.
     """
-    shared = _shared(runs, tasks)
+    shared = [task for task in _shared(runs, tasks) if tasks != TASKS or _is_due(runs, task, at=at)]
     refuse(runs, shared)
     groups = grouped(runs)
     if against is not None and against not in groups:
@@ -55,6 +56,13 @@ def _shared(runs: list[Found], patterns: tuple[str, ...]) -> list[str]:
     if not shared:
         raise SettingError(f"{runs[0].path} and the others share no score; name what they share with --task")
     return shared
+
+
+def _is_due(runs: list[Found], task: str, *, at: int | None) -> bool:
+    """Whether a task that nobody named is to be told of: fine-tuning is not done wherever a probe is."""
+    with suppress(SettingError):
+        return not task.startswith("finetune/") or bool(moment(runs, task, at=at))
+    return False
 
 
 def _task(groups: dict[str, list[Found]], task: str, *, against: str, at: int | None) -> dict[str, Any]:
@@ -223,7 +231,7 @@ def main() -> None:
     parser.add_argument("--against", help="the group that others are set against (default: bp, else the first)")
     parser.add_argument("--at", type=int, help="compare at this many frames (default: where all have ended)")
     parser.add_argument(
-        "--task", action="append", help=f"what to compare, a pattern; may be repeated (default: {' and '.join(TASKS)})"
+        "--task", action="append", help=f"what to compare, a pattern; may be repeated (default: {', '.join(TASKS)})"
     )
     kind = parser.add_mutually_exclusive_group()
     for name, help_text in (

@@ -1,5 +1,6 @@
 """What an encoder is scored on, and beside what: the world's own test instances, other data, and the baselines."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from envs.errors import SettingError
 from runs.clocks import due
 from runs.factors import factor_targets
+from runs.finetune import Tunable, fine_tune
 from runs.probes import (
     Scores,
     Split,
@@ -33,16 +35,14 @@ from runs.recorded import recorded_task
 from runs.samples import Samples
 from runs.transfer import load_all
 from runs.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
+from streams.commands import Stop
 
 LABEL_PROBES = ("linear", "knn", "logistic", "few")  # what is done at every block
 BLOCK_QUERIES = 1000  # test images whose neighbours are looked up below the top
 
 
-class Scored(Protocol):
-    """What is scored; images are (B, 3, H, W) float32 in [0, 1]."""
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Features (B, D): the last block's output, its H, W and C flattened in that order."""
+class Scored(Tunable, Protocol):
+    """What is scored; features are the last block's output, its H, W and C flattened in that order."""
 
     def encode_blocks(self, images: Tensor) -> list[Tensor]:
         """Every block's output (B, C, H, W)."""
@@ -77,9 +77,7 @@ class Evaluation:
 
         `samples` holds the features of a few test images. Probes of `eval.ends` are done where a run begins and ends.
         """
-        whole = frames == 0 or frames >= self.settings.run.frames
-        probes = {*self.settings.eval.probes, *(self.settings.eval.ends if whole else ())}
-        task = self.tasks["linear"]
+        probes, task = asked(self.settings, frames), self.tasks["linear"]
         if "blocks" in probes:
             *lower, seen = encoded_blocks(encoder, task, device=self.device)
         else:
@@ -94,7 +92,43 @@ class Evaluation:
         others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}
         found = {f"eval/{name}": score for name, score in found.items()}
         found |= scores(encoder.encode, others, under="eval", device=self.device)
-        return found | self.samples.of(seen.test, frames=frames, last=whole)
+        return found | self.samples.of(seen.test, frames=frames, last=at_an_end(self.settings, frames))
+
+    def fine_tuned(
+        self, encoder: Scored, names: Iterable[str], *, stop: Stop, tell: Callable[[str], None]
+    ) -> dict[str, Scores]:
+        """What copies of the encoder come to that learn these tasks: {eval/finetune/linear: {top1, ...}, ...}.
+
+        Takes minutes. Those that `stop` left no time for are not among them.
+        """
+        found, seed = {}, self.settings.eval.seed
+        for name in names:
+            score = fine_tune(encoder, self.tasks[name], seed=seed, device=self.device, stop=stop, tell=tell)
+            if score:
+                found[f"eval/finetune/{name}"] = score._asdict()
+        return found
+
+
+def at_an_end(settings, frames: int) -> bool:
+    """Whether a run of so many frames is about to begin, or has come to its end."""
+    return frames == 0 or frames >= settings.run.frames
+
+
+def asked(settings, frames: int) -> set[str]:
+    """What is to be done with an encoder that has learned from so many frames: of `eval.probes` and `eval.ends`."""
+    return {*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())}
+
+
+def owed(settings, *, frames: int, latest: dict[str, int]) -> list[str]:
+    """The tasks on which an encoder was probed after so many frames and is yet to be fine-tuned.
+
+    `latest` says of each series the frames of its last row. What a run that was stopped owes, it does when resumed.
+    """
+    if "finetune" not in asked(settings, frames):
+        return []
+    probed = [name.removeprefix("eval/") for name, last in latest.items() if last == frames]
+    tasks = [name for name in probed if name == "linear" or name.startswith("transfer/")]
+    return [name for name in tasks if latest.get(f"eval/finetune/{name}") != frames]
 
 
 def world_scores(seen: Split, task: Task, *, probes: set[str], phases: int, device: torch.device) -> dict[str, Scores]:

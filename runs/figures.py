@@ -31,7 +31,14 @@ BASELINES = {  # name in the summary: (label, line)
     "chance": ("chance", (0, (1, 4))),
 }
 PANELS = 4  # beside one another
-TITLES = {"linear": "Test instances of the world", "digits": "Transfer to digits"}
+
+
+def title_of(task: str) -> str:
+    """What a panel about a task is called."""
+    kind, _, name = task.partition("/")
+    if kind == "finetune":
+        return f"{title_of(name)}, fine-tuned"
+    return f"Transfer to {name}" if kind == "transfer" else {"linear": "Test instances of the world"}.get(task, task)
 
 
 def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndarray | None = None) -> None:
@@ -74,7 +81,7 @@ def learning_curve(summary: dict[str, Any], path: Path) -> None:
             thousands, percent = np.array(series["frames"]) / 1000, 100 * np.array(series["top1"], float)
             axes.plot(thousands, percent, color=CURVE, marker="o", markersize=4, lw=1.8, clip_on=False, zorder=3)
             axes.set_xlim(0, max(thousands[-1], 1e-3))
-            axes.set_title(TITLES.get(name, f"Transfer to {name}"), loc="left", fontsize=10)
+            axes.set_title(title_of(name if name == "linear" else f"transfer/{name}"), loc="left", fontsize=10)
             axes.set(xlabel="world frames seen (thousands)", ylabel="linear probe top-1 (%)")
             levels = {key: _level(scores, name) for key, scores in summary["baseline"].items()}
             _baselines(axes, {key: 100 * level for key, level in levels.items() if level is not None})
@@ -107,7 +114,7 @@ def comparison(found: dict[str, Any], path: Path) -> None:
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             axes.set_ylim(-0.6, len(labels) - 0.4)
-            axes.set_title(TITLES.get(task.removeprefix("transfer/"), task), loc="left", fontsize=10, pad=14)
+            axes.set_title(title_of(task), loc="left", fontsize=10, pad=14)
             axes.set_xlabel(f"{MEASURES[each['measure']]}{unit} at {each['frames']:,} frames")
         _write(figure, path)
 

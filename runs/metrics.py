@@ -30,6 +30,8 @@ UNITS = {
     "top1": "share of test images classified correctly",
     "validation_top1": "share of validation images classified correctly",
     "deviation": "standard deviation of top1 over sets of labels",
+    "lr": "learning rate of Adam at its first step, chosen on validation images",
+    "epochs": "passes over the training images, chosen on validation images",
     "r2": "share of the variance over test images that is explained",
     "validation_r2": "share of the variance over validation images that is explained",
     "strength": "penalty on the sum of squared weights",
@@ -57,6 +59,7 @@ class Metrics:
         self.root = root
         self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # told of committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
+        self.latest = _latest(root)  # frames of each series' last row, of those that wait too
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
@@ -93,6 +96,7 @@ class Metrics:
     def add(self, group: str, frames: int, values: dict[str, float | np.ndarray]) -> None:
         """A row of a series: numbers that belong to the moment when so many frames had been seen."""
         self._waiting.setdefault(group, []).append({"frames": frames, **values})
+        self.latest[group] = frames
 
     def add_all(self, frames: int, groups: dict[str, dict[str, float | np.ndarray]]) -> None:
         """A row of each of several series."""
@@ -156,6 +160,16 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     return dict(root.attrs), series
 
 
+def latest(path: Path) -> dict[str, int]:
+    """The frames of the last row of each of a run's series.
+
+    Raises:
+        SettingError: as `read`.
+    """
+    with _damage(path):
+        return _latest(open_run(path, mode="r"))
+
+
 def facts(path: Path) -> dict[str, Any]:
     """A run's attributes alone: what it is, and how far its last commit was.
 
@@ -181,6 +195,10 @@ def read_samples(path: Path) -> Series:
             name: _padded(array, length) if array.metadata.dimension_names[0] == "frames" else array[:]
             for name, array in arrays.items()
         }
+
+
+def _latest(root: zarr.Group) -> dict[str, int]:
+    return {name: int(root[f"{name}/frames"][:length][-1]) for name, length in root.attrs["committed"].items()}
 
 
 def _tidy(path: Path) -> None:

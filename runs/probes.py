@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot
 from envs.errors import SettingError
 from runs.readout import logistic, neighbours, r2, read_out, ridge, top1
 
-PROBES = ("linear", "factors", "knn", "few", "logistic", "blocks")  # what a run can be asked to do
+PROBES = ("linear", "factors", "knn", "few", "logistic", "blocks", "finetune")  # what a run can be asked to do
 BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression

@@ -30,6 +30,10 @@ class Progress:
             frames, self._loss, *([self._scores] if self._bar.lasts else [])
         )  # a new line tells no old scores
 
+    def note(self, text: str) -> None:
+        """What goes on while no frame is seen."""
+        self._bar.show(self._done, text)
+
     def score(self, scores: dict[str, dict[str, float]], *, frames: int) -> None:
         """The encoder was scored after so many frames: {group: {top1, ...}}; those of the linear probe are shown."""
         self._done = frames

@@ -7,7 +7,7 @@ import numpy as np
 from runs.charts import Level, Line, line_chart
 from runs.collect import MEASURES, Found, baseline, measure, scored
 from runs.compare import BASELINES
-from runs.figures import TITLES
+from runs.figures import title_of
 from runs.statistics import interval
 
 SCALE = {"top1": 100, "r2": 1}  # of a score as it is shown
@@ -40,7 +40,7 @@ def curves(groups: dict[str, list[Found]]) -> list[dict[str, str]]:
 
 def _scores(groups: dict[str, list[Found]], task: str) -> dict[str, str]:
     runs = [run for group in groups.values() for run in group]
-    kind, title = measure(runs[0].series[f"eval/{task}"]), TITLES.get(task.removeprefix("transfer/"), task)
+    kind, title = measure(runs[0].series[f"eval/{task}"]), title_of(task)
     lines = [over_time(name, [run.series[f"eval/{task}"] for run in group], kind) for name, group in groups.items()]
     levels = {name: np.mean([baseline(run, name, task) for run in runs]) for name in BASELINES}
     found = [Level(label(name), SCALE[kind] * level) for name, level in levels.items() if np.isfinite(level)]
@@ -71,6 +71,8 @@ def in_words(task: str) -> str:
     if kind == "blocks":
         probe, _, block = name.rpartition("/")
         return f"{in_words(probe or 'linear')}, {block.replace('block', 'block ')}"
+    if kind == "finetune":
+        return "fine-tuned" if name == "linear" else f"fine-tuned: {in_words(name.removeprefix('transfer/'))}"
     return WORDS.get(task, f"{'transfer: ' if kind == 'transfer' else ''}{name or kind}".replace("_", " "))
 
 

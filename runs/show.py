@@ -24,6 +24,7 @@ OTHERS = {  # the probes beside the linear one, and what a table calls them
     "few": "labels a class: {}",
     "factors": "{}",
 }
+TUNED = "finetune"  # the branch of what copies came to that learned a task
 SHARES = ("world", "stream", "learner", "eval")
 
 
@@ -74,7 +75,24 @@ def table(found: dict[str, Any]) -> Group:
         last = _at(found["eval"], where)["top1"][-1:]
         others = [_at(found["baseline"][name], where) for name in BASELINES]
         scores.add_row(label, *_gain(last, others[0]), *(_percent(other) for other in others))
-    return Group(scores, *_others(found), *_blocks(found), *_phases(found), *_facts(found))
+    return Group(scores, *_tuned(found), *_others(found), *_blocks(found), *_phases(found), *_facts(found))
+
+
+def _tuned(found: dict[str, Any]) -> list[Table]:
+    """What copies come to that learn each task, beside those of the random encoder and the probe of the frozen one."""
+    branch = found["eval"].get(TUNED, {})
+    if not branch:
+        return []
+    table = Table(title="fine-tuned on the task, top-1, %", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in (found["learner"], "gain", "from scratch", "linear probe"):
+        table.add_column(name, justify="right")
+    for where, curve in _leaves(branch).items():
+        random = _at(found["baseline"]["random_encoder"], (TUNED, *where))
+        label = "test instances" if where == ("linear",) else f"transfer: {where[-1]}"
+        probe = _at(found["eval"], where)["top1"][-1]
+        table.add_row(label, *_gain(curve["top1"][-1:], random), _percent(random), _percent(probe))
+    return [table]
 
 
 def _phases(found: dict[str, Any]) -> list[Any]:

@@ -62,6 +62,10 @@ def furnished(path: Path, *, ended=True) -> Path:
             metrics.add(f"eval/blocks/few/10/block{block}", now, {"top1": 0.1 + 0.05 * done, "deviation": 0.01})
         metrics.add("eval/factors/position", now, {"r2": 0.6 - 0.2 * done})
         metrics.add("eval/factors/light_direction", now, {"r2": 0.2})
+        for task in ("linear", "transfer/digits"):
+            if now in (0, FRAMES[-1]):
+                tuned = {"top1": 0.5 + 0.25 * done, "validation_top1": 0.7, "lr": 1e-3, "epochs": 12.5}
+                metrics.add(f"eval/finetune/{task}", now, tuned)
         metrics.add("samples", now, {"embeddings": random.normal(size=(24, 6)).astype(np.float16)})
     metrics.commit()
     pixels = random.integers(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)

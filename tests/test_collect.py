@@ -60,6 +60,8 @@ def test_one_seed_is_not_counted_twice(tmp_path):
         ("env__episode_length", 5, "transfer/digits", False),
         ("env__size", 16, "transfer/digits", True),
         ("env__episode_length", 5, "transfer/unseen_categories", True),
+        ("env__episode_length", 5, "finetune/linear", True),
+        ("env__episode_length", 5, "finetune/transfer/digits", False),
         ("env__num_worlds", 2, "linear", False),
         ("eval__samples", 2, "linear", False),
     ],

@@ -45,6 +45,7 @@ def online(monkeypatch, capsys):
         ("env.size=8", "env.size=8 is too small for conv4"),
         ("eval.transfer=[digit]", "did you mean digits?"),
         ("run.name=a/b", "run.name="),
+        ("eval.ends=[knn,fintune]", "did you mean finetune?"),
         ("loss.negatives=-1", "loss.negatives=-1"),
         ("run.resume=nowhere", "run.resume=nowhere is no run"),
         ("device=cuda:99", "device=cuda:99"),

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from fake_runs import fake_run
+from fake_runs import fake_run, furnished
 
 from runs import compare
 
@@ -60,6 +60,20 @@ def test_the_csv_has_a_line_for_every_task_group_and_seed(sweep, say):
     lines = list(csv.DictReader(io.StringIO(say(sweep, "--csv")[1])))
     assert len(lines) == 2 * 2 * 3
     assert float(lines[0]["score"]) == pytest.approx(0.5)
+
+
+def test_fine_tuning_is_set_beside_the_probe_where_all_runs_have_come_as_far(tmp_path, say):
+    one, other = furnished(fake_run(tmp_path, seed=0)), furnished(fake_run(tmp_path, learner="rf", seed=0))
+    found = json.loads(say(one, other, "--json", "--figure", tmp_path / "a.png")[1])["tasks"]
+    assert list(found) == ["linear", "transfer/digits", "finetune/linear", "finetune/transfer/digits"]
+    (group, _) = found["finetune/transfer/digits"]["groups"]
+    assert group["gain"]["mean"] == pytest.approx(0.25)  # over what a random encoder comes to, trained from scratch
+    assert list(json.loads(say(one, other, "--json", "--at", "64")[1])["tasks"]) == ["linear", "transfer/digits"]
+    status, _, text = say(one, other, "--at", "64", "--task", "finetune/*")
+    assert status == 2
+    assert "not all runs were scored on finetune/linear then" in text
+    plain = fake_run(tmp_path / "plain", seed=1)
+    assert list(json.loads(say(one, plain, "--json")[1])["tasks"]) == ["linear", "transfer/digits"]
 
 
 def test_the_latex_is_a_table(sweep, say):

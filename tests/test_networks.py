@@ -24,7 +24,7 @@ def network(size=32, *, name="conv4", heads="top", feedback="backprop", seed=0):
 )
 def test_features_and_heads_fit_the_images(name, size, features):
     net, images = network(size, name=name, heads="every"), torch.rand(2, 3, size, size)
-    assert net.features(images).shape == (2, features)
+    assert net(images).shape == (2, features)
     x = prepared(images)
     for block, head, spec in zip(net.blocks, net.heads, SPECS.get(name, NORMED).blocks, strict=True):
         x = block(x)
@@ -46,7 +46,7 @@ def test_conv4s_embedding_is_squashed_and_conv6s_is_not():
 def test_activity_neither_dies_nor_explodes_on_the_way_up():
     images = torch.rand(4, 3, 32, 32)
     for name in SPECS:
-        assert 0.02 < network(name=name).features(images).std() < 20
+        assert 0.02 < network(name=name)(images).std() < 20
 
 
 @pytest.mark.parametrize("name", ["conv7", "nowhere.SPEC", "learners.networks.SPEC"])

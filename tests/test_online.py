@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from envs.errors import SettingError
 from learners.end_to_end import Learner
 from learners.online import build, train
+from runs import finetune
 from runs.checkpoint import load_newest, save
 from runs.commands import go
 from runs.metrics import read, read_samples
@@ -103,7 +104,9 @@ def test_a_polite_kill_saves_too(tmp_path, monkeypatch):
     assert load_newest(tmp_path / "one" / "checkpoints")[0]["updates"] == 5
 
 
-def test_evaluation_cannot_change_training(tmp_path):
+def test_evaluation_cannot_change_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(finetune, "STEPS", 4)
+    monkeypatch.setattr(finetune, "LOOK", 2)
     run(tmp_path, "scored", "eval.every=24")
     run(tmp_path, "always", "eval.every=48", f"eval.probes=[{','.join(PROBES)}]", "eval.samples=9")
     run(tmp_path, "unscored", "eval.every=0")
@@ -112,6 +115,7 @@ def test_evaluation_cannot_change_training(tmp_path):
     assert same(scored[1], unscored[1])
     assert same(always[1], unscored[1])
     assert {"eval/linear", "eval/knn", "eval/blocks/block2", "eval/factors/age", "samples"} <= set(scored[2])
+    assert always[2]["eval/finetune/linear"]["frames"].tolist() == [0, 48, 96, 144, 176]
     assert set(unscored[2]) == {"train"}
 
 

@@ -97,7 +97,8 @@ def test_every_number_of_its_table_is_in_the_metrics(run, page):
     numbers = [float(cell) for cell in Cells(page).found if re.fullmatch(r"-?\d+\.\d+", cell)]
     _, series = read(run / "metrics.zarr")
     kept = np.concatenate([values for group in series.values() for values in group.values()])
-    assert len(numbers) == 26
+    assert len(numbers) == 30
+    assert "fine-tuned: digits" in page
     for number in numbers:
         assert min(np.abs(kept - number).min(), np.abs(100 * kept - number).min()) < 0.051
 

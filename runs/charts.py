@@ -72,9 +72,10 @@ def line_chart(
     for number, line in enumerate(lines):
         parts += _curve(line, f"c{number % 8}", across=across, up=up)
         ends.append((float(up(line.y[np.isfinite(line.y)][-1])), line.name, f"name c{number % 8}"))
+    places = apart([end[0] for end in ends], gap=APART, low=TOP, high=height - BOTTOM)
     parts += [
         f'<text class="{kind}" x="{width - RIGHT + 6}" y="{y + 4:.1f}">{escape(name)}</text>'
-        for y, name, kind in _apart(ends, lowest=height - BOTTOM)
+        for y, (_, name, kind) in zip(places, ends, strict=True)
     ]
     return "".join([*parts, "</svg>"])
 
@@ -107,10 +108,21 @@ def _ticks(values, *, count: int) -> np.ndarray:
     return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
 
 
-def _apart(ends: list[tuple[float, str, str]], *, lowest: float) -> list[tuple[float, str, str]]:
-    """Names at the ends of lines, pushed up where two lie close, from the lowest upwards."""
-    placed, below = [], lowest + APART
-    for y, name, kind in sorted(ends, reverse=True):
-        below = min(y, below - APART)
-        placed.append((below, name, kind))
-    return placed
+def apart(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
+    """The places (n,) nearest to these that are `gap` or more apart and within [low, high], where that has room.
+
+    Nearest in the sum of squares: less `gap` times its rank, a place may not lie below the one before it, which makes
+    it isotonic regression, by pooling adjacent violators (Barlow et al. 1972).
+    """
+    order = np.argsort(places, kind="stable")
+    ranks = gap * np.arange(len(order))
+    pools: list[tuple[float, int]] = []  # mean and number of neighbours that moved together
+    for wanted in np.asarray(places, float)[order] - ranks:
+        pools.append((wanted, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, n), (b, m) = pools.pop(-2), pools.pop()
+            pools.append(((n * a + m * b) / (n + m), n + m))
+    means = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.empty(0)
+    found = np.empty(len(order))
+    found[order] = means.clip(low, max(high - ranks[-1:].sum(), low)) + ranks
+    return found

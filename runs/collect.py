@@ -150,7 +150,7 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
     """
     tasks = [task.removeprefix("finetune/") for task in tasks]  # which is of the images that the probe is of
     of_world = any(not task.startswith("transfer/") or task in RENDERED for task in tasks)
-    for name in _names(runs):
+    for name in sorted(_names(runs), key=lambda name: name != "env.name"):  # of two worlds, which they are
         world = of_world and name.startswith("env.") and not _fits(name, UNSEEN)
         if (world or name in IMAGES) and len(_values(runs, [name])) > 1:
             a, b = runs[0], next(run for run in runs if _frozen(run, name) != _frozen(runs[0], name))

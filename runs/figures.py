@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from envs.errors import SettingError
+from runs.charts import apart
 from runs.collect import MEASURES
 from streams.files import replace
 
@@ -153,15 +154,14 @@ def _baselines(axes, levels: dict[str, float]) -> None:
 
 
 def _labels(axes, levels: dict[str, float | None], *, learner: tuple[str, float]) -> None:
-    """A name at the end of every line, pushed up where two lie close."""
+    """A name at the end of every line, or near it where two lie close."""
     named = [(100 * level, BASELINES[key][0], QUIET, "normal") for key, level in levels.items() if level is not None]
     named.append((learner[1], learner[0], CURVE, "bold"))
     low, high = axes.get_ylim()
-    below = -np.inf
-    for level, text, color, weight in sorted(named):
-        below = max(level, below + 0.068 * (high - low))
+    places = apart([level for level, *_ in named], gap=0.068 * (high - low), low=low, high=high)
+    for place, (_, text, color, weight) in zip(places, named, strict=True):
         axes.annotate(
-            text, (1, below), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            text, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             color=color, fontweight=weight, va="center", fontsize=8, annotation_clip=False,
         )  # fmt: skip
 

@@ -250,7 +250,10 @@ def pixels(images: Tensor) -> Tensor:
 
 
 def chance(task: Task) -> float:
-    """Share of the commonest class of the training images among the test images."""
+    """Share of the test images that are of the commonest class of the training images: what is known without looking.
+
+    As it is measured on test images, it may lie a little below one in the number of classes, as any score may.
+    """
     commonest = task.train.labels.mode().values
     return float((task.test.labels == commonest).float().mean())
 

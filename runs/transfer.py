@@ -71,6 +71,7 @@ def check(settings) -> None:
         SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
     """
     names, root = settings.eval.transfer, settings.eval.data_root
+    _check_root(settings)
     for name in names:
         if _is_path(name):
             if not _is_url(name) and not Path(name).expanduser().exists():
@@ -85,6 +86,19 @@ def check(settings) -> None:
     for title in titles:
         if titles.count(title) > 1:
             raise SettingError(f"eval.transfer names {title} twice, and scores go by that name; rename one of them")
+
+
+def _check_root(settings) -> None:
+    root = settings.eval.data_root and Path(settings.eval.data_root).expanduser()
+    sought = any(name not in MADE and not _is_path(name) for name in settings.eval.transfer)
+    if not sought or not root or root.is_dir():
+        return
+    if root.exists():
+        raise SettingError(f"eval.data_root={root} is no folder; give the one that holds the data sets")
+    if not settings.eval.download:
+        raise SettingError(
+            f"eval.data_root={root} isn't there; give the folder that holds the data sets, or set eval.download=true"
+        )
 
 
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:

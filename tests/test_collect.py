@@ -75,6 +75,12 @@ def test_scores_of_different_images_are_not_set_beside_one_another(tmp_path, set
     assert "\n" not in str(caught.value)
 
 
+def test_of_runs_in_different_worlds_the_world_is_named(tmp_path):
+    both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", env__name="moving_objects", env__categories=12))
+    with pytest.raises(SettingError, match=r"env\.name is counting in .* and moving_objects in"):
+        refuse(both, ["linear"])
+
+
 def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):
     both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", seed=1, frames=(0, 64)))
     with pytest.raises(SettingError, match=r"run.frames: .*/b/bp-seed1 was last scored at 64 .* try --at 64"):

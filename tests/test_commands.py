@@ -84,6 +84,8 @@ def test_what_cannot_be_scored_on_is_told_before_there_is_a_folder(tmp_path, onl
         ([f"eval.transfer=[{tmp_path}/half_train.npz]"], "its test pictures have no labels"),
         ([f"eval.transfer=[{tmp_path}/gone.npz]"], "gone.npz] isn't there"),
         (["eval.transfer=[svhn]", f"eval.data_root={tmp_path}"], "or set eval.download=true"),
+        (["eval.transfer=[svhn]", f"eval.data_root={tmp_path}/nope"], "nope isn't there; give the folder that holds"),
+        (["eval.transfer=[all]", f"eval.data_root={tmp_path}/plain.npz"], "plain.npz is no folder"),
     ):
         world = [] if "env=moving_images" in overrides else ["env=counting"]
         where = ["env.size=16", "env.num_worlds=8", "env.episode_length=8", f"results_dir={tmp_path}/results"]

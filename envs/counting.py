@@ -19,6 +19,8 @@ STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each m
 class CountingVector(VectorWorld):
     """N counting worlds. Factors: category (N,), age (N,), seed (N,) modulo 2^31."""
 
+    categories = CATEGORY_COUNT
+
     def __init__(
         self,
         num_envs: int = 1,

@@ -61,12 +61,17 @@ def phase_at(time: np.ndarray, settings: DriftSettings) -> np.ndarray:
     return number % count if settings.recurring else np.minimum(number, count - 1)
 
 
+def block_edges(categories: int, *, phases: int) -> np.ndarray:
+    """(phases + 1,) int64: the first category of each phase's block, and at last how many categories there are."""
+    return np.arange(phases + 1) * categories // phases
+
+
 def categories_at(draws: Draws, start: np.ndarray, settings: DriftSettings, *, categories: int) -> np.ndarray:
     """(N,) int64: the categories met in episodes that begin at times (N,): any, or those of the phase's block."""
     if settings.drift != "categories":
         return draws.integers("category", categories)
-    phase = phase_at(start, settings)
-    first, past = (phase + np.array([[0], [1]])) * categories // settings.phases
+    edges, phase = block_edges(categories, phases=settings.phases), phase_at(start, settings)
+    first, past = edges[phase], edges[phase + 1]
     return first + (draws.uniform("category") * (past - first)).astype(np.int64)
 
 

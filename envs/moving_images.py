@@ -15,7 +15,7 @@ from kornia.geometry.transform import homography_warp
 from torch import Tensor
 
 from envs.draws import Draws, key
-from envs.drift import DriftSettings, beginnings, categories_at, phase_of, stops_at
+from envs.drift import DriftSettings, beginnings, block_edges, phase_at, phase_of, stops_at
 from envs.errors import SettingError, unknown
 from envs.pictures import Pictures, load_pictures
 from envs.scene import SPLITS
@@ -105,37 +105,48 @@ class MovingImagesVector(VectorWorld):
         self.settings.check(categories=self.categories)
         self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self._labels = pictures.labels
-        self._members = self._by_category(pictures.labels)
+        self._members = self._of_split()
+        if self.settings.drift == "categories":
+            self._blocks = self._blocks_of()
         self._waves = torch.zeros(3, num_envs, len(WAVES), device=self.device)  # amplitude, rate, phase
         self._instance = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         self._category = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         self._start = np.zeros(num_envs, np.int64)
 
-    def _by_category(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The split's pictures in the order of their labels; where each label's begin, and how many there are."""
-        mine = np.arange(len(labels))
+    def _of_split(self) -> np.ndarray:
+        """The split's pictures in the order of their labels."""
+        labels, mine = self._labels, np.arange(len(self._labels))
         if self.settings.split != "all":
             low, high = SHARES[self.settings.split]
             place = Draws(key("picture", mine)).uniform("split")
             mine = mine[(low <= place) & (place < high)]
         if self.settings.pictures:
             mine = mine[np.argsort(Draws(key("picture", mine)).uniform("choice"))[: self.settings.pictures]]
-        mine = mine[np.argsort(labels[mine], kind="stable")]
-        counts = np.bincount(labels[mine], minlength=self.categories)
         if not len(mine):
             raise SettingError(f"env.split={self.settings.split} holds none of {len(labels)} pictures; try all")
-        return mine, np.cumsum(counts) - counts, counts
+        return mine[np.argsort(labels[mine], kind="stable")]
+
+    def _blocks_of(self) -> np.ndarray:
+        """(phases + 1,) where each phase's pictures begin among those of the split, and at last how many there are."""
+        edges = block_edges(self.categories, phases=self.settings.phases)
+        places = np.searchsorted(self._labels[self._members], edges)
+        for phase in np.flatnonzero(np.diff(places) == 0):
+            raise SettingError(
+                f"env.phases={self.settings.phases} leaves phase {phase} (labels {edges[phase]} to "
+                f"{edges[phase + 1] - 1}) without a picture of env.split={self.settings.split}; try fewer phases"
+            )
+        return places
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         draws = Draws(key("picture", seeds, episodes))
         start = beginnings(seeds, episodes, self.settings)
-        ordered, first, counts = self._members
-        if self.settings.drift == "categories":
-            category = categories_at(draws, start, self.settings, categories=self.categories)
-            choice = (draws.uniform("instance") * counts[category]).astype(np.int64)
-            instance = ordered[np.minimum(first[category] + choice, len(ordered) - 1)]
+        if self.settings.drift == "categories":  # any picture of the phase's block, as likely as any other
+            phase = phase_at(start, self.settings)
+            first, past = self._blocks[phase], self._blocks[phase + 1]
+            place = first + (draws.uniform("instance") * (past - first)).astype(np.int64)
         else:
-            instance = ordered[draws.integers("instance", len(ordered))]
+            place = draws.integers("instance", len(self._members))
+        instance = self._members[place]
         speed = self.settings.speed * np.array([kind in self.settings.moving for kind, _ in WAVES.values()])
         size = [most * (kind in self.settings.nuisances) for kind, most in WAVES.values()]
         waves = np.stack(

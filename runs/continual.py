@@ -37,7 +37,7 @@ def forgetting(matrix: np.ndarray) -> np.ndarray:
     Chaudhry et al. (2018), "Riemannian walk for incremental learning", equation 3, with the end among the t as well, so
     that it is never below 0.
     """
-    return np.nanmax(matrix, axis=0) - matrix[-1]
+    return np.fmax.reduce(matrix, axis=0) - matrix[-1]  # which passes over nan, and is nan where all are
 
 
 def backward_transfer(matrix: np.ndarray, shown: np.ndarray) -> float:

@@ -1,11 +1,13 @@
 """What an encoder is scored on, and beside what: the world's own test instances, other data, and the baselines."""
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from envs.drift import block_edges
 from envs.errors import SettingError
 from runs.clocks import due
 from runs.factors import factor_targets
@@ -142,8 +144,8 @@ def world_scores(seen: Split, task: Task, *, probes: set[str], phases: int, devi
         wanted |= {f"factors/{name}": of for name, of in factor_targets(task, device=device).items()}
     said = ridge_answers(seen, wanted)
     found = {name: scored(said[name], of) for name, of in wanted.items()}
-    for phase in range(phases):
-        first, past = (number * classes // phases for number in (phase, phase + 1))
+    edges = block_edges(classes, phases=phases).tolist() if phases else []
+    for phase, (first, past) in enumerate(pairwise(edges)):
         rows = (labels.test >= first) & (labels.test < past)
         found[f"phases/phase{phase}"] = {"top1": top1(said["linear"].test[rows], labels.test[rows])}
     return found | other_probes(seen, labels, probes=probes, classes=classes)

@@ -31,21 +31,21 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
             _encounters(env_id, range(first, min(first + BATCH, count)), seed=seed, split=split, **told)
             for first in range(0, count, BATCH)
         ]
-        seen, infos = zip(*parts, strict=True)
+        seen, infos, categories = zip(*parts, strict=True)
         factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "encounter"}
         splits[split] = LabelledImages(torch.cat(seen), factors["category"], factors)
-    classes = 1 + max(int(part.labels.max()) for part in splits.values())
-    return Task("linear", splits["train"], splits["validation"], splits["test"], classes)
+    return Task("linear", splits["train"], splits["validation"], splits["test"], classes=categories[0])
 
 
 def _encounters(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> tuple[Tensor, dict[str, Tensor], int]:
+    """Images, factors, and how many categories there are, whether shown or not."""
     world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings)
     frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
     for _ in range(steps):
         frames, *_, info = world.step(torch.zeros(len(numbers), 2))
-    return frames.permute(0, 3, 1, 2), info
+    return frames.permute(0, 3, 1, 2), info, world.unwrapped.categories
 
 
 def of_settings(settings) -> dict[str, Any]:

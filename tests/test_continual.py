@@ -15,6 +15,12 @@ R = np.array([[0.8, 0.3, 0.2], [0.6, 0.9, 0.4], [0.5, 0.7, 0.9]])  # three phase
 RANDOM = [0.2, 0.2, 0.1]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_phase_that_is_never_scored_has_no_forgetting_and_is_no_warning():
+    found = summed_up(np.array([0, 50, 100]), np.array([[0.2, np.nan]] * 3), phases=2, segment=50, recurring=True)
+    assert found["forgetting"] == [0, None]
+
+
 def test_forgetting_is_how_far_each_phase_ends_below_its_best():
     assert forgetting(R) == pytest.approx([0.3, 0.2, 0.0])
 

@@ -127,6 +127,18 @@ def test_categories_can_come_in_blocks(path):
     assert [int(infos[t]["phase"][0]) for t in (0, 11, 12, 24)] == [0, 0, 1, 0]
 
 
+def test_blocks_are_of_the_pictures_that_there_are(tmp_path):
+    labels = np.array([0, 3, 3, 3, 7, 7])  # no other label between 0 and 7 has a picture
+    np.savez(tmp_path / "few.npz", images=np.zeros((6, 8, 8, 3), np.uint8), labels=labels)
+    world = worlds(40, str(tmp_path / "few.npz"), drift="categories", phases=2, phase_length=12, size=8)
+    _, infos = film(world, 24)
+    for info in infos:
+        assert (info["category"] // 4 == info["phase"]).all()
+    assert (infos[0]["category"] == 3).float().mean() == pytest.approx(3 / 4, abs=0.2)  # any picture is as likely
+    with pytest.raises(SettingError, match="env.phases=4 leaves phase 2 .labels 4 to 5. without a picture of"):
+        worlds(2, str(tmp_path / "few.npz"), drift="categories", phases=4)
+
+
 def test_colours_turn_about_grey():
     images = torch.rand(5, 3, 4, 4) * 0.2 + 0.4
     same = recolor(images.clone(), torch.zeros(5), torch.zeros(5))

@@ -9,7 +9,7 @@ from envs.errors import SettingError, unknown
 from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.layerwise import LayerWise
 from learners.losses import build_losses
-from learners.named import named
+from learners.named import check_numbers, named
 from learners.networks import Network, Spec, spec_of
 from learners.schedules import SCHEDULES
 from learners.steps import Steps
@@ -67,6 +67,7 @@ def build_learner(
         _refuse_others(settings, SCHEDULES[schedule], schedule)
         settings = {"schedule": SCHEDULES[schedule](blocks, updates=updates, seed=seed, **settings)}
     _refuse_others(settings, rule, schedule)
+    check_numbers(rule, settings, group="learner")
     if rule is TargetProp:
         _check_targets(spec_of(network), size=size, **settings)
     net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from learners.feedback import through_own_weights
 from learners.losses import Report
-from learners.networks import Network, prepared
+from learners.networks import Network, prepared, still
 from learners.steps import Steps
 from streams.types import Pairs
 
@@ -49,12 +49,14 @@ class Learner:
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to features (B, D)."""
-        return self.network(images)
+        with still(self.network):
+            return self.network(images)
 
     @torch.no_grad()
     def encode_blocks(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) float in [0, 1] to every block's output (B, C, H, W); `encode` flattens the last."""
-        return self.network.outputs(images)
+        with still(self.network):
+            return self.network.outputs(images)
 
     def trainable(self) -> nn.Module:
         """A copy of the encoder, from images to the same features, that learns by true backpropagation."""

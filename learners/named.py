@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Any, TypeVar
 
 from envs.errors import SettingError, unknown
@@ -30,3 +31,17 @@ def named(setting: str, value: str, known: Mapping[str, T], *, wanted: str, fits
     if not fits(found):
         raise SettingError(f"{setting}={value} must be {wanted}, as in examples/, and is {type(found).__name__}")
     return found
+
+
+def check_numbers(of: Callable, settings: Mapping[str, Any], *, group: str) -> None:
+    """Refuses words where a part wants numbers: of one of the user's own, its signature is all that says so.
+
+    Raises:
+        SettingError: the first such setting.
+    """
+    for name, value in settings.items():
+        wanted = signature(of).parameters[name].annotation
+        fits = {int: int, float: int | float}.get(wanted, object)
+        if not isinstance(value, fits) or (fits is not object and isinstance(value, bool)):
+            example = "a whole number, as in 3" if wanted is int else "a number, as in 0.1"
+            raise SettingError(f"{group}.{name}={value} is none that {of.__name__} can take; give {example}")

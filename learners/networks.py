@@ -4,7 +4,8 @@ A block is a few layers after which learning may be local; a head reads an embed
 be taken on, and is no part of what the network is scored by: that is the flattened output of the last block.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -17,13 +18,14 @@ from streams.seeding import generator
 
 EMBEDDING = 64  # dimensions of a head's output
 LAYERS = {"pool": lambda: nn.MaxPool2d(2), "tanh": nn.Tanh, "hardtanh": nn.Hardtanh, "relu": nn.ReLU}
+DRAWING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
 
 
 class Spec(NamedTuple):
     """What a network is made of.
 
     A layer is a number, for a 3x3 convolution to so many channels; a name of LAYERS; or a function from the number of
-    channels to a module that keeps the shape (a normalisation, say).
+    channels to a module that keeps the shape and draws nothing (a normalisation, say).
     """
 
     blocks: tuple[tuple[int | str | Callable[[int], nn.Module], ...], ...]
@@ -62,9 +64,15 @@ def spec_of(name: str) -> Spec:
     """One of SPECS, or a Spec of one's own by its dotted path.
 
     Raises:
-        SettingError: there is none such.
+        SettingError: there is none such, or it has a block of which nothing would learn.
     """
-    return named("network.name", name, SPECS, wanted="a Spec", fits=lambda found: isinstance(found, Spec))
+    found = named("network.name", name, SPECS, wanted="a Spec", fits=lambda found: isinstance(found, Spec))
+    if not found.blocks:
+        raise SettingError(f"network.name={name} has no blocks; give it one or more")
+    for number, block in enumerate(found.blocks, 1):
+        if not any(isinstance(layer, int) for layer in block):
+            raise SettingError(f"network.name={name}: block {number} has no convolution; add a number of channels")
+    return found
 
 
 class Head(nn.Module):
@@ -129,6 +137,17 @@ class Network(nn.Module):
         return outputs[1:]
 
 
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """As one that does not learn: a BatchNorm takes the statistics that it has gathered, and gathers none."""
+    learning = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(learning)
+
+
 def prepared(images: Tensor) -> Tensor:
     """Images in [0, 1] to inputs in [-2, 2]: a fixed scale, since statistics of a stream would follow the scene."""
     return (images - 0.5) * 4
@@ -141,7 +160,11 @@ def flat(x: Tensor) -> Tensor:
 
 def _layer(layer: str | Callable[[int], nn.Module], channels: int) -> nn.Module:
     if callable(layer):
-        return layer(channels)
+        made = layer(channels)
+        for part in made.modules():
+            if isinstance(part, DRAWING):
+                raise SettingError(f"a network's {type(part).__name__} draws what no resumed run would; leave it out")
+        return made
     if layer not in LAYERS:
         raise unknown("a layer of the network", layer, LAYERS)
     return LAYERS[layer]()

@@ -16,7 +16,7 @@ from learners.feedback import Layer, through_own_weights
 from learners.layerwise import LayerWise
 from learners.losses import Report
 from learners.losses.base import mean_distances
-from learners.networks import prepared
+from learners.networks import Network, still
 from learners.schedules import simultaneous
 from learners.target_prop import TargetProp, noise_like
 from streams.seeding import generator
@@ -119,7 +119,8 @@ def inverse_alignment(learner: TargetProp, pairs: Pairs) -> list[dict[str, Tenso
         with torch.no_grad():
             carried = inverse(h[number] + nudge) - inverse(h[number])
         below = h[number - 1].clone().requires_grad_()
-        (true,) = torch.autograd.grad(block(below), below, nudge)
+        with still(block):
+            (true,) = torch.autograd.grad(block(below), below, nudge)
         found.append({"feedback": cosine(carried, true)})
     return found
 
@@ -137,12 +138,10 @@ def left(learner: Learner) -> list[Tensor]:
 
 
 @torch.no_grad()
-def activities(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """The output of each block."""
-    h = [prepared(images)]
-    for block in network.blocks:
-        h.append(block(h[-1]))
-    return h[1:]
+def activities(network: Network, images: Tensor) -> list[Tensor]:
+    """The output of each block, and nothing else changes."""
+    with still(network):
+        return network.outputs(images)
 
 
 def every_block(learner: Learner) -> Learner:

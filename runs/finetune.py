@@ -128,7 +128,9 @@ def lessons(
         cross_entropy(model(images[rows].float().div_(255)), labels[rows]).backward()
         optimiser.step()
         if step % LOOK == 0:
+            model.eval()
             yield step
+            model.train()
 
 
 def batches(count: int, *, seed: int, name: str, device: torch.device) -> Iterator[Tensor]:

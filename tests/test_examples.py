@@ -99,3 +99,18 @@ def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
 def test_mistakes_in_what_is_ones_own_are_told_as_any(told, overrides):
     with pytest.raises(SettingError, match=told):
         read(overrides)
+
+
+@pytest.mark.parametrize(
+    ("told", "overrides"),
+    [
+        (
+            "loss.margin=wide is none that triplet can take; give a number, as in 0.1",
+            ["loss=triplet", "loss.margin=wide"],
+        ),
+        ("learner.sigma=True is none that WeightPerturbation", ["learner=perturbation", "learner.sigma=true"]),
+    ],
+)
+def test_a_word_where_ones_own_part_wants_a_number_is_told(told, overrides):
+    with pytest.raises(SettingError, match=told):
+        learner_of(read([*OWN, *SMALL, *overrides]))

@@ -1,8 +1,15 @@
+import sys
+from types import ModuleType
+
 import pytest
 import torch
+from learners_toy import TARGETS, batches, same
+from torch import nn
 
 from envs.errors import SettingError
+from learners.build import build_learner
 from learners.networks import EMBEDDING, SPECS, Network, Spec, flat, prepared
+from learners.watch import watch
 
 NORMED = Spec(((8, lambda channels: torch.nn.GroupNorm(2, channels), "relu", 12, "pool"),), squash=True)
 
@@ -53,6 +60,51 @@ def test_activity_neither_dies_nor_explodes_on_the_way_up():
 def test_a_network_that_is_not_there_is_refused(name):
     with pytest.raises(SettingError, match=f"network.name={name}"):
         network(name=name)
+
+
+BLOCKS = {
+    "NONE": (),
+    "BARE": ((8, "relu"), ("pool", "relu")),
+    "DRAWN": ((8, lambda channels: nn.Sequential(nn.Identity(), nn.Dropout(0.5))),),
+    "NORMED": ((8, nn.BatchNorm2d, "relu", "pool"), (8, nn.BatchNorm2d, "relu", "pool")),
+}
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Networks of a user's, by dotted paths `mine.NAME`."""
+    module = ModuleType("mine")
+    for name, blocks in BLOCKS.items():
+        setattr(module, name, Spec(blocks, squash=True))
+    monkeypatch.setitem(sys.modules, "mine", module)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("NONE", "network.name=mine.NONE has no blocks"),
+        ("BARE", "network.name=mine.BARE: block 2 has no convolution"),
+        ("DRAWN", "Dropout draws what no resumed run would"),
+    ],
+)
+def test_a_network_that_cannot_learn_or_be_resumed_is_refused(own, name, line):
+    with pytest.raises(SettingError, match=line):
+        network(name=f"mine.{name}")
+
+
+@pytest.mark.parametrize("rule", [("end_to_end", {}), ("simultaneous", {}), ("target_prop", TARGETS)])
+def test_a_batchnorm_is_not_touched_by_scores_or_by_watching_and_scores_rows_by_themselves(own, rule):
+    schedule, more = rule
+    told = {"network": "mine.NORMED", "size": 16, "loss": {"kind": "vicreg"}, "updates": 9, "seed": 0}
+    one, other = (build_learner(**told, schedule=schedule, device=torch.device("cpu"), **more) for _ in range(2))
+    for pairs in batches(3):
+        watch(one, pairs)
+        one.encode(pairs.first)
+        one.encode_blocks(pairs.second)
+        for learner in (one, other):
+            learner.update(pairs)
+    assert same(one.state_dict(), other.state_dict())
+    assert torch.allclose(one.encode(pairs.first)[:2], one.encode(pairs.first[:2]), atol=1e-5)
 
 
 def test_too_small_images_are_refused_with_a_size_that_works():

@@ -11,7 +11,7 @@ from learners.losses.clapp import Clapp
 from learners.losses.equations import barlow_twins, ntxent, vicreg
 from learners.losses.hinge import Hinge
 from learners.losses.remembered import Remembered
-from learners.named import named
+from learners.named import check_numbers, named
 from learners.networks import EMBEDDING, drawn
 
 LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}
@@ -51,4 +51,5 @@ def _loss(kind: Any, keywords: dict[str, Any], *, instead: str) -> Loss:
                 f"loss.{name} is no setting of {kind.__name__}, which has {', '.join(known) or 'none'}; "
                 f"leave it out{instead}"
             )
+    check_numbers(kind, keywords, group="loss")
     return Plain(kind, **keywords) if plain else kind(**keywords)

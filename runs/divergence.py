@@ -28,9 +28,10 @@ def check_finite(run, folder, metrics) -> None:
         part, number, _ = name.split(".", 2)
         what, value, update = f"{part.removesuffix('s')}{int(number) + 1}'s weights", "nan or inf", run.updates
     metrics.commit()
+    rates = [f"learner.{name}={rate}" for name, rate in run.settings.learner.items() if name in ("lr", "inverse_lr")]
     raise SettingError(
         f"{what} became {value} at update {update:,} (seen at {run.frames:,} frames); the last good checkpoint is "
-        f"{newest(folder.checkpoints)}; learner.lr={run.settings.learner.lr} may be too high: begin again with less"
+        f"{newest(folder.checkpoints)}; {' or '.join(rates)} may be too high: begin again with less"
     )
 
 

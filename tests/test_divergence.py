@@ -43,6 +43,13 @@ def test_a_loss_at_the_top_is_the_last_blocks(tmp_path, monkeypatch):
         go([*SMALL, "learner=bp", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"], build, train)
 
 
+def test_a_rule_with_two_learning_rates_names_both(tmp_path, monkeypatch):
+    spoilt(monkeypatch, at=3, name="block2/inverse_error", value=float("inf"))
+    told = [*SMALL, "learner=dtp", "learner.inverse_lr=9", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"]
+    with pytest.raises(SettingError, match="learner.lr=0.001 or learner.inverse_lr=9.0 may be too high"):
+        go(told, build, train)
+
+
 def test_what_came_before_is_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         spoilt(patch, at=15, name="block2/loss", value=float("nan"))

@@ -13,9 +13,10 @@ from runs.folder import RunFolder, flat
 from runs.metrics import Series, read
 
 METRICS = "metrics.zarr"
-APART = ("seed", "device", "results_dir", "run.*", "eval.*", "watch.*")  # make no other experiment
+APART = ("seed", "device", "results_dir", "run.*", "eval.*", "watch.*", "stream.record")  # make no other experiment
 IMAGES = ("eval.train", "eval.validation", "eval.test", "eval.seed", "env.size")  # make other images of every task
-UNSEEN = ("env.num_worlds", "env.stagger", "env.split", "env.drift*")  # settings of a world that its test set ignores
+UNSEEN = ("env.num_worlds", "env.stagger", "env.split")  # settings of a world that its test set ignores
+DRIFT = ("env.drift", "env.phases", "env.phase_length", "env.recurring")  # which it ignores too, if not by phase
 RENDERED = ("transfer/unseen_categories", "transfer/moving_objects_dark")  # transfer to images of the world itself
 MEASURES = {"top1": "top-1", "r2": "R²"}  # the number that stands for a score
 
@@ -151,8 +152,7 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
     tasks = [task.removeprefix("finetune/") for task in tasks]  # which is of the images that the probe is of
     of_world = any(not task.startswith("transfer/") or task in RENDERED for task in tasks)
     for name in sorted(_names(runs), key=lambda name: name != "env.name"):  # of two worlds, which they are
-        world = of_world and name.startswith("env.") and not _fits(name, UNSEEN)
-        if (world or name in IMAGES) and len(_values(runs, [name])) > 1:
+        if (name in IMAGES or (of_world and _is_shown(name, runs, tasks))) and len(_values(runs, [name])) > 1:
             a, b = runs[0], next(run for run in runs if _frozen(run, name) != _frozen(runs[0], name))
             way_out = "" if name in IMAGES else ", or on what they share, as in --task transfer/digits"
             raise SettingError(
@@ -166,6 +166,14 @@ def refuse(runs: list[Found], tasks: list[str]) -> None:
                 f"eval.transfer names {_path_of(a, task)} in {a.path} and {_path_of(b, task)} in {b.path}, so {task} "
                 "is of different images; compare them apart, or on what they share, as in --task linear"
             )
+
+
+def _is_shown(name: str, runs: list[Found], tasks: list[str]) -> bool:
+    """Whether a setting makes other test images of a run's own world."""
+    if name == "stream.path":  # of a recording whose world cannot be shown anew
+        return any(not run.settings.get("env.id") for run in runs)
+    unseen = UNSEEN if any(task.startswith("phases/") for task in tasks) else UNSEEN + DRIFT
+    return name.startswith("env.") and not _fits(name, unseen)
 
 
 def _path_of(run: Found, task: str) -> str | None:

@@ -1,7 +1,7 @@
 """Every number over time, in Zarr: one group a series, each with a `frames` axis; a commit mark, written last.
 
-`train` holds `frames`, `loss`, ...; `eval/linear` holds `frames`, `top1`, ...; and so on. The root's attribute
-`committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
+`train` holds `frames`, `loss`, `block1_loss`, ...; `eval/linear` holds `frames`, `top1`, ...; and so on. The root's
+attribute `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
 
 `samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
 """
@@ -94,8 +94,13 @@ class Metrics:
             )
 
     def add(self, group: str, frames: int, values: dict[str, float | np.ndarray]) -> None:
-        """A row of a series: numbers that belong to the moment when so many frames had been seen."""
-        self._waiting.setdefault(group, []).append({"frames": frames, **values})
+        """A row of a series: numbers that belong to the moment when so many frames had been seen.
+
+        A slash in a name would put an array into a group of its own, apart from its frames: `block1/loss` is kept as
+        `block1_loss`.
+        """
+        row = {name.replace("/", "_"): value for name, value in values.items()}
+        self._waiting.setdefault(group, []).append({"frames": frames, **row})
         self.latest[group] = frames
 
     def add_all(self, frames: int, groups: dict[str, dict[str, float | np.ndarray]]) -> None:

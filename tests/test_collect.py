@@ -41,7 +41,7 @@ def test_groups_are_told_apart_by_the_fewest_settings_that_do(tmp_path):
 
 def test_where_a_run_was_kept_and_computed_makes_no_other_group(tmp_path):
     a = fake_run(tmp_path / "a", seed=0)
-    b = fake_run(tmp_path / "b", seed=1, device="cuda", results_dir="elsewhere", run__keep=9, eval__every=7)
+    b = fake_run(tmp_path / "b", seed=1, device="cuda", results_dir="elsewhere", run__keep=9, stream__record="b")
     assert len(grouped(runs(a, b))) == 1
 
 
@@ -63,6 +63,9 @@ def test_one_seed_is_not_counted_twice(tmp_path):
         ("env__episode_length", 5, "finetune/linear", True),
         ("env__episode_length", 5, "finetune/transfer/digits", False),
         ("env__num_worlds", 2, "linear", False),
+        ("env__phases", 2, "linear", False),
+        ("env__phases", 2, "phases/phase1", True),
+        ("stream__path", "other.zarr", "linear", False),
         ("eval__samples", 2, "linear", False),
     ],
 )
@@ -79,6 +82,19 @@ def test_of_runs_in_different_worlds_the_world_is_named(tmp_path):
     both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", env__name="moving_objects", env__categories=12))
     with pytest.raises(SettingError, match=r"env\.name is counting in .* and moving_objects in"):
         refuse(both, ["linear"])
+
+
+def test_of_imported_recordings_the_test_images_are_their_own(tmp_path):
+    one, again, other = runs(
+        *(
+            fake_run(tmp_path / str(seed), seed=seed, env__id="", stream__path=f"{'aab'[seed]}.zarr")
+            for seed in range(3)
+        )
+    )
+    refuse([one, again], ["linear"])
+    refuse([one, other], ["transfer/digits"])
+    with pytest.raises(SettingError, match=r"stream.path is a.zarr in .* and b.zarr in"):
+        refuse([one, other], ["linear"])
 
 
 def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):

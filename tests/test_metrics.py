@@ -69,6 +69,19 @@ def test_samples_are_cut_back_with_the_rest(tmp_path):
     assert found["embeddings"][:, 0, 0].tolist() == [0, 1, 9]
 
 
+def test_what_a_block_reports_lies_beside_its_frames(tmp_path):
+    metrics = stored(tmp_path)
+    metrics.add("train", 50, {"loss": 3.0, "block1/loss": 1.0, "block2/loss": 2.0})
+    metrics.commit()
+    found = read(tmp_path / "metrics.zarr")[1]["train"]
+    assert found["block2_loss"][-1] == 2.0
+    assert np.isnan(found["block2_loss"][:-1]).all()
+    xarray = pytest.importorskip("xarray")
+    tree = xarray.open_datatree(tmp_path / "metrics.zarr", engine="zarr", consolidated=False)
+    assert tree["train"]["block1_loss"].dims == ("frames",)
+    assert float(tree["train"]["block1_loss"].sel(frames=50)) == 1.0
+
+
 def test_rows_that_wait_are_not_seen(tmp_path):
     metrics = stored(tmp_path)
     metrics.add("train", 50, {"loss": 0.0})

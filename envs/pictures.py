@@ -64,7 +64,7 @@ def _found(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str
             return _torchvision(where, dataset, options, absent=absent, setting=setting)
         if where.suffix in (".npy", ".npz"):
             return _numpy(where)
-        if any((where / name).exists() for name in ZARR_FILES):
+        if is_zarr(where):
             return _zarr(where)
         if where.is_dir():
             return _folder(where)
@@ -120,6 +120,11 @@ def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
     return images, next((arrays[name] for name in LABEL_KEYS if name in arrays), None)
 
 
+def is_zarr(where: Path) -> bool:
+    """Whether an array or group of either format lies there."""
+    return any((where / name).exists() for name in ZARR_FILES)
+
+
 def _zarr(where: Path) -> tuple[Any, Any]:
     import zarr
 
@@ -129,7 +134,14 @@ def _zarr(where: Path) -> tuple[Any, Any]:
     if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
         raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
     images, labels = _named(dict(node.arrays()))
-    return _stored(images)[:], None if labels is None else labels[:]
+    return _stored(images)[:], None if labels is None else numbers(labels)[:]
+
+
+def numbers(array: Any) -> Any:
+    """A Zarr array, once it is sure that it holds numbers: of objects, reading alone may run what is stored."""
+    if array.dtype.kind not in "biuf":
+        raise SettingError(f"has an array {array.basename} of type {array.dtype}; store numbers")
+    return array
 
 
 def _stored(images: Any) -> Any:
@@ -138,7 +150,7 @@ def _stored(images: Any) -> Any:
     A chunk that was lost can't be told from one that Zarr did not write since all of it was black: both are absent, and
     read as the fill value. All of them, though, are never black.
     """
-    if images.size and not images.nchunks_initialized:
+    if numbers(images).size and not images.nchunks_initialized:
         called = f"an array {images.basename}" if images.basename else "pictures"
         raise SettingError(f"has {called} of which not one of {images.nchunks} chunks is stored; copy all of its files")
     return images

@@ -64,11 +64,20 @@ def world(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if name not in WORLDS:
         raise unknown("env", name, WORLDS)
     known = asdict(WORLDS[name]())
-    for key in values:
+    for key, value in values.items():
         if key not in known:
             raise no_such(f"env.{key}", [f"env.{other}" for other in known])
+        if not _fits(value, known[key]):
+            raise SettingError(f"env.{key}={value} should be of type {type(known[key]).__name__}, like {known[key]}")
     found = asdict(WORLDS[name](**values)) | {"name": name, "id": known["id"]}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+
+
+def _fits(value: Any, like: Any) -> bool:
+    """Whether a value is of the type of a default; a whole number is a float too, and a list a tuple."""
+    if isinstance(like, tuple):
+        return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+    return type(value) is type(like) or (type(like) is float and type(value) is int)
 
 
 def read(overrides: list[str], groups: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,6 +127,13 @@ def _replayed(config: DictConfig, picks: list[str], values: list[tuple[str, Over
                 f"{name}={value} is not what stream.path={stream['path']} shows "
                 f"({name}={shown.get(name, 'absent')}); leave it out"
             )
+    for name in ("env.dataset", "env.background_dataset"):  # classes: some of them write, or run what they read
+        if shown.get(name) and name not in said and config.eval.every:
+            way_out = f"env={recorded['name']} {name}={shown[name]}"
+            raise SettingError(
+                f"stream.path={stream['path']} was made of torchvision's {shown[name]}, which is not opened because a "
+                f"recording says so; add {way_out}, or eval.every=0"
+            )
     OmegaConf.update(config, "env", OmegaConf.create(recorded), merge=False, force_add=True)
     return config
 

@@ -120,6 +120,8 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
     number = -1
     try:
         with av.open(file) as container:
+            if container.streams.video[0].codec_context is None:  # torn where it is told: decoding would crash
+                raise OSError("its codec is unknown")
             container.streams.video[0].thread_type = "AUTO"
             for number, frame in enumerate(container.decode(video=0)):
                 if number % every == 0:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,13 +74,15 @@ class LocalFolder:
 
     def open(self, key: str) -> BinaryIO:
         path = f"{self._root}/{key}"
-        number = os.open(path, os.O_RDONLY)
-        if _place(number) != path:  # a link, or replaced since: its path can tell
-            try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that lies there is not waited for
+        try:
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                raise FileNotFoundError(errno.ENOENT, "is no file", path)
+            if _place(number) != path:  # a link, or replaced since: its path can tell
                 self._inside(key)
-            except SettingError:
-                os.close(number)
-                raise
+        except (OSError, SettingError):
+            os.close(number)
+            raise
         return os.fdopen(number, "rb")
 
     def put(self, key: str, data: bytes) -> None:

@@ -25,7 +25,7 @@ from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
-from envs.pictures import SUFFIXES, load_pictures
+from envs.pictures import SUFFIXES, is_zarr, load_pictures, numbers
 from envs.settings import read
 from streams.commands import Bar, Stop, guarded
 from streams.decoding import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
@@ -67,7 +67,7 @@ def frames_of(told: ImportSettings) -> Iterator[Shown]:
         SettingError: there are none, or they can't be read.
     """
     where = Path(told.source).expanduser()
-    if told.dataset or not where.is_dir() or (where / "zarr.json").exists():
+    if told.dataset or not where.is_dir() or is_zarr(where):
         return _videos([str(where)], told) if where.suffix.lower() in VIDEOS else _arrays(told)
     videos = files_of(where, VIDEOS)
     return _videos(videos, told) if videos else _folder(where, told)
@@ -165,11 +165,13 @@ def _column(told: ImportSettings, name: str, count: int) -> np.ndarray:
     else:
         import zarr
 
-        group = zarr.open(where, mode="r") if (where / "zarr.json").exists() else {}
-        known, found = list(group), np.asarray(group[name][:]) if name in group else None
+        node = zarr.open(where, mode="r") if is_zarr(where) else None
+        known = dict(node.arrays()) if isinstance(node, zarr.Group) else {}
+        with _of(told.source):
+            found = numbers(known[name])[:] if name in known else None
     if found is None:
         raise SettingError(f"source={told.source} has no array {name}; known: {', '.join(known) or 'none'}")
-    if found.shape != (count,) or found.dtype.kind not in "iuf":
+    if found.shape != (count,) or found.dtype.kind not in "iuf" or not np.isfinite(found).all():
         raise SettingError(f"source={told.source} has {name} of shape {found.shape}, and not a number for each picture")
     return found
 

@@ -82,11 +82,15 @@ class Recorded:
     def go_on(self) -> None:
         """Takes the source to where the recording ended."""
         facts = self.writer.open()
-        if facts:
-            if facts.get("state") is None and facts["committed"]:
+        if facts and facts["committed"]:
+            if facts.get("state") is None:
                 raise SettingError(f"{self.writer.path} does not say how its world would go on; choose another path")
+            next(self.source)  # so that it has a state, as which the other must be
             try:
-                self.source.load_state_dict(as_tensors(facts["state"]))
+                state = as_tensors(facts["state"])
+                if not alike(state, self.source.state_dict()) or state["step"] != facts["committed"] - 1:
+                    raise ValueError("it is of another kind")
+                self.source.load_state_dict(state)
             except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, OverflowError) as error:
                 raise SettingError(
                     f"{self.writer.path} says what its world cannot go on from ({type(error).__name__}); it was altered"
@@ -127,6 +131,17 @@ def as_tensors(state: Any) -> Any:
     if isinstance(state, dict) and state.keys() == {"tensor", "type"}:
         return torch.tensor(state["tensor"], dtype=STATE_TYPES[state["type"]])
     return {name: as_tensors(value) for name, value in state.items()} if isinstance(state, dict) else state
+
+
+def alike(state: Any, known: Any) -> bool:
+    """Whether one state is as another, but for its numbers: tensors of the same types and shapes by the same names."""
+    if type(state) is not type(known):
+        return False
+    if isinstance(known, dict):
+        return state.keys() == known.keys() and all(alike(state[name], known[name]) for name in known)
+    if isinstance(known, list):
+        return len(state) == len(known) and all(alike(*both) for both in zip(state, known, strict=True))
+    return not isinstance(known, Tensor) or (state.dtype, state.shape) == (known.dtype, known.shape)
 
 
 def record(overrides: list[str]) -> int:

@@ -244,6 +244,13 @@ def outside(walk, name):
     (walk / name).symlink_to(walk.parent / "elsewhere")
 
 
+def instead(walk, make):
+    """Something else in place of a shard."""
+    place = walk / "images" / "c" / "0" / "0" / "0" / "0" / "0"
+    place.unlink()
+    make(place)
+
+
 UNTRUSTED = {
     "another format": (
         lambda w: changed(w, "", lambda d: d["attributes"].update(format="other/1")),
@@ -288,6 +295,8 @@ UNTRUSTED = {
         "episode has",
     ),
     "an array gone": (lambda w: shutil.rmtree(w / "factors" / "age"), "lacks factors/age/zarr.json"),
+    "a pipe for a file": (lambda w: instead(w, os.mkfifo), "is damaged: the file is missing"),
+    "a folder for a file": (lambda w: instead(w, os.mkdir), "is damaged: the file is missing"),
     "a linked array": (lambda w: outside(w, "images"), "is a link"),
     "a linked document": (lambda w: outside(w, "zarr.json"), "is a link"),
 }
@@ -314,9 +323,28 @@ def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
 
 
 @pytest.mark.parametrize(
-    "env", [{"name": "os:system"}, {"name": "counting", "id": "os:x", "sise": 4}, {"name": "counting", "size": 8}]
+    "env",
+    [
+        {"name": "os:system"},
+        {"name": "counting", "id": "os:x", "sise": 4},
+        {"name": "counting", "size": 8},
+        {"name": "counting", "size": 4, "episode_length": [7]},
+        {"name": "counting", "size": 4, "stagger": 1},
+        {"name": "moving_objects", "size": 4, "moving": [["scale"]]},
+        {"name": "moving_images", "size": 4, "path": 7},
+    ],
 )
 def test_a_world_is_made_only_of_settings_that_are_ours(walk, env):
     changed(walk, "", lambda found: found["attributes"].update(env=env))
     with pytest.raises(SettingError, match="tells of a world|was altered"):
         told.read(["stream=replay", f"stream.path={walk}"])
+
+
+def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
+    env = {"name": "moving_images", "size": 4, "num_worlds": 3, "path": f"{walk}/pictures", "dataset": "LSUN"}
+    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    asked = ["stream=replay", f"stream.path={walk}"]
+    with pytest.raises(SettingError, match="add env=moving_images env.dataset=LSUN, or eval.every=0"):
+        told.read(asked)
+    for more in (["eval.every=0"], ["env=moving_images", "env.dataset=LSUN"]):
+        assert told.read([*asked, *more]).env.dataset == "LSUN"

@@ -68,6 +68,18 @@ def test_a_turntable_in_an_array_does_too_whatever_the_order_of_its_rows(tmp_pat
     assert np.array_equal(factors["angle"], angles)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_so_does_one_in_a_zarr_of_either_format(tmp_path, version):
+    images, objects, angles = turntable()
+    group = zarr.create_group(tmp_path / "coil.zarr", zarr_format=version)
+    for name, values in {"images": images[::-1], "labels": objects[::-1], "angle": angles[::-1]}.items():
+        group.create_array(name, data=values.copy())
+    seen, episode, factors = brought(tmp_path, f"source={tmp_path}/coil.zarr", "episode=labels", "angle=angle")
+    assert np.array_equal(seen, images)
+    assert np.array_equal(episode, objects)
+    assert np.array_equal(factors["angle"], angles)
+
+
 def test_pictures_of_mixed_sizes_are_refused_and_fitted_where_a_size_is_asked_for(tmp_path):
     (tmp_path / "mixed").mkdir()
     for name, size in {"a.png": (8, 8), "b.png": (9, 7)}.items():
@@ -186,9 +198,11 @@ def test_a_recording_lives_at_any_url():
         (["source=nowhere"], "source=nowhere isn't there"),
         (["source={0}/empty"], "holds no pictures or videos"),
         (["source={0}/wide"], "shows 12x8, and networks need squares; try size=8"),
-        (["source={0}/x.npz", "episode=object"], "has no array object; known: images"),
+        (["source={0}/x.npz", "episode=object"], "has no array object; known: images, labels, angle"),
         (["source={0}/torn"], "can't be read, torn.png"),
         (["source={0}/torn.mp4"], "can't be read as a video"),
+        (["source={0}/cut.mp4"], "cut.mp4 can't be read as a video"),
+        (["source={0}/x.npz", "episode=labels", "angle=angle"], "has angle of shape (15,), and not a number for each"),
         (["source={0}/none.avi"], "none.avi is a video with no frames; remove it"),
         (["source={0}", "dataset=CIFAR10"], "holds no CIFAR10"),
         (["source={0}", "dataset=CIFAR11"], "dataset=CIFAR11 is unknown; did you mean CIFAR10?"),
@@ -209,7 +223,14 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys,
         film.add_stream("mpeg4", 25).width = 16
         film.streams[0].height = 16
         film.start_encoding()
-    np.savez(tmp_path / "x.npz", images=turntable()[0])
+    with av.open(str(tmp_path / "cut.mp4"), "w") as film:
+        film.add_stream("mpeg4", 25).width = film.streams[0].height = 16
+        film.mux(film.streams[0].encode(av.VideoFrame(16, 16, "yuv420p")))
+        film.mux(film.streams[0].encode())
+    whole = (tmp_path / "cut.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: whole.index(b"stsd")])  # before it is said how frames are coded
+    images, labels, angles = turntable()
+    np.savez(tmp_path / "x.npz", images=images, labels=labels, angle=angles * np.nan)
     monkeypatch.setattr("sys.argv", ["importing", *(one.format(tmp_path) for one in said), f"path={tmp_path}/new.zarr"])
     with pytest.raises(SystemExit) as left:
         importing.main()

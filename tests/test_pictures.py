@@ -1,3 +1,5 @@
+import json
+import pickle
 import shutil
 
 import numpy as np
@@ -147,6 +149,18 @@ def objects(path):
     return path / "o.npy"
 
 
+def zarr_of_objects(path):
+    """Whose chunks numcodecs would unpickle, if reading them came first."""
+    group = zarr.create_group(path / "b.zarr", zarr_format=2)
+    group.create_array("images", shape=(6, 5, 4, 3), dtype="uint8")
+    described = path / "b.zarr" / "images" / ".zarray"
+    found = json.loads(described.read_text())
+    filters = {"dtype": "|O", "filters": [{"id": "vlen-utf8"}], "compressor": {"id": "pickle"}, "fill_value": ""}
+    described.write_text(json.dumps(found | filters))
+    (path / "b.zarr" / "images" / "0.0.0.0").write_bytes(pickle.dumps("anything"))
+    return path / "b.zarr"
+
+
 def fewer_labels(path):
     np.savez(path / "l.npz", images=IMAGES, labels=LABELS[:4])
     return path / "l.npz"
@@ -180,6 +194,7 @@ def words_for_labels(path):
         (without_chunks, "has an array images of which not one of 1 chunks is stored"),
         (floats, "store uint8"),
         (objects, "can't be read"),
+        (zarr_of_objects, "store numbers"),
         (fewer_labels, "6 pictures but 4 labels"),
         (labels_below_zero, "labels from -1 to 1; store 0, 1, 2"),
         (labels_beyond_counting, "labels from 0 to 2000000000000"),

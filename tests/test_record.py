@@ -186,3 +186,36 @@ def test_a_state_that_was_altered_is_one_line(tmp_path, state):
     (path / "zarr.json").write_text(json.dumps(about))
     with pytest.raises(SettingError, match="walk.zarr says what its world cannot go on from .* it was altered"):
         record([*SMALL, f"record.path={path}", "record.frames=120"])
+
+
+ALTERED = {
+    "another step": lambda state: state.update(step=7),
+    "no world": lambda state: state.pop("world"),
+    "fewer shifts": lambda state: state["shift"]["tensor"].pop(),
+    "shifts of whole numbers": lambda state: state["shift"].update(type="int64", tensor=[[0, 0]] * 3),
+    "a gaze of one": lambda state: state["world"]["gaze"].update(tensor=0.5),
+    "a seed for all": lambda state: state["world"].update(seeds=5),
+    "more ages": lambda state: state["world"]["age"].append(2),
+    "an age between": lambda state: state["world"].update(age=[0.5, 1, 2]),
+    "a seed below zero": lambda state: state["world"].update(seeds=[-1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("altered", ALTERED)
+def test_a_state_of_other_shapes_or_types_is_one_line(tmp_path, altered):
+    path = recorded(tmp_path / "walk.zarr", 60)
+    about = json.loads((path / "zarr.json").read_text())
+    ALTERED[altered](about["attributes"]["state"])
+    (path / "zarr.json").write_text(json.dumps(about))
+    with pytest.raises(SettingError, match="says what its world cannot go on from .* it was altered"):
+        record([*SMALL, f"record.path={path}", "record.frames=120"])
+
+
+def test_a_recording_that_was_cut_back_to_nothing_is_begun_again(tmp_path):
+    path = recorded(tmp_path / "walk.zarr", 60)
+    with closing(recorder(path)) as writer:
+        writer.load_state_dict({"step": -1})
+        next(writer)  # and is killed
+    assert json.loads((path / "zarr.json").read_text())["attributes"]["committed"] == 0
+    assert files(recorded(path, 90)).keys() == files(recorded(tmp_path / "straight.zarr", 90)).keys()
+    assert_is_the_walk(path, 30)

@@ -14,6 +14,7 @@ from learners.networks import Network, Spec, spec_of
 from learners.schedules import SCHEDULES
 from learners.steps import Steps
 from learners.target_prop import INVERSE_LOSSES, TargetProp
+from streams.seeding import seeded
 
 RULES = {
     "end_to_end": EndToEnd,
@@ -73,7 +74,8 @@ def build_learner(
     net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
     losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed, longest_gap=longest_gap)
-    return rule(net, losses.to(device), steps=steps, seed=seed, **settings)
+    with seeded(seed, "weights/rule"):  # which one's own may have
+        return rule(net, losses.to(device), steps=steps, seed=seed, **settings)
 
 
 def _is_rule(found: Any) -> bool:

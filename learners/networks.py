@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from envs.errors import SettingError, unknown
 from learners.feedback import Conv, Linear
 from learners.named import named
-from streams.seeding import generator
+from streams.seeding import generator, seeded
 
 EMBEDDING = 64  # dimensions of a head's output
 LAYERS = {"pool": lambda: nn.MaxPool2d(2), "tanh": nn.Tanh, "hardtanh": nn.Hardtanh, "relu": nn.ReLU}
@@ -111,14 +111,15 @@ class Network(nn.Module):
         for number, block in enumerate(spec.blocks, 1):
             layers = []
             for layer in block:
+                where = f"block{number}/layer{len(layers)}"
                 if isinstance(layer, int):
-                    where = f"block{number}/layer{len(layers)}"
                     layers.append(
                         Conv((layer, channels, 3, 3), **drawn(seed, where, feedback=feedback, gain=spec.gain))
                     )
                     channels = layer
                 else:
-                    layers.append(_layer(layer, channels))
+                    with seeded(seed, f"weights/{where}"):  # which a layer of one's own may have
+                        layers.append(_layer(layer, channels))
             size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
             if heads == "every" or number == len(spec.blocks):

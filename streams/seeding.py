@@ -1,5 +1,8 @@
 """Randomness as a function of (seed, name, step): resuming needs a step number, and no user of it disturbs another."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -19,3 +22,11 @@ def seeds_of(seed: int, name: str, steps: range) -> list[int]:
 def generator(seed: int, name: str, step: int = 0, *, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator whose draws are a function of (seed, name, step)."""
     return torch.Generator(device).manual_seed(seed_of(seed, name, step))
+
+
+@contextmanager
+def seeded(seed: int, name: str) -> Iterator[None]:
+    """What is drawn from torch's global generator of the CPU is a function of (seed, name), and nobody else notices."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed_of(seed, name))
+        yield

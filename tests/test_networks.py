@@ -8,6 +8,7 @@ from torch import nn
 
 from envs.errors import SettingError
 from learners.build import build_learner
+from learners.losses import Loss
 from learners.networks import EMBEDDING, SPECS, Network, Spec, flat, prepared
 from learners.watch import watch
 
@@ -66,6 +67,7 @@ BLOCKS = {
     "NONE": (),
     "BARE": ((8, "relu"), ("pool", "relu")),
     "DRAWN": ((8, lambda channels: nn.Sequential(nn.Identity(), nn.Dropout(0.5))),),
+    "WEIGHTY": ((8, lambda channels: nn.Conv2d(channels, channels, 1), "relu", "pool"),),
     "NORMED": ((8, nn.BatchNorm2d, "relu", "pool"), (8, nn.BatchNorm2d, "relu", "pool")),
 }
 
@@ -90,6 +92,35 @@ def own(monkeypatch):
 def test_a_network_that_cannot_learn_or_be_resumed_is_refused(own, name, line):
     with pytest.raises(SettingError, match=line):
         network(name=f"mine.{name}")
+
+
+class Projected(Loss):
+    """A loss of a user's with weights of its own, drawn as torch does."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(EMBEDDING, 8)
+
+    def forward(self, u, v, *, episode, gap=None):
+        loss = (self.linear(u) - self.linear(v)).square().mean()
+        return loss, {"loss": loss.detach()}
+
+
+def test_weights_of_ones_own_parts_are_a_function_of_the_seed_and_learn(own, monkeypatch):
+    monkeypatch.setattr(sys.modules["mine"], "Projected", Projected, raising=False)
+    told = {"network": "mine.WEIGHTY", "size": 16, "loss": {"kind": "mine.Projected"}, "updates": 9}
+    told |= {"schedule": "end_to_end", "feedback": "random", "device": torch.device("cpu")}
+    torch.rand(7)  # whoever drew before
+    before = torch.get_rng_state()
+    one, again, other = (build_learner(**told, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(before, torch.get_rng_state())
+    assert same(one.state_dict(), again.state_dict())
+    for part in ("network", "losses"):
+        assert not same(getattr(one, part).state_dict(), getattr(other, part).state_dict())
+    assert not torch.equal(one.network.blocks[0][1].weight, other.network.blocks[0][1].weight)
+    one.update(batches(1)[0])
+    assert not torch.equal(one.losses[0].linear.weight, again.losses[0].linear.weight)
+    assert not torch.equal(one.network.blocks[0][1].weight, again.network.blocks[0][1].weight)
 
 
 @pytest.mark.parametrize("rule", [("end_to_end", {}), ("simultaneous", {}), ("target_prop", TARGETS)])

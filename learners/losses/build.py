@@ -13,6 +13,7 @@ from learners.losses.hinge import Hinge
 from learners.losses.remembered import Remembered
 from learners.named import check_numbers, named
 from learners.networks import EMBEDDING, drawn
+from streams.seeding import seeded
 
 LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}
 
@@ -33,7 +34,10 @@ def build_losses(
     kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES, wanted="a function or a Loss", fits=callable)
     keywords = {name: value for name, value in settings.items() if name not in ("name", "kind", "remember")}
     instead = f", or choose loss={settings['kind']}" if settings.get("kind") in LOSSES else ""
-    losses = [_loss(kind, keywords, instead=instead) for _ in range(heads)]
+    losses = []
+    for number in range(1, heads + 1):
+        with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
+            losses.append(_loss(kind, keywords, instead=instead))
     if settings.get("remember"):
         losses = [Remembered(loss, longest=longest_gap) for loss in losses]
     for number, loss in enumerate(losses, 1):

@@ -38,7 +38,7 @@ def title_of(task: str) -> str:
     """What a panel about a task is called."""
     kind, _, name = task.partition("/")
     if kind == "finetune":
-        return f"{title_of(name)}, fine-tuned"
+        return f"{title_of(name).removesuffix(' of the world')}, fine-tuned"
     return f"Transfer to {name}" if kind == "transfer" else {"linear": "Test instances of the world"}.get(task, task)
 
 
@@ -103,10 +103,13 @@ def comparison(found: dict[str, Any], path: Path) -> None:
     tasks = found["tasks"]
     labels = [row["group"] for row in next(iter(tasks.values()))["groups"]][::-1]  # from the bottom up
     with rc_context(STYLE):
-        wide = 0.3 + 0.075 * max(map(len, labels)) + 2.9 * len(tasks)
-        figure = Figure(figsize=(wide, 1.0 + 0.3 * len(labels)), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, len(tasks), sharey=True))
-        for axes, (task, each) in zip(panels, tasks.items(), strict=True):
+        columns, rows = min(len(tasks), PANELS), -(-len(tasks) // PANELS)
+        wide = 0.3 + 0.075 * max(map(len, labels)) + 2.9 * columns
+        figure = Figure(figsize=(wide, (1.0 + 0.3 * len(labels)) * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
+        for axes in panels[len(tasks) :]:
+            axes.set_axis_off()
+        for axes, (task, each) in zip(panels, tasks.items(), strict=False):
             scale, unit = (100, " (%)") if each["measure"] == "top1" else (1, "")
             _random_encoder(axes, each, scale=scale)
             for row in each["groups"]:

@@ -273,7 +273,7 @@ def _plain(error: Exception, values: list) -> str:
     """Hydra's complaint about a value, in one line that names the setting."""
     lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
     where = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), None)
-    text = next((text for text, override in values if override.key_or_group == where), where)
+    text = next((text for text, override in reversed(values) if override.key_or_group == where), where)
     said = "give a list, as in name=[a,b]" if "is not a ListConfig" in lines[0] else lines[0]
     said += next((f"; give {example}" for kind, example in EXAMPLES.items() if f"to {kind}" in said), "")
     return f"{text}: {said}" if text else said

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -63,8 +64,7 @@ def table(found: dict[str, Any]) -> Group:
     """What was learned, beside what, and at what speed, for a terminal."""
     if not found["eval"]["linear"]["frames"]:
         return Group(f"{found['run']}: never scored (eval.every=0)", *_facts(found))
-    scores = Table(title=f"{found['run']}: linear probe top-1, %", title_justify="left")
-    scores.add_column("", no_wrap=True)
+    scores = _table(f"{found['run']}: linear probe top-1, %")
     for name in (found["learner"], "gain", "random encoder", "raw pixels", "mean colour", "chance"):
         scores.add_column(name, justify="right")
     named = {
@@ -78,13 +78,19 @@ def table(found: dict[str, Any]) -> Group:
     return Group(scores, *_tuned(found), *_others(found), *_blocks(found), *_phases(found), *_facts(found))
 
 
+def _table(title: str) -> Table:
+    """An empty table whose first column tells what its rows are; it leaves room for others in 80 characters."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    return table
+
+
 def _tuned(found: dict[str, Any]) -> list[Table]:
     """What copies come to that learn each task, beside those of the random encoder and the probe of the frozen one."""
     branch = found["eval"].get(TUNED, {})
     if not branch:
         return []
-    table = Table(title="fine-tuned on the task, top-1, %", title_justify="left")
-    table.add_column("", no_wrap=True)
+    table = _table("fine-tuned on the task, top-1, %")
     for name in (found["learner"], "gain", "from scratch", "linear probe"):
         table.add_column(name, justify="right")
     for where, curve in _leaves(branch).items():
@@ -102,8 +108,7 @@ def _phases(found: dict[str, Any]) -> list[Any]:
     continual = found["continual"]
     rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
     rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
-    table = Table(title="linear probe top-1 by phase, %", title_justify="left")
-    table.add_column("", no_wrap=True)
+    table = _table("linear probe top-1 by phase, %")
     for number in range(len(continual["random_encoder"])):
         table.add_column(f"phase {number}", justify="right")
     for label, row in (rows | {"mean over the run": continual["anytime"]}).items():
@@ -126,8 +131,7 @@ def _others(found: dict[str, Any]) -> list[Table]:
             rows[title.format(name) + unit] = (*_gain(curve[score][-1:], random), _percent(random))
     if not rows:
         return []
-    table = Table(title="other probes of the test instances, top-1 or R², %", title_justify="left")
-    table.add_column("", no_wrap=True)
+    table = _table("other probes of the test instances, top-1 or R², %")
     for name in (found["learner"], "gain", "random encoder"):
         table.add_column(name, justify="right")
     for label, row in rows.items():
@@ -146,8 +150,7 @@ def _blocks(found: dict[str, Any]) -> list[Table]:
     if not kinds:
         return []
     blocks = sorted({block for row in kinds.values() for block in row}, key=lambda name: (len(name), name))
-    table = Table(title="probes of every block, top-1, %, and its gain", title_justify="left")
-    table.add_column("", no_wrap=True)
+    table = _table("probes of every block, top-1, %, and its gain")
     for block in blocks:
         table.add_column(block.replace("block", "block "), justify="right", no_wrap=True)
     for label, row in kinds.items():

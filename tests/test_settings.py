@@ -28,6 +28,11 @@ def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(over
     assert "\n" not in str(caught.value)
 
 
+def test_of_a_setting_that_is_said_twice_it_is_the_last_word_that_is_told():
+    with pytest.raises(SettingError, match="^eval.every=often: "):
+        read(["eval.every=32", "eval.every=often"])
+
+
 def test_what_a_choice_is_called_elsewhere_leads_to_one_that_there_is():
     assert all(set(names.values()) <= set(choices()[group]) for group, names in ALIASES.items())
 

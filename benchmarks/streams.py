@@ -8,7 +8,9 @@ What is set beside something else is measured in turns in one process, and told 
 
 import argparse
 import statistics
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import gymnasium as gym
@@ -18,10 +20,14 @@ from machine import keep, seconds
 from rich.console import Console
 from rich.table import Table
 
+from envs.settings import world
 from streams.augment import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
 from streams.live import Live
 from streams.minred import MinRed
+from streams.orders import OrderSettings
 from streams.pairing import build_pairs
+from streams.record import Recorded
+from streams.replay import Replay, Scattered
 from streams.seeding import generator
 from streams.types import Rows
 
@@ -74,15 +80,35 @@ def insertion(*, updates: int, capacity: int = 4096, batch: int = 64, features: 
 
 
 def long_stream(*, frames: int = 1_000_000) -> dict[str, float]:
-    """Megabytes by which a process grows between a tenth of a stream with a memory and all of it."""
-    world = gym.make_vec("Counting-v0", num_envs=512, size=8, stagger=True)
+    """Megabytes by which a process grows between a tenth and all of a stream with a memory, recorded and replayed."""
+    env = {"num_worlds": 512, "size": 8, "stagger": True}
+
+    def live() -> Live:
+        return Live(gym.make_vec("Counting-v0", num_envs=512, size=8, stagger=True), seed=0)
+
     memory = {"name": "reservoir", "capacity": 4096}
-    pairs = build_pairs(Live(world, seed=0), pairs={"name": "both", "views": "lighting"}, memory=memory)
-    held = 0.0
-    while (seen := next(pairs).frames) < frames:
-        if not held and seen >= frames // 10:
-            held = resident()
-    return {"frames": seen, "grew_mb": resident() - held}
+    pairs = build_pairs(live(), pairs={"name": "both", "views": "lighting"}, memory=memory)
+    found = {"frames": frames, "grew_mb": growth((batch.frames for batch in pairs), frames)}
+    with tempfile.TemporaryDirectory() as folder:
+        about = {"env": world("counting", env), "seed": 0, "gaze": "fixed"}
+        with closing(Recorded(live(), f"{folder}/long.zarr", about)) as recorded:
+            seen = (512 * (one.step + 1) for one in recorded)
+            found["grew_mb_recording"] = growth(seen, frames)
+            recorded.state_dict()
+        for order in ("sequential", "window"):
+            kind = Scattered if order == "window" else Replay
+            with closing(kind(f"{folder}/long.zarr", order=OrderSettings(order=order))) as replay:
+                seen = (512 * (one.step + 1) for one in replay)
+                found[f"grew_mb_replaying_{order}"] = growth(seen, frames - 16_384)
+    return found
+
+
+def growth(seen: Iterator[int], frames: int) -> float:
+    """Megabytes by which this process grows between a tenth of so many frames and all of them."""
+    next(count for count in seen if count >= frames // 10)
+    held = resident()
+    next(count for count in seen if count >= frames)
+    return resident() - held
 
 
 def resident() -> float:

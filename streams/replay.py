@@ -169,6 +169,9 @@ class Replay:
 
     def _too_short(self) -> SettingError:
         paths = " and ".join(player.recording.path for player in self.players)
+        if not self.length:
+            rows = f"stream.worlds={self._rows} rows in this order"
+            return SettingError(f"stream.path={paths} is too short for {rows}; try fewer, or a smaller stream.clip")
         given, way = max(self.length - self._start, 0) * self._rows, "record more"
         shown = f"stream.path={paths} gives {given:,} frames in this order"
         shown += f" from stream.start={self._start} on" if self._start else ""

@@ -11,6 +11,8 @@ import numpy as np
 from google_crc32c import value as crc32c
 from numcodecs import zstd
 
+from envs.errors import SettingError
+
 LEVEL = -1  # of zstd: rendered frames are as small as at 1, and are unpacked a sixth faster
 CHUNK_STEPS, SHARD_FRAMES, CHUNK_BYTES = 16, 1024, 48 * 1024
 TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
@@ -46,9 +48,18 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
 
     A chunk of images is 16 steps of one world, or of so many that it pays to compress them; a shard holds all worlds
     for at least 16 steps and about 1,024 frames.
+
+    Raises:
+        SettingError: those would be too many bytes for anyone to read.
     """
     worlds, frame = rows["images"][1][0], int(np.prod(rows["images"][1][1:]))
     steps = CHUNK_STEPS * max(1, round(SHARD_FRAMES / (CHUNK_STEPS * worlds)))
+    if steps * worlds * frame > LARGEST:
+        height, width = rows["images"][1][1:3]
+        raise SettingError(
+            f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording, which has "
+            f"so many of {worlds} worlds; show smaller ones"
+        )
     wanted = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))
     side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(wanted, 1))
     return {

@@ -88,8 +88,8 @@ def film(frames: np.ndarray, out: Path) -> None:
 
 def view(path: str, *, out: Path | None, worlds: int, steps: int | None, start: int, stride: int) -> int:
     """Writes what is asked for, and says where."""
-    out = out or Path(path.rstrip("/").rpartition("/")[2]).with_suffix(".png")
-    steps = steps or (12 if out.suffix == ".png" else 120)
+    out = out or Path(f"{Path(path).resolve().stem or 'recording'}.png")
+    steps = (12 if out.suffix == ".png" else 120) if steps is None else steps
     write(look(path, worlds=worlds, steps=steps, start=start, stride=stride), out)
     print(out)  # noqa: T201
     return 0

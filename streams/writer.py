@@ -104,7 +104,7 @@ class Writer:
             OSError: no room, or the disk failed; what was committed before is untouched.
         """
         while len(self._pending) >= BEHIND:
-            self._pending.popleft().result()
+            self._settle()
         if self.step > self._given:
             packed = self._packing.submit(self._pack, self.step - self._held, list(self._blocks), state)
             before = self._pending[-1] if self._pending else None
@@ -113,7 +113,12 @@ class Writer:
             if self.full:
                 self._blocks, self._held = [], 0
         while wait and self._pending:
-            self._pending.popleft().result()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Waits for the oldest commit that is not there yet; one that failed stays, so that all later ones fail too."""
+        self._pending[0].result()
+        self._pending.popleft()
 
     def close(self) -> None:
         """Lets go of the recording. What was not committed is lost."""

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+from collections import Counter
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from runs import settings as told
 from runs.checkpoint import load_newest, save, weights_sha256
 from streams.check import check, examine
 from streams.files import LocalFolder
+from streams.orders import OrderSettings
 from streams.record import record
 from streams.recording import Recording
 from streams.replay import Replay
@@ -38,8 +40,8 @@ def committed(path):
     return json.loads(mark.read_text())["attributes"]["committed"] if mark.exists() else 0
 
 
-def killed(job, *, after):
-    """Runs a job in a child and kills it so many seconds after it says that it has begun."""
+def killed(job, *, after, meanwhile=lambda: None):
+    """Runs a job in a child and kills it so many seconds after it says that it has begun, and `meanwhile` is done."""
     ready, begun = os.pipe()
     child = os.fork()
     if not child:
@@ -50,6 +52,7 @@ def killed(job, *, after):
     os.close(begun)
     assert os.read(ready, 1) == b"!"
     os.close(ready)
+    meanwhile()
     time.sleep(after)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -58,18 +61,20 @@ def killed(job, *, after):
 def test_a_recorder_killed_at_any_of_fifty_moments_goes_on_from_what_was_committed(tmp_path):
     path, draws, before = tmp_path / "walk.zarr", random.Random(0), 0
 
-    def forever(begun, early):
+    def forever(begun, when):
         with closing(recorder(path)) as writer:
+            if when == 0:
+                begun()
             writer.go_on()
             for step in itertools.count():
-                if step == (1 if early else 31):
+                if step == when > 0:
                     begun()
                 next(writer)
                 if step % 30 == 0:
                     writer.state_dict()
 
     for kill in range(KILLS):
-        killed(lambda begun, kill=kill: forever(begun, early=kill % 2), after=draws.uniform(0, 0.06))
+        killed(lambda begun, when=(0, 1, 31)[kill % 3]: forever(begun, when), after=draws.uniform(0, 0.06))
         assert committed(path) >= before
         before = committed(path)
         if before and kill % 10 == 9:
@@ -83,6 +88,39 @@ def test_a_recorder_killed_at_any_of_fifty_moments_goes_on_from_what_was_committ
             next(writer)
         writer.state_dict()
     assert files(path) == files(again)
+
+
+def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_killed_and_comes_back(tmp_path):
+    path, draws, seen, steps = tmp_path / "walk.zarr", random.Random(0), Counter(), 0
+    lived = list(islice(live(), 3000))
+    known = {frame.tobytes() for frames in lived for frame in frames.images.numpy()}
+
+    def forever(begun):
+        with closing(recorder(path)) as writer:
+            writer.go_on()
+            for _ in range(len(lived) - writer.step):
+                next(writer)
+                if writer.step % 17 == 0:
+                    writer.state_dict()
+                if writer.step % 400 == 0:
+                    begun()
+
+    def look():
+        nonlocal steps
+        found = examine(str(path))
+        assert (found["damaged"], found["steps"] >= steps) == ([], True)
+        steps = found["steps"]
+        for settings in ({"order": "shuffled"}, {"order": "window", "window": 90}, {"order": "episodes"}):
+            with closing(Replay(str(path), order=OrderSettings(**settings))) as replay:
+                shown = [frame.tobytes() for frames in replay for frame in frames.images.numpy()]
+            assert set(shown) <= known
+            assert len(set(shown)) == len(shown)
+            seen[settings["order"]] += len(shown)
+
+    for _ in range(4):
+        killed(forever, after=draws.uniform(0, 0.1), meanwhile=look)
+        look()
+    assert min(seen.values()) > 3 * 400
 
 
 def test_a_learner_killed_while_it_records_ends_with_the_same_weights_and_recording(tmp_path):
@@ -135,7 +173,7 @@ def test_a_disk_that_fails_at_any_write_costs_nothing_that_was_committed(tmp_pat
     base, straight = recorded(tmp_path / "base.zarr", 330 * 3), recorded(tmp_path / "straight.zarr", 350 * 3)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # quicker, and nobody pulls the plug here
     whole = getattr(owner, call)
-    for fatal in itertools.count(step=3 if call == "fsync" else 1):
+    for fatal in itertools.count():
         path, calls = tmp_path / f"{fatal}.zarr", itertools.count()
         shutil.copytree(base, path)
 
@@ -184,6 +222,9 @@ def test_no_commit_lasts_after_one_that_failed(tmp_path, monkeypatch):
         writer.open(fresh=True)
         with pytest.raises(OSError, match="No space"):
             write()
+        for _ in range(3):  # whoever asks again is told again
+            with pytest.raises(OSError, match="No space"):
+                writer.commit()
     assert committed(tmp_path / "walk.zarr") == 1024
     assert Recording(f"{tmp_path}/walk.zarr").span(0, 1024, "images")[:, 0, 0, 0, 0].tolist() == [*range(256)] * 4
 

@@ -8,6 +8,7 @@ import pytest
 import zarr
 from numcodecs import zstd
 
+from envs.errors import SettingError
 from streams import shards
 from streams.shards import TYPES, Damaged, decode, decode_steps, document, encode, layout_of, layouts, room
 
@@ -177,3 +178,10 @@ def test_any_steps_of_a_shard_are_read(first, past):
         out = np.full((past - first, *layout.shard[1:]), 77).astype(layout.kind)
         shards.decode_steps(layout, io.BytesIO(encode(layout, values)), first, out)
         assert np.array_equal(out, values[first:past])
+
+
+@pytest.mark.parametrize(("worlds", "size"), [(1, 837), (128, 600)])
+def test_frames_that_no_reader_would_take_are_not_written(worlds, size):
+    with pytest.raises(SettingError, match=f"frames of {size}x{size} are too many bytes"):
+        made(worlds, size)
+    made(worlds, size // 2)

@@ -39,7 +39,9 @@ def title_of(task: str) -> str:
     kind, _, name = task.partition("/")
     if kind == "finetune":
         return f"{title_of(name).removesuffix(' of the world')}, fine-tuned"
-    return f"Transfer to {name}" if kind == "transfer" else {"linear": "Test instances of the world"}.get(task, task)
+    if kind == "transfer":
+        return f"Transfer to {name}".replace("_", " ")
+    return "Test instances of the world" if task == "linear" else task
 
 
 def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndarray | None = None) -> None:

@@ -95,7 +95,7 @@ def fine_tune(
         model = Classifier(encoder.trainable(), seen, classes=task.classes)
         orders = batches(len(images), seed=seed, name=task.name, device=device)
         for step in lessons(model, images, labels.train, orders=orders, rate=rate, stop=stop):
-            said = features(model.eval(), task.validation.images, device=device)
+            said = features(model, task.validation.images, device=device)
             merit = top1(said, labels.validation), -float(cross_entropy(said, labels.validation))
             if best is None or merit > best.merit:
                 best = _Best(merit, rate, step, deepcopy(model))
@@ -117,13 +117,12 @@ def lessons(
 ) -> Iterator[int]:
     """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); pauses where a look is due, after so many steps.
 
-    It ends where `stop` comes.
+    Meanwhile the model is one that does not learn. It ends where `stop` comes.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
     for step, rows in zip(range(1, STEPS + 1), orders, strict=False):
         if stop:
             return
-        model.train()
         optimiser.param_groups[0]["lr"] = rate * (1 - (step - 1) / STEPS)
         optimiser.zero_grad()
         cross_entropy(model(images[rows].float().div_(255)), labels[rows]).backward()

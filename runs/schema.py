@@ -183,7 +183,9 @@ class EvalSettings:
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
     probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation: of runs.probes
-    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # beside them, at a run's start and end
+    ends: list[str] = field(  # beside them, at a run's start and end; finetune takes minutes
+        default_factory=lambda: ["knn", "few", "blocks"]
+    )
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(  # other sets the same encoder is scored on: of runs.transfer, paths, or all
         default_factory=lambda: ["digits"]

@@ -44,6 +44,10 @@ UNITS = {
     "top_gradient": "cosine with the gradient of the loss at the top",
     "feedback": "cosine of what carries errors back with the forward weights",
     "head_feedback": "cosine of what carries errors back with the forward weights, in the head",
+    "held": "frames in the memory",
+    "age": "steps that made pairs since a row of the memory came, mean",
+    "oldest": "steps that made pairs since a row of the memory came, the most",
+    "redundancy": "cosine of a thumbnail with the most similar other in the memory, mean",
     "world": "share of time",
     "stream": "share of time",
     "learner": "share of time",
@@ -97,10 +101,10 @@ class Metrics:
         """A row of a series: numbers that belong to the moment when so many frames had been seen.
 
         A slash in a name would put an array into a group of its own, apart from its frames: `block1/loss` is kept as
-        `block1_loss`.
+        `block1_loss`. `frames` is the name of the moments, and no value hides them.
         """
         row = {name.replace("/", "_"): value for name, value in values.items()}
-        self._waiting.setdefault(group, []).append({"frames": frames, **row})
+        self._waiting.setdefault(group, []).append({**row, "frames": frames})
         self.latest[group] = frames
 
     def add_all(self, frames: int, groups: dict[str, dict[str, float | np.ndarray]]) -> None:

@@ -99,7 +99,7 @@ class Buffer(Memory):
         return select(self.rows, slots), slots
 
     def statistics(self) -> dict[str, dict[str, float]]:
-        """How full, how old (in steps that made pairs), how redundant; the shares of each category and phase.
+        """How many frames are held, how old (in steps that made pairs), how redundant; shares of categories and phases.
 
         Redundancy is the mean, over at most LOOKED_AT slots, of the cosine of a frame's thumbnail with the most similar
         other. It needs no network, so that all memories can be compared.
@@ -110,7 +110,7 @@ class Buffer(Memory):
         looked_at = torch.linspace(0, self.filled - 1, min(self.filled, LOOKED_AT)).long()
         images = select(self.rows, looked_at).views[-1]
         found = {
-            "frames": self.filled * len(self.rows.views),
+            "held": self.filled * len(self.rows.views),
             "age": float(age.double().mean()),
             "oldest": float(age.max()),
             "redundancy": float(nearest(thumbnails(images)).mean()),

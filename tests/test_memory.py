@@ -179,7 +179,7 @@ def test_statistics_count_what_is_held(kind):
     found = memory.statistics()
     counts = torch.bincount(memory.rows.labels["category"], minlength=3) / 12
     assert found["memory/category"] == pytest.approx({str(number): float(count) for number, count in enumerate(counts)})
-    assert found["memory"]["frames"] == 12
+    assert found["memory"]["held"] == 12
     assert found["memory"]["age"] == pytest.approx(8 - memory.since.float().mean().item())
     assert found["memory"]["oldest"] == 8 - memory.since.min()
     assert kind is not Fifo or found["memory"]["age"] == 1

@@ -82,6 +82,14 @@ def test_what_a_block_reports_lies_beside_its_frames(tmp_path):
     assert float(tree["train"]["block1_loss"].sel(frames=50)) == 1.0
 
 
+def test_no_value_hides_the_moments(tmp_path):
+    metrics = Metrics.create(tmp_path / "metrics.zarr", {})
+    metrics.add("memory", 10, {"frames": 4096, "held": 4096})
+    metrics.commit(frames=10)
+    series = read(tmp_path / "metrics.zarr")[1]["memory"]
+    assert {name: values.tolist() for name, values in series.items()} == {"frames": [10], "held": [4096]}
+
+
 def test_rows_that_wait_are_not_seen(tmp_path):
     metrics = stored(tmp_path)
     metrics.add("train", 50, {"loss": 0.0})

@@ -98,6 +98,20 @@ def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, c
     assert_same_run(found(tmp_path, "straight"), found(tmp_path, "halves"))
 
 
+def test_what_a_memory_holds_is_told_at_the_moments_of_training_and_cut_back_with_them(tmp_path):
+    told = ["memory=fifo", "memory.capacity=32", "run.log_every=16", "eval.every=0", "run.frames=96"]
+    run(tmp_path, "straight", *told)
+    run(tmp_path, "one", *told)
+    newest = max((tmp_path / "one" / "checkpoints").glob("*.pt"))
+    newest.unlink()  # as if it had been killed just before
+    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
+    series = found(tmp_path, "one")[2]
+    for name in ("memory", "memory/category"):
+        assert series[name]["frames"].tolist() == series["train"]["frames"].tolist()
+    assert series["memory"]["held"][-1] == 32
+
+
 def test_a_polite_kill_saves_too(tmp_path, monkeypatch):
     stopping(monkeypatch, 5, signal.SIGTERM)
     assert run(tmp_path, "one") == 143

@@ -137,7 +137,7 @@ def test_a_memory_gives_pairs_of_one_encounter_from_its_past_and_counts_frames_o
     assert counted == sorted(counted)
     assert counted[2::3] == [batch + 6 for batch in counted[1::3]]
     assert counted[1::3] == counted[::3]
-    assert pairs.statistics()["memory"]["frames"] == 60
+    assert pairs.statistics()["memory"]["held"] == 60
 
 
 class Shuffled:

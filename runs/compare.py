@@ -26,6 +26,12 @@ from runs.statistics import difference, interval
 from streams.commands import guarded
 
 TASKS = ("linear", "transfer/*", "finetune/*")
+LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "²": "$^2$",
+}
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
 
 
@@ -217,9 +223,7 @@ def as_latex(found: dict[str, Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    for letter in "_%&#":
-        text = text.replace(letter, f"\\{letter}")
-    return text.replace("²", "$^2$")
+    return text.translate(str.maketrans(LATEX))
 
 
 def main() -> None:

@@ -60,7 +60,9 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
         sys.exit(1)
     except OSError as error:
         where, what = error.filename or place, error.strerror or error
-        text = f"{where}: {what}; make room there, or choose another {place}"
+        remote = "://" in str(where)
+        way_out = "see that it can be reached" if remote else f"make room there, or choose another {place}"
+        text = f"{where}: {what}; {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
     print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201

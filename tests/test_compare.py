@@ -83,6 +83,14 @@ def test_the_latex_is_a_table(sweep, say):
     assert "random encoder & 32.0" in text
 
 
+def test_what_has_a_meaning_in_latex_is_said_as_it_is(tmp_path, say):
+    for path in ("~/a_1", "~/b{2}"):
+        fake_run(tmp_path / path[-2], stream__path=path)
+    text = say(tmp_path, "--latex", "--task", "linear")[1]
+    assert r"path=\textasciitilde{}/a\_1 & 50.0" in text
+    assert r"path=\textasciitilde{}/b\{2\} & 50.0" in text
+
+
 @pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_a_figure_repeats_itself_to_the_byte(sweep, say, tmp_path, kind, begins):
     files = [tmp_path / f"{name}.{kind}" for name in "ab"]

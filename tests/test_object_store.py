@@ -80,4 +80,6 @@ def test_a_second_writer_there_is_refused(store, monkeypatch):
 def test_a_store_that_does_not_answer_is_one_line(store, monkeypatch, capsys, url, told, line):
     monkeypatch.setitem(known.conf, "s3", store | told)
     monkeypatch.setattr("sys.argv", ["record", *SMALL, f"record.path={url}", "record.frames=60"])
-    assert line in refused(capsys)
+    said = refused(capsys)
+    assert line in said
+    assert said.rstrip().endswith("see that it can be reached")

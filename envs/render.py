@@ -490,6 +490,7 @@ def _where(tensor: Tensor) -> dict:
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}
+os.register_at_fork(after_in_child=_pools.clear)  # which has none of its parent's threads
 
 
 def _pool(workers: int) -> ThreadPoolExecutor:

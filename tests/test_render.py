@@ -1,6 +1,8 @@
 """The renderer against independent truth: closed forms, and a ray march in float64."""
 
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -253,6 +255,23 @@ def test_threads_do_not_change_a_pixel():
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(frame, frames[0]) for frame in frames)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_process_forked_from_one_that_has_rendered_renders_too():
+    """As Gymnasium's AsyncVectorEnv forks them."""
+    scene, settings = scene_of(3)
+    now, threads = now_of(scene, settings), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        expected = render(scene, now, settings)
+        child = os.fork()
+        if not child:
+            signal.alarm(30)  # one that waits for ever is killed
+            os._exit(0 if torch.equal(render(scene, now, settings), expected) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_more_samples_smooth_edges_without_moving_them():

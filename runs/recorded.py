@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from envs.errors import SettingError
+from envs.pictures import MAX_LABEL
 from runs.probes import LabelledImages, Task
 from streams.recording import Recording
 from streams.replay import opened, shared
@@ -17,10 +18,12 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
     scored on other views of the objects that were learned from. They are a function of the seed.
 
     Raises:
-        SettingError: too few frames for three splits.
+        SettingError: too few frames for three splits, or no categories.
     """
     recordings = opened(paths)
     names = [name for name in shared(recordings) if name.startswith("factors/")]
+    if "factors/category" not in names:
+        raise SettingError(f"stream.path={paths} does not say of what category its frames are; set eval.every=0")
     total = sum(one.committed * one.worlds for one in recordings)
     if total < len(images):
         raise SettingError(f"stream.path={paths} has {total} frames, too few to score on; set eval.every=0")
@@ -32,7 +35,11 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
         factors = {name.removeprefix("factors/"): torch.from_numpy(found[name]).to(device) for name in names}
         seen = torch.from_numpy(found["images"]).to(device).permute(0, 3, 1, 2)
         parts.append(LabelledImages(seen, factors["category"], factors))
-    return Task("linear", *parts, classes=1 + max(int(part.labels.max()) for part in parts))
+    labels = torch.cat([part.labels for part in parts])
+    least, most = int(labels.min()), int(labels.max())
+    if not 0 <= least <= most <= MAX_LABEL:
+        raise SettingError(f"stream.path={paths} shows categories from {least} to {most}, and not 0, 1, 2 and so on")
+    return Task("linear", *parts, classes=1 + most)
 
 
 def _frames(recordings: list[Recording], places: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:

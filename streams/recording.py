@@ -44,6 +44,10 @@ class Recording:
             raise self._wrong(f"images are {images.kind} {images.shard[1:]}, and not uint8 (N, H, W, 3)")
         if self.layouts["episode"].kind != "int64" or len(self.layouts["episode"].shard) != 2:
             raise self._wrong("episode is not int64 (N,)")
+        for name in ("factors/category", "factors/phase"):  # which memories and probes count by
+            layout = self.layouts.get(name)
+            if layout and (layout.kind != "int64" or len(layout.shard) != 2):
+                raise self._wrong(f"{name} is not int64 (N,)")
         for name, layout in self.layouts.items():
             if layout.shard[1] != worlds:
                 raise self._wrong(f"{name} is of {layout.shard[1]} worlds, images of {worlds}")

@@ -173,9 +173,12 @@ def picture(file: str | Path) -> np.ndarray:
     """One picture (H, W, 3) uint8. Raises SettingError, which does not say what setting led here."""
     try:
         with Image.open(file) as image:
-            return np.asarray(image.convert("RGB"))
+            mode, pixels = image.mode, np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise SettingError(f"holds a picture that can't be read, {Path(file).name}; mend or remove it") from None
+    if mode[0] in "IF":  # I, I;16, F: what is above 255 has become white
+        raise SettingError(f"holds a picture of more than 8 bits a pixel's channel, {Path(file).name}; store it with 8")
+    return pixels
 
 
 def _torchvision(

@@ -112,6 +112,12 @@ def corrupt(path):
     return path / "all"
 
 
+def sixteen_bits(path):
+    write_folder(path)
+    Image.fromarray(IMAGES[0, ..., 0].astype(np.uint16) << 8).save(path / "all" / "kind0" / "deep.png")
+    return path / "all"
+
+
 def truncated(path):
     source, _ = write_npz(path)
     source.write_bytes(source.read_bytes()[:200])
@@ -188,6 +194,7 @@ def words_for_labels(path):
         (empty, "holds no pictures"),
         (mixed, "mixes sizes"),
         (corrupt, "broken.png"),
+        (sixteen_bits, "of more than 8 bits a pixel's channel, deep.png"),
         (truncated, "can't be read"),
         (spoilt_in_the_middle, "can't be read"),
         (spoilt_chunk, "can't be read"),

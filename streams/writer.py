@@ -29,7 +29,7 @@ class Commit(NamedTuple):
 
 
 class Writer:
-    """The recording at `path`, which this process alone writes.
+    """The recording at `path`, which this process alone writes. What it says of itself is explained in Recording.
 
     `about` is what makes it the stream it is: `env` (the world's settings), `seed` and `gaze`. A step that was added is
     there for good once a commit of it has returned, and readers see it only then.

@@ -62,9 +62,10 @@ class PairStream:
 
     Rows go through the memory, which gives `updates` batches a step, each of as many rows as have come at it.
 
-    A source is an iterator of Frames with state and `seconds`. One whose frames do not come in order has a method
-    `before(gap)`, which gives the images (N, H, W, 3) and episodes (N,) that came gap (N,) steps before the rows last
-    given, -1 where nothing did. For all others a ring of the last frames, uint8 on the device, is kept here.
+    A source is an iterator of Frames with state and `seconds`. One whose frames do not come in order is told by
+    `look_back` which gaps (N,) each step will have, so that it can read ahead; its `before` then gives the images
+    (N, H, W, 3) and episodes (N,) so many steps before the rows last given, -1 where nothing came. For all others a
+    ring of the last frames, uint8 on the device, is kept here.
     """
 
     def __init__(
@@ -96,6 +97,9 @@ class PairStream:
         self.view = None if name == "temporal" else augmentation(views or "paper")
         self.seconds = 0.0  # spent here, not in the frames' own making
         self._ring = Ring(longest(gap_law, gap))
+        self._scattered = hasattr(frames, "look_back")
+        if self._scattered and gap:
+            frames.look_back(self._gaps)
         self._seen = 0  # world frames
         self._batches = 0  # given so far
         self._owed, self._rows, self._worlds = 0, 0, 0  # of the present step: batches to come; rows; frames
@@ -132,9 +136,9 @@ class PairStream:
         labels = {name: frames.factors[name].to(now.device) for name in LABELS if name in frames.factors}
         if not self.gap:
             return Rows((now,), torch.zeros(worlds, dtype=torch.int64), frames.episode, labels)
-        gap = gaps(self.gap_law, self.gap, count=worlds, draws=generator(self.seed, "gap", frames.step))
-        if hasattr(self.frames, "before"):
-            earlier, episode = self.frames.before(gap)
+        gap = self._gaps(frames.step, worlds)
+        if self._scattered:
+            earlier, episode = self.frames.before()
             episode = torch.where(gap > frames.step, -1, episode)  # as in order, so that all orders see equal updates
         else:
             self._ring.add(now, frames.episode)
@@ -145,6 +149,10 @@ class PairStream:
         rows = Rows(views, gap, frames.episode, labels)
         found = torch.nonzero(episode == frames.episode)[:, 0]
         return rows if len(found) == worlds else select(rows, found)
+
+    def _gaps(self, step: int, count: int) -> Tensor:
+        """(count,) steps from each row of a step back to its pair."""
+        return gaps(self.gap_law, self.gap, count=count, draws=generator(self.seed, "gap", step))
 
     def _draw(self) -> Pairs:
         """One batch from the memory, as floats and, where asked for, as views."""

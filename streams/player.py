@@ -67,12 +67,13 @@ class Player:
         found["episode"] += (rounds * self.episodes)[:, None]
         return found
 
-    def before(self, step: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images and episodes gap (rows,) steps before those shown at a step (1,)."""
-        step, world, rounds = self._where(step)
-        earlier = step[0] - gap
-        found = self.recording.gather(np.maximum(earlier, 0), world[0], names=["images", "episode"])
-        return found["images"], np.where(earlier < 0, -1, found["episode"] + rounds[0] * self.episodes)
+    def before(self, steps: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images (s, rows, H, W, 3) and episodes (s, rows) that lie gap (s, rows) steps before those shown at steps."""
+        step, world, rounds = self._where(steps)
+        earlier = step - gap
+        found = self.recording.gather(np.maximum(earlier, 0).ravel(), world.ravel(), names=["images", "episode"])
+        images, episode = (found[name].reshape(*step.shape, *found[name].shape[1:]) for name in ("images", "episode"))
+        return images, np.where(earlier < 0, -1, episode + (rounds * self.episodes)[:, None])
 
     def _where(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Step and world (s, rows) in the recording, and the time round (s,), of what is shown at steps (s,)."""

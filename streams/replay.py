@@ -1,7 +1,7 @@
 """Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter, sleep
 from typing import Any
@@ -93,8 +93,8 @@ class Replay:
             self._turn()
         self.step += 1
         shown = {name: steps[self.step - self._first] for name, steps in self._block.items()}
-        images, episode = shown.pop("images"), shown.pop("episode")
-        factors = {name.removeprefix("factors/"): value for name, value in shown.items()}
+        images, episode = shown["images"], shown["episode"]
+        factors = {name.removeprefix("factors/"): value for name, value in shown.items() if name.startswith("factors/")}
         self.seconds += perf_counter() - start
         return Frames(images.permute(0, 3, 1, 2), episode, self.step, factors)
 
@@ -187,15 +187,27 @@ class Replay:
 class Scattered(Replay):
     """Frames whose neighbours in time are not those that came before; pairing asks for them."""
 
-    def before(self, gap: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, H, W, 3) and episodes (N,) gap (N,) steps before the frames last given; -1 where there are none.
+    _gap_at: Callable[[int, int], Tensor] | None = None
 
-        They are read when asked for, mostly from chunks that were read just before.
-        """
-        steps, gaps = np.array([self.step + self._start]), np.split(gap.numpy(), np.cumsum(self._shares)[:-1])
-        parts = [player.before(steps, gap) for player, gap in zip(self.players, gaps, strict=True)]
-        images = np.concatenate([images for images, _ in parts])
-        return torch.from_numpy(images).to(self._device), torch.from_numpy(self._numbered([own for _, own in parts]))
+    def look_back(self, gap_at: Callable[[int, int], Tensor]) -> None:
+        """From the first frames on, reads with those of each step the ones gap_at(step, N) steps before them."""
+        self._gap_at = gap_at
+
+    def before(self) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W, 3) and episodes (N,) before the frames last given; -1 where there were none."""
+        return tuple(self._block[f"before/{name}"][self.step - self._first] for name in ("images", "episode"))
+
+    def _read(self, first: int, past: int) -> dict[str, Tensor]:
+        block = super()._read(first, past)
+        if self._gap_at:
+            gap = np.stack([self._gap_at(step, self._rows).numpy() for step in range(first, past)])
+            gaps = np.split(gap, np.cumsum(self._shares)[:-1], axis=1)
+            steps = np.arange(first, past) + self._start
+            parts = [player.before(steps, own) for player, own in zip(self.players, gaps, strict=True)]
+            images = _beside([images for images, _ in parts])
+            block["before/images"] = torch.from_numpy(images).to(self._device)
+            block["before/episode"] = torch.from_numpy(self._numbered([own for _, own in parts]))
+        return block
 
 
 def _beside(parts: list[np.ndarray]) -> np.ndarray:

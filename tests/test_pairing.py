@@ -156,13 +156,16 @@ class Shuffled:
         self.at = torch.randint(40, (6,), generator=draws), torch.randint(6, (6,), generator=draws)
         return Frames(self.images[self.at], self.episodes[self.at], self.step, {})
 
-    def before(self, gap):
-        steps = self.at[0] - gap
+    def look_back(self, gap_at):
+        self.gap_at = gap_at
+
+    def before(self):
+        steps = self.at[0] - self.gap_at(self.step, 6)
         images = self.images[steps, self.at[1]].permute(0, 2, 3, 1)
         return images, torch.where(steps < 0, -1, self.episodes[steps, self.at[1]])
 
 
-def test_a_source_out_of_order_is_asked_for_what_came_before_and_gives_as_many_updates():
+def test_a_source_out_of_order_is_told_of_gaps_and_asked_for_what_came_before_and_gives_as_many_updates():
     pairs, in_order = build_pairs(Shuffled(), pairs={"name": "temporal", "gap": 3}), stream()
     for _ in range(20):
         batch = next(pairs)

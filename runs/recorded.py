@@ -7,8 +7,8 @@ from envs.errors import SettingError
 from envs.pictures import MAX_LABEL
 from runs.probes import LabelledImages, Task
 from streams.recording import Recording
-from streams.replay import opened, shared
 from streams.seeding import generator
+from streams.several import opened, shared
 
 
 def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, device: torch.device) -> Task:

@@ -70,6 +70,8 @@ def frames_of(told: ImportSettings) -> Iterator[Shown]:
     if told.dataset or not where.is_dir() or is_zarr(where):
         return _videos([str(where)], told) if where.suffix.lower() in VIDEOS else _arrays(told)
     videos = files_of(where, VIDEOS)
+    if videos and (beside := files_of(where, SUFFIXES)):
+        print(f"source={where}: of {len(videos)} videos and {len(beside)} pictures, the videos are imported")  # noqa: T201
     return _videos(videos, told) if videos else _folder(where, told)
 
 

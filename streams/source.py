@@ -13,7 +13,8 @@ from streams.live import Live
 from streams.orders import OrderSettings
 from streams.record import Recorded
 from streams.recording import Recording
-from streams.replay import Replay, Scattered, opened, shares
+from streams.replay import Replay, Scattered
+from streams.several import opened, shares
 
 Source = Live | Recorded | Replay  # iterators of Frames with state_dict, load_state_dict, close, step and seconds
 

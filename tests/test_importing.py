@@ -120,7 +120,7 @@ def test_a_torchvision_set_is_imported_from_where_it_lies(tmp_path, monkeypatch)
     assert factors["category"].tolist() == [3, 7] * 5
 
 
-def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path):
+def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path, capsys):
     np.savez(tmp_path / "c.npz", images=turntable()[0].repeat(8, 1).repeat(8, 2), labels=turntable()[1])
     import_stream(settings([f"source={tmp_path}/c.npz", f"path={tmp_path}/c.zarr", "episode=labels"]))
     shown = {"worlds": 1, "steps": 15, "start": 0, "stride": 1}
@@ -130,7 +130,12 @@ def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path):
         assert moving.n_frames > 1
     with Image.open(tmp_path / "c.png") as strip:
         assert strip.size == (15 * 66 - 2, 64)
-    seen, episode, _ = brought(tmp_path, f"source={tmp_path}/c.mp4", "size=16", "every=5")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "c.mp4").rename(tmp_path / "films" / "c.mp4")
+    (tmp_path / "c.png").rename(tmp_path / "films" / "poster.png")
+    capsys.readouterr()
+    seen, episode, _ = brought(tmp_path, f"source={tmp_path}/films", "size=16", "every=5")
+    assert "films: of 1 videos and 1 pictures, the videos are imported" in capsys.readouterr().out
     assert episode.tolist() == [0, 0, 0]
     assert np.abs(seen[:, 8, 8].astype(int) - turntable()[0][::5, 4, 4]).max() < 16  # H.264 is lossy
 

@@ -156,10 +156,10 @@ class MovingImagesVector(VectorWorld):
                 draws.uniform("phase", 0, 1, len(WAVES)),
             ]
         )
-        at = torch.from_numpy(rows).to(self.device)
-        self._waves[:, at] = torch.from_numpy(waves.astype(np.float32)).to(self.device)
-        self._instance[at] = torch.from_numpy(instance).to(self.device)
-        self._category[at] = torch.from_numpy(self._labels[instance]).to(self.device)
+        at = self._on_device(rows)
+        self._waves[:, at] = self._on_device(waves.astype(np.float32))
+        self._instance[at] = self._on_device(instance)
+        self._category[at] = self._on_device(self._labels[instance])
         self._start[rows] = start
 
     def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

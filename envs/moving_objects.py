@@ -56,7 +56,7 @@ class MovingObjectsVector(VectorWorld):
             coming = self.episode + 1
             coming[rows] = episodes
             self._next = coming, self._drawn(self.seeds, coming)
-        at = torch.from_numpy(rows).to(self.device)
+        at = self._on_device(rows)
         self.scene[at] = self._next[1][at]
 
     def _drawn(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
@@ -84,7 +84,7 @@ class MovingObjectsVector(VectorWorld):
 
     def ground_truth(self) -> Truth:
         """Mask, depth and normals of the frames last seen: `world.unwrapped.ground_truth()`."""
-        age = torch.from_numpy(self.age.astype(np.float32)).to(self.device)
+        age = self._on_device(self.age.astype(np.float32))
         return ground_truth(self.scene, self._moment(age), self.settings)
 
     def _moment(self, age: Tensor) -> Moment:

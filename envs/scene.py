@@ -116,7 +116,7 @@ class Scene:
             getattr(self, name)[rows] = getattr(other, name)
 
     def to(self, device: torch.device) -> "Scene":
-        return Scene(**{name: getattr(self, name).to(device) for name in FIELDS})
+        return Scene(**{name: getattr(self, name).to(device, non_blocking=True) for name in FIELDS})
 
 
 FIELDS = tuple(item.name for item in fields(Scene))

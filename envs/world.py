@@ -83,7 +83,7 @@ class VectorWorld(VectorEnv):
         if len(over):
             self.episode[over] += 1
             self.age[over] = 0
-            self.gaze[torch.from_numpy(over).to(self.device)] = 0
+            self.gaze[self._on_device(over)] = 0
             self._begin(over, self.seeds[over], self.episode[over])
         image, info = self._observe()
         rewards, terminated = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
@@ -116,6 +116,7 @@ class VectorWorld(VectorEnv):
         return self._image, {"encounter": encounter, "gaze": self.gaze, **factors}
 
     def _on_device(self, array: np.ndarray) -> Tensor:
+        """Without waiting for what the device still has to do."""
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def _seeded(self, seed: int | list[int] | None) -> np.ndarray:

@@ -1,0 +1,89 @@
+"""How many frames a second so many worlds give on one device, beside what its memory could take of them.
+
+    python benchmarks/scaling.py                 # 1,024 to 65,536 worlds, on the GPU where there is one
+    python benchmarks/scaling.py --device cpu --worlds 64,256 --size 32
+
+The floor is the time in which the device writes as many bytes as the frames have, measured in turns with them. Frames
+stay on the device, and on a GPU no step may wait for it.
+"""
+
+import envs  # noqa: F401  # isort: skip  before torch: it sets how threads wait
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from machine import keep, seconds
+from rich.console import Console
+from rich.table import Table
+
+from envs.moving_objects import MovingObjectsVector
+
+ROUNDS, SECONDS = 5, 1.0
+SCENE = {"shadows": False, "background": "plain"}  # as in benchmarks/worlds.py
+
+
+def measured(worlds: int, device: torch.device, size: int) -> dict[str, float]:
+    """Frames a second of so many worlds, and the share of a step's time in which the device could write its frames."""
+    world = MovingObjectsVector(worlds, device=device, **SCENE, size=size)
+    images, _ = world.reset(seed=0)
+    assert images.device.type == device.type
+    still, copy = torch.zeros(worlds, 2, device=device), torch.empty_like(images)
+
+    def steps(count: int) -> None:
+        with unhindered(device):
+            for _ in range(count):
+                world.step(still)
+        wait(device)
+
+    def write() -> None:
+        copy.fill_(1)
+        wait(device)
+
+    steps(2)
+    count = max(1, int(SECONDS / seconds(lambda: steps(1))))
+    rounds = [(seconds(lambda: steps(count)) / count, seconds(write)) for _ in range(ROUNDS)]
+    step, floor = (statistics.median(times) for times in zip(*rounds, strict=True))
+    return {"frames_per_s": worlds / step, "floor_over_step": floor / step, "steps_a_round": count}
+
+
+@contextmanager
+def unhindered(device: torch.device) -> Iterator[None]:
+    """On a GPU torch raises an error where the host would have to wait for it."""
+    if device.type == "cuda":
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was asked to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/scaling.json."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=torch.device, default=torch.device(default))
+    parser.add_argument("--worlds", default="1024,4096,16384,65536", help="how many at once, with commas between")
+    parser.add_argument("--size", type=int, default=64, help="pixels along an edge")
+    told = parser.parse_args()
+    found = {count: measured(count, told.device, told.size) for count in map(int, told.worlds.split(","))}
+    name = torch.cuda.get_device_name(told.device) if told.device.type == "cuda" else "CPU"
+    table = Table("worlds", "frames/s", "floor's share", title=f"MovingObjects on {name}", title_justify="left")
+    for count, of in found.items():
+        table.add_row(f"{count:,}", f"{of['frames_per_s']:,.0f}", f"{100 * of['floor_over_step']:.2f} %")
+    Console().print(table)
+    whole = {"device": name, "size": told.size, "by_worlds": found}
+    Console().print(f"kept in {keep('scaling', whole)}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

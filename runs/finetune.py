@@ -89,6 +89,8 @@ def fine_tune(
     Raises:
         SettingError: a task of one class.
     """
+    if stop:
+        return None
     labels, images, best = labels_of(task, device), task.train.images.to(device), None
     seen = features(encoder.encode, images, device=device)
     for number, rate in enumerate(RATES):

@@ -4,6 +4,7 @@ By processes and not by threads: for a small picture Pillow spends more time in 
 would wait for each other.
 """
 
+import math
 import os
 import re
 import signal
@@ -11,13 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from ctypes import Array
+from multiprocessing import RawArray, get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.multiprocessing import get_context
 
 from envs.errors import SettingError
 from envs.pictures import picture
@@ -53,10 +53,11 @@ def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
     if len(files) <= FEW * TOGETHER or workers == 1:
         yield from (stacked([picture(file) for file in some], size=size) for some in parts)
         return
-    slots = torch.empty(AHEAD * workers, together, *shape, dtype=torch.uint8).share_memory_()
+    shape = AHEAD * workers, together, *shape
+    memory = RawArray("B", math.prod(shape))  # which torch's own can't be where /dev/shm is small, as in a container
     try:
-        with _processes(workers, slots, size) as pool:
-            yield from _in_order(pool, parts, slots.numpy())
+        with _processes(workers, memory, shape, size) as pool:
+            yield from _in_order(pool, parts, _slots(memory, shape))
     except BrokenProcessPool:
         raise SettingError("can't be decoded, as a process that did it was killed; is there memory enough?") from None
 
@@ -76,10 +77,10 @@ def _in_order(pool: ProcessPoolExecutor, parts: list[list[str]], slots: np.ndarr
 
 
 @contextmanager
-def _processes(count: int, slots: Tensor, size: int) -> Iterator[ProcessPoolExecutor]:
+def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> Iterator[ProcessPoolExecutor]:
     """So many that decode into slots; Ctrl-C is not for them, from birth on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(slots, size))
+    pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(memory, shape, size))
     try:
         pool.submit(int).result()  # with the first task all of them are born
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -89,10 +90,16 @@ def _processes(count: int, slots: Tensor, size: int) -> Iterator[ProcessPoolExec
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(slots: Tensor, size: int) -> None:
+def _begin(memory: Array, shape: tuple[int, ...], size: int) -> None:
     """What each process knows."""
     global _SLOTS, _SIZE
-    _SLOTS, _SIZE = slots.numpy(), size
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where none is forked from us, nothing is blocked from birth on
+    _SLOTS, _SIZE = _slots(memory, shape), size
+
+
+def _slots(memory: Array, shape: tuple[int, ...]) -> np.ndarray:
+    """Shared memory as slots of pictures (slots, s, H, W, 3)."""
+    return np.frombuffer(memory, np.uint8).reshape(shape)
 
 
 def _decode(slot: int, files: list[str]) -> str:

@@ -52,7 +52,7 @@ class ImportSettings:
 
 
 class Shown(NamedTuple):
-    """Frames on their way, TOGETHER of them or the last."""
+    """Frames on their way: TOGETHER of them, fewer of large pictures, or the last."""
 
     images: np.ndarray  # (s, H, W, 3) uint8
     episode: Sequence[int]  # (s,) of each

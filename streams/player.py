@@ -1,5 +1,7 @@
 """One recording, shown in one order: where each step's frames lie in it, time round after time round."""
 
+import math
+
 import numpy as np
 
 from envs.errors import SettingError
@@ -8,6 +10,7 @@ from streams.recording import Recording
 from streams.seeding import seed_of
 
 BLOCK_FRAMES = 4096  # read at once where frames come from anywhere, so that those of one chunk meet
+BLOCK_BYTES = 1 << 28  # of images that are read at once, at most: several such blocks are in memory
 
 
 class Player:
@@ -48,12 +51,13 @@ class Player:
 
     @property
     def block(self) -> int:
-        """Steps that are best read at once."""
-        if self._settings.order == "sequential":
-            return self.recording.layouts["images"].shard[0]
+        """Steps that are best read at once; fewer where they would be too many bytes."""
+        steps, _, *frame = self.recording.layouts["images"].shard
         if self._settings.order == "window":
-            return max(1, self._order[1].shown)
-        return max(1, BLOCK_FRAMES // self._rows)
+            steps = self._order[1].shown
+        elif self._settings.order != "sequential":
+            steps = BLOCK_FRAMES // self._rows
+        return max(1, min(steps, BLOCK_BYTES // (self._rows * math.prod(frame))))
 
     def read(self, steps: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
         """The arrays (s, rows, ...) at steps (s,) counted over all times round."""

@@ -18,6 +18,7 @@ from runs.commands import go
 from runs.metrics import read
 from runs.settings import choices
 from runs.settings import read as read_settings
+from streams import player
 from streams.orders import OrderSettings, shuffled, stretches
 from streams.pairing import build_pairs
 from streams.record import record
@@ -83,6 +84,16 @@ def test_every_order_is_resumed_where_it_was(walk, settings, at):
         resumed.load_state_dict(json.loads(json.dumps(straight.state_dict())))
         for one, two in islice(zip(straight, resumed, strict=False), 80):
             assert_same(one, two)
+
+
+@pytest.mark.parametrize("settings", [{}, {"worlds": 6}, {"order": "window", "window": 60}, {"order": "shuffled"}])
+def test_large_frames_are_read_fewer_at_once_and_shown_alike(walk, monkeypatch, settings):
+    expected = shown(walk, start=5, **settings)
+    monkeypatch.setattr(player, "BLOCK_BYTES", 1)
+    with closing(Replay(walk, order=OrderSettings(**settings))) as replay:
+        assert replay.players[0].block == 1
+    for found, known in zip(shown(walk, start=5, **settings), expected, strict=True):
+        assert np.array_equal(found, known)
 
 
 @pytest.mark.parametrize("settings", [{"order": "shuffled"}, {"order": "window", "window": 150}, {"order": "episodes"}])
@@ -248,6 +259,21 @@ def test_neighbours_in_time_are_found_in_any_order(tmp_path, walk, order):
     assert set(gap) == {1, 2, 3}
     assert len(gap) > 0.6 * 30 * 8
     assert len({tuple(row) for row in later.tolist()}) > 0.8 * len(later)
+
+
+@pytest.mark.parametrize("order", ["window", "shuffled"])
+def test_pairs_out_of_order_are_resumed_where_they_were_and_in_the_next_round(walk, order):
+    """The first round lasts 119 or 131 steps, and few of them make no pairs."""
+    told = {"order": OrderSettings(order=order, worlds=8, window=60), "repeat": True, "seed": 1}
+    law = {"name": "temporal", "gap": 3, "gap_law": "uniform"}
+    with closing(Scattered(walk, **told)) as one, closing(Scattered(walk, **told)) as other:
+        straight, resumed = (build_pairs(source, pairs=law) for source in (one, other))
+        for _ in islice(straight, 100):
+            pass
+        resumed.load_state_dict(straight.state_dict())
+        for wanted, found in islice(zip(straight, resumed, strict=True), 80):
+            assert all(torch.equal(*both) for both in zip(wanted[:4], found[:4], strict=True))
+        assert one.step > one.length
 
 
 ELSE = [text for text in RUN if not text.startswith("env")]

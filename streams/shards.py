@@ -4,6 +4,7 @@ Any Zarr reader opens them. We write and read them ourselves, because zarr-pytho
 missing, runs whatever codec the metadata names, and takes six times as long as zstd for a shard of 1,024 frames.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -55,10 +56,10 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     worlds, frame = rows["images"][1][0], int(np.prod(rows["images"][1][1:]))
     steps = CHUNK_STEPS * max(1, round(SHARD_FRAMES / (CHUNK_STEPS * worlds)))
     if steps * worlds * frame > LARGEST:
-        height, width = rows["images"][1][1:3]
+        height, width, channels = rows["images"][1][1:]
         raise SettingError(
             f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording, which has "
-            f"so many of {worlds} worlds; show smaller ones"
+            f"so many of {worlds} worlds; try size={math.isqrt(LARGEST // (steps * worlds * channels))}"
         )
     wanted = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))
     side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(wanted, 1))

@@ -180,8 +180,9 @@ def test_any_steps_of_a_shard_are_read(first, past):
         assert np.array_equal(out, values[first:past])
 
 
-@pytest.mark.parametrize(("worlds", "size"), [(1, 837), (128, 600)])
-def test_frames_that_no_reader_would_take_are_not_written(worlds, size):
-    with pytest.raises(SettingError, match=f"frames of {size}x{size} are too many bytes"):
-        made(worlds, size)
-    made(worlds, size // 2)
+@pytest.mark.parametrize(("worlds", "size", "largest"), [(1, 837, 836), (128, 600, 591)])
+def test_frames_that_no_reader_would_take_are_not_written(worlds, size, largest):
+    for wrong in (size, largest + 1):
+        with pytest.raises(SettingError, match=f"frames of {wrong}x{wrong} are too many bytes .* try size={largest}$"):
+            made(worlds, wrong)
+    made(worlds, largest)

@@ -1,7 +1,7 @@
 """Objects: solids assembled from geons, one instance for every (category, instance) number.
 
 An object's frame has y up and z towards its front. Its parts are unit solids (a sphere, a cube with half-width 1, a
-cylinder of radius 1 and half-height 1, ...) stretched, turned and moved into place; see `envs.render` for how a ray
+cylinder of radius 1 and half-height 1, ...) stretched, turned and moved into place; see `envs.tracer` for how a ray
 meets them. What a category looks like is in `envs.categories`.
 """
 

@@ -47,7 +47,7 @@ def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
         SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
     """
     shape = fitted(picture(files[0]), size).shape
-    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // int(np.prod(shape))).bit_length() - 1)
+    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // math.prod(shape)).bit_length() - 1)
     parts = [files[first : first + together] for first in range(0, len(files), together)]
     workers = min(cpus(), 8)
     if len(files) <= FEW * TOGETHER or workers == 1:

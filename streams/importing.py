@@ -97,7 +97,7 @@ def import_stream(told: ImportSettings) -> int:
     try:
         writer.open(fresh=True)
         with Stop("frame") as stop:
-            _write(chain([first], shown), told, writer, env, stop)
+            _write(first, shown, told, writer, env, stop)
     except SettingError as error:
         writer.close()  # what is being written is there then
         if "zarr.json" not in open_folder(told.path).names(""):
@@ -113,14 +113,15 @@ def import_stream(told: ImportSettings) -> int:
     return 0
 
 
-def _write(shown: Iterator[Shown], told: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop) -> None:
+def _write(
+    first: Shown, shown: Iterator[Shown], told: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop
+) -> None:
     """Writes all that is shown, or what came before a stop; `env` learns how long the longest episode is."""
-    before, first = (-1, 0), None
+    before, shown = (-1, 0), chain([first], shown)
     with Bar(Console(), done=0, total=0) as bar:
         while not stop and (some := next(shown, None)):
-            first = some.images if first is None else first
             with _of(told.source):
-                check_sizes(first, some.images)
+                check_sizes(first.images, some.images)
             ages = _ages(some.episode, before)
             before, env["episode_length"] = (some.episode[-1], ages[-1]), max(env["episode_length"], max(ages) + 1)
             writer.extend(_block(some, ages))
@@ -236,14 +237,14 @@ def _numbered(things: Sequence) -> list[int]:
 
 def _videos(files: list[str], told: ImportSettings) -> Iterator[Shown]:
     """Videos, each an episode; its folder is its category, where there are several."""
-    frames = _video_frames(files, told)
+    frames = _frames_of_videos(files, told)
     while some := list(islice(frames, TOGETHER)):
         images, *of = zip(*some, strict=True)
         with _of(told.source):
             yield Shown(stacked(images, size=told.size), *of)
 
 
-def _video_frames(files: list[str], told: ImportSettings) -> Iterator[tuple[np.ndarray, int, int, float]]:
+def _frames_of_videos(files: list[str], told: ImportSettings) -> Iterator[tuple[np.ndarray, int, int, float]]:
     """Each frame's image, episode, category and number."""
     categories = _numbered([file.rpartition("/")[0] for file in files])
     for episode, (file, category) in enumerate(zip(files, categories, strict=True)):

@@ -1,4 +1,4 @@
-"""What a recording shows, in which order, to how many at once; and what a learner makes of it."""
+"""What a recording shows, in which order, and to how many at once."""
 
 import json
 from contextlib import closing
@@ -7,17 +7,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from test_online import SMALL as RUN
 from test_record import SMALL, assert_same, live, recorded, recorder
 
 from envs.counting import spelt
 from envs.errors import SettingError
-from learners.online import build, train
-from runs.checkpoint import weights_sha256
-from runs.commands import go
-from runs.metrics import read
-from runs.settings import choices
-from runs.settings import read as read_settings
 from streams import player
 from streams.orders import OrderSettings, shuffled, stretches
 from streams.pairing import build_pairs
@@ -274,50 +267,3 @@ def test_pairs_out_of_order_are_resumed_where_they_were_and_in_the_next_round(wa
         for wanted, found in islice(zip(straight, resumed, strict=True), 80):
             assert all(torch.equal(*both) for both in zip(wanted[:4], found[:4], strict=True))
         assert one.step > one.length
-
-
-ELSE = [text for text in RUN if not text.startswith("env")]
-SMALL_WORLDS = {
-    "counting": ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=6"],
-    "moving_objects": ["env.size=16", "env.num_worlds=4", "env.episode_length=6"],
-}
-
-
-@pytest.fixture(scope="module", params=SMALL_WORLDS)
-def way(request, tmp_path_factory):
-    """The settings of a world, and those of a recording of it."""
-    path, told = tmp_path_factory.mktemp("way") / "walk.zarr", SMALL_WORLDS[request.param]
-    record([*told, "device=cpu", "seed=5", f"record.path={path}", "record.frames=24"])
-    return told, ["stream=replay", f"stream.path={path}"]
-
-
-def learnt(*overrides):
-    """The weights' sha256 after some updates."""
-    run = build(read_settings([*ELSE, "run.frames=24", "seed=5", *overrides]))
-    with closing(run.stream.frames):
-        while run.frames < 16:
-            pairs = next(run.stream)
-            run.learner.update(pairs)
-            run.frames = pairs.frames
-    return weights_sha256(run.learner.network.state_dict())
-
-
-@pytest.mark.parametrize("learner", choices()["learner"])
-def test_a_run_on_its_own_recording_ends_with_the_same_weights(way, learner):
-    live, replayed = way
-    assert learnt(f"learner={learner}", *live) == learnt(f"learner={learner}", *replayed)
-
-
-def test_so_do_whole_runs_and_recording_changes_nothing(tmp_path):
-    walk = f"{tmp_path}/walk.zarr"
-    told = [*ELSE, "eval.every=0", "run.frames=48", f"results_dir={tmp_path}"]
-    ways = {
-        "live": [*SMALL_WORLDS["counting"], f"stream.record={walk}"],
-        "unrecorded": SMALL_WORLDS["counting"],
-        "replayed": ["stream=replay", f"stream.path={walk}"],
-    }
-    for name, way in ways.items():
-        assert go([*told, *way, f"run.name={name}"], build, train) == 0
-    facts = [read(tmp_path / name / "metrics.zarr")[0] for name in ways]
-    assert len({found["weights_sha256"] for found in facts}) == 1
-    assert {found["frames"] for found in facts} == {48}

@@ -84,7 +84,7 @@ def check(path: str, *, as_json: bool = False) -> int:
         print(json.dumps(found, indent=2))  # noqa: T201
         return int(bool(found["damaged"]))
     console.print(table(found))
-    for line in found["damaged"]:
+    for line in dict.fromkeys(found["damaged"]):  # what hurts a whole file is told once
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     if found["damaged"]:
         sound = f"{found['sound_steps']:,} of {found['steps']:,} steps"
@@ -126,7 +126,7 @@ def _wrong(layout: Layout, file, number: int) -> str | None:
     try:
         list(decode(layout, file, np.array([number])))
     except Damaged as error:
-        return f"chunk {number}: {error}"
+        return str(error)  # which names the chunk, or all of the file
     return None
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from learners.end_to_end import Learner
 from learners.losses import Report
 from learners.networks import Network, Spec, prepared
+from learners.steps import Steps
 from streams.seeding import generator
 from streams.types import Pairs
 
@@ -122,7 +123,7 @@ class TargetProp(Learner):
         self.teach_inverse = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
         device = next(network.parameters()).device
         self.inverses = inverses_of(network.spec, seed=self.seed).to(device, memory_format=torch.channels_last)
-        self.inverse_optimiser = torch.optim.Adam(self.inverses.parameters(), lr=inverse_lr, fused=True)
+        self.inverse_optimiser = Steps(lr=inverse_lr).optimiser_of(self.inverses.parameters())
 
     def learn(self, pairs: Pairs) -> Report:
         blocked, head = self.loss.blocked, self.network.heads[-1]

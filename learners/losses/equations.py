@@ -46,7 +46,7 @@ def vicreg(
     _check(invariance=invariance, variance=variance, covariance=covariance)
     both = (u, v)
     spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in both) / 2
-    covaried = sum(_off_diagonal_square(torch.cov(z.T)) / z.shape[1] for z in both)
+    covaried = sum(_off_diagonal_square(_covariance(z)) / z.shape[1] for z in both)
     return invariance * mse_loss(u, v) + variance * spread + covariance * covaried
 
 
@@ -63,6 +63,12 @@ def _check(**weights: float) -> None:
     for name, value in weights.items():
         if value < 0:
             raise SettingError(f"loss.{name}={value} would seek what it is to avoid; try 0 or more")
+
+
+def _covariance(z: Tensor) -> Tensor:
+    """(D, D) of z (B, D); `torch.cov` waits for the device, to see whether it should warn."""
+    centred = z - z.mean(0)
+    return centred.T @ centred / (len(z) - 1)
 
 
 def _off_diagonal_square(matrix: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ def planckian(kelvin: Tensor) -> Tensor:
     blue = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
     y = torch.where(kelvin <= 2222, red, torch.where(kelvin <= 4000, middle, blue))
     xyz = torch.stack([x / y, torch.ones_like(y), (1 - x - y) / y], 1)
-    rgb = (xyz @ kelvin.new_tensor(XYZ_TO_RGB).T).clamp_min(0)
+    rgb = (xyz @ XYZ_TO_RGB.to(kelvin, non_blocking=True).T).clamp_min(0)
     return rgb / rgb.mean(1, keepdim=True)
 
 
-XYZ_TO_RGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
+XYZ_TO_RGB = torch.tensor([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])

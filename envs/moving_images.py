@@ -39,6 +39,7 @@ WAVES = {
 }
 NUISANCES = tuple(dict.fromkeys(nuisance for nuisance, _ in WAVES.values()))
 PAPER = ("translation", "deformation", "saturation", "hue")  # what the paper's augmentation changes
+ACROSS = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # cross product with (1, 1, 1)
 SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # of the pictures, by a draw for each
 
 
@@ -213,7 +214,7 @@ def recolor(images: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
     angle = 2 * torch.pi * hue
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None] / 3**0.5
     grey = images.new_full((3, 3), 1 / 3)
-    across = images.new_tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
+    across = ACROSS.to(images, non_blocking=True)
     turn = cosine * (torch.eye(3, device=images.device) - grey) + sine * across
     matrix = grey + torch.exp2(saturation)[:, None, None] * turn
     return (matrix @ images.flatten(2)).clamp_(0, 1).reshape(images.shape)

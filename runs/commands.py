@@ -33,7 +33,7 @@ from streams.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
-MAY_CHANGE = ("run.frames", "run.resume", "results_dir")  # between a run and its resumption
+MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
 
 _guarded = partial(
@@ -85,7 +85,7 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
     if settings.run.resume or not folder.is_run:
         return go(overrides, build, train, varied=said)
-    changed = differences(folder.settings_over(settings), settings, ignore=(*MAY_CHANGE, "device"))
+    changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
@@ -119,22 +119,23 @@ def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequen
 
 def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
     with RunFolder.open(Path(path)) as folder:
-        before = folder.overrides
-        settings = folder.settings_over(told.read(before))
-        changed = differences(told.read(before), told.read(before + overrides), ignore=MAY_CHANGE)
+        began, asked = told.read(folder.overrides), told.read(folder.overrides + overrides)
+        settings, frames = folder.settings_over(began), asked.run.frames
+        changed = differences(began, asked, ignore=MAY_CHANGE)
         if changed:
             raise SettingError(
                 f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}"
             )
-        frames = told.read(before + overrides).run.frames
         if frames != settings.run.frames and settings.learner.get("turns") == "share":
             raise SettingError(
                 f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
             )
         settings.run.frames = frames
+        if asked.device != began.device:
+            settings.device = str(told.device(asked))
         check(settings)
         run, evaluation = build(settings), _evaluation(settings)
-        state, damaged = load_newest(folder.checkpoints)
+        state, damaged = load_newest(folder.checkpoints, device=told.device(settings))
         for file in damaged:
             print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
         if state is None:  # killed before the first checkpoint

@@ -23,6 +23,17 @@ def test_the_newest_is_read_back_and_so_many_are_kept(tmp_path):
     assert sorted(path.name[:12] for path in tmp_path.iterdir()) == [f"{frames:012d}" for frames in (300, 400, 500)]
 
 
+def test_what_lay_on_a_gpu_is_read_where_there_is_none(tmp_path, monkeypatch):
+    """And all that lay on the CPU stays there, whichever device the rest is read to."""
+    where = torch.serialization.location_tag
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda of: "cuda:1" if of.nbytes() == 1200 else where(of))
+    save(tmp_path, state(1) | {"episode": torch.arange(3)}, frames=100)
+    monkeypatch.undo()
+    assert torch.equal(load_newest(tmp_path)[0]["weights"], state(1)["weights"])
+    moved = load_newest(tmp_path, device=torch.device("meta"))[0]
+    assert [moved[name].device.type for name in ("weights", "episode")] == ["meta", "cpu"]
+
+
 def test_an_empty_folder_has_no_state(tmp_path):
     assert load_newest(tmp_path) == (None, [])
 

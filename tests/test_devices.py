@@ -1,19 +1,22 @@
-"""On any device: no update, pair or frame waits for it, and nothing meets a tensor of another device.
+"""On another device: the numbers are the CPU's, nothing meets a tensor of the CPU's, and the loop waits for nothing."""
 
-Torch's meta device computes shapes and no numbers: whoever asks it for a number, as one who waits for a GPU does, gets
-an error, and so does who mixes its tensors with the CPU's.
-"""
-
+from dataclasses import fields
 from itertools import islice, product
 
 import numpy as np
 import pytest
 import torch
+from simulated import DEVICE, There, held, simulated
+from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
+from envs import moving_objects
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
-from learners import steps, target_prop
+from learners import steps
+from learners.online import build, train
 from learners.parts import learner_of
+from runs.commands import go
+from runs.metrics import read as read_metrics
 from runs.settings import read
 from streams.augment import KINDS
 from streams.live import Live
@@ -22,28 +25,58 @@ from streams.pairing import build_pairs
 from streams.seeding import generator
 from streams.types import Pairs
 
-META = torch.device("meta")
 WORLDS, SIZE = 6, 32
 RULES = ("bp", "rf", "urf", "sign", "dgl", "gll", "gll_rf", "rll", "rll_rf", "dtp", "dtp_ldrl", "none")
 LOSSES = ("hinge", "hinge_blocked", "hinge_remembered", "ntxent", "clapp", "barlow_twins", "vicreg")
 
 
 @pytest.fixture(autouse=True)
-def on_meta(monkeypatch):
-    """What meta has not, and every GPU has: a fused optimiser, a generator of its own, and our renderer."""
-    monkeypatch.setattr("runs.settings.device", lambda settings: META)
+def device(monkeypatch):
+    """What the simulated device has not: generators, a fused optimiser, files, our renderer; `device=auto` finds it."""
+    monkeypatch.setattr("runs.settings.device_of", lambda name: torch.device("cpu") if name == "cpu" else DEVICE)
     monkeypatch.setattr(steps, "FUSED", ())
-    monkeypatch.setattr(target_prop, "generator", lambda *name, device=None: generator(*name))
-    monkeypatch.setattr(
-        "envs.moving_objects.render",
-        lambda scene, now, settings, pictures: torch.empty(
-            len(scene.category), settings.size, settings.size, 3, dtype=torch.uint8, device=scene.category.device
-        ),
-    )
+    for user in ("learners.target_prop", "learners.watch"):
+        monkeypatch.setattr(f"{user}.generator", lambda *name, device="cpu": generator(*name))
+    monkeypatch.setattr(moving_objects, "render", rendered(moving_objects.render))
+    monkeypatch.setattr(torch, "save", saved(torch.save))
+    monkeypatch.setattr(torch, "load", loaded(torch.load))
+
+
+def rendered(render):
+    def there(scene, now, settings, pictures):
+        if not isinstance(scene.category, There):
+            return render(scene, now, settings, pictures)
+        scene = type(scene)(**{item.name: held(getattr(scene, item.name)) for item in fields(scene)})
+        return There(render(scene, tree_map_only(There, held, now), settings, held(pictures)))
+
+    return there
+
+
+def saved(save):
+    def there(state, file):
+        flat, shape = tree_flatten(state)
+        on_device = [isinstance(x, There) for x in flat]
+        save({"state": tree_unflatten([held(x) for x in flat], shape), "on_device": on_device}, file)
+
+    return there
+
+
+def loaded(load):
+    def there(file, *, map_location, weights_only):
+        def placed(x, was_there):
+            goes_there = was_there and map_location(x.untyped_storage(), "meta").device == DEVICE
+            return There(x) if goes_there else x
+
+        found = load(file, weights_only=weights_only)
+        flat, shape = tree_flatten(found["state"])
+        return tree_unflatten([placed(*each) for each in zip(flat, found["on_device"], strict=True)], shape)
+
+    return there
 
 
 def views(rows=8):
-    return torch.empty(rows, 3, SIZE, SIZE, device=META).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(rows, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    return images.contiguous(memory_format=torch.channels_last).to(DEVICE)
 
 
 def batch(*, remembered):
@@ -53,28 +86,24 @@ def batch(*, remembered):
 
 @pytest.mark.parametrize(("rule", "loss"), [*product(RULES, LOSSES[:1]), *product(("bp", "dgl", "dtp"), LOSSES[1:])])
 def test_an_update_stays_on_its_device_and_waits_for_nothing(rule, loss):
-    learner = learner_of(read([f"learner={rule}", f"loss={loss}"]))
-    for _ in range(3):
-        report = learner.update(batch(remembered=loss == "hinge_remembered"))
-    assert all(parameter.is_meta for parameter in learner.network.parameters())
-    assert rule == "none" or report["loss"].is_meta
-
-
-@pytest.mark.parametrize("network", ["conv6", "vgg6"])
-def test_so_do_other_networks(network):
-    learner = learner_of(read([f"network={network}", "learner=dgl"]))
-    assert learner.update(batch(remembered=False))["loss"].is_meta
-    assert learner.encode(views()).is_meta
+    with simulated() as waits:
+        learner = learner_of(read([f"learner={rule}", f"loss={loss}"]))
+        pairs = batch(remembered=loss == "hinge_remembered")
+        waits.clear()
+        for _ in range(3):
+            report = learner.update(pairs)
+        assert waits == []
+        assert isinstance(report["loss"], There)
 
 
 def objects(**settings):
-    return MovingObjectsVector(WORLDS, size=SIZE, episode_length=5, device=META, **settings)
+    return MovingObjectsVector(WORLDS, size=SIZE, episode_length=5, device=DEVICE, **settings)
 
 
 def images(tmp_path, **settings):
     path = tmp_path / "pictures.npz"
     np.savez(path, images=np.zeros((40, SIZE, SIZE, 3), np.uint8), labels=np.arange(40) % 4)
-    return MovingImagesVector(WORLDS, size=SIZE, episode_length=5, path=str(path), device=META, **settings)
+    return MovingImagesVector(WORLDS, size=SIZE, episode_length=5, path=str(path), device=DEVICE, **settings)
 
 
 @pytest.mark.parametrize("stagger", [False, True])
@@ -82,12 +111,16 @@ def images(tmp_path, **settings):
 @pytest.mark.parametrize("kind", ["objects", "images"])
 def test_a_step_of_worlds_stays_on_its_device_and_waits_for_nothing(tmp_path, kind, drift, stagger):
     told = {"drift": drift, "stagger": stagger}
-    world = objects(occluder=True, second_light=True, **told) if kind == "objects" else images(tmp_path, **told)
-    world.reset(seed=0)
-    for _ in range(12):
-        frames, *_, info = world.step(torch.zeros(WORLDS, 2, device=META))
-        assert frames.is_meta
-        assert [name for name, of in info.items() if not of.is_meta] == ["encounter"]
+    with simulated() as waits:
+        world = objects(occluder=True, second_light=True, **told) if kind == "objects" else images(tmp_path, **told)
+        world.reset(seed=0)
+        still = torch.zeros(WORLDS, 2, device=DEVICE)
+        waits.clear()
+        for _ in range(12):
+            frames, *_, info = world.step(still)
+            assert isinstance(frames, There)
+            assert [name for name, of in info.items() if not isinstance(of, There)] == ["encounter"]
+        assert waits == []
 
 
 @pytest.mark.parametrize("memory", ["none", "fifo", "reservoir"])
@@ -98,16 +131,67 @@ def test_a_step_of_worlds_stays_on_its_device_and_waits_for_nothing(tmp_path, ki
 )
 def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
     kept = {"name": memory, "updates": 2} | ({} if memory == "none" else {"capacity": 24})
-    source = Live(objects(stagger=True), gaze="saccades", seed=0)
-    for found in islice(build_pairs(source, pairs=pairs | {"gap": 2}, memory=kept, worlds=WORLDS), 12):
-        assert [of.is_meta for of in (found.first, found.second, found.gap, found.episode)] == [
-            True,
-            True,
-            False,
-            False,
-        ]
+    with simulated() as waits:
+        source = Live(objects(stagger=True), gaze="saccades", seed=0)
+        for found in islice(build_pairs(source, pairs=pairs | {"gap": 2}, memory=kept, worlds=WORLDS), 12):
+            there = [isinstance(of, There) for of in (found.first, found.second, found.gap, found.episode)]
+            assert there == [True, True, False, False]
+        assert waits == []
 
 
-def test_so_do_moments():
-    for found in islice(Moments(Live(objects(), gaze="pursuit", seed=0), gap=1), 8):
-        assert found.second.is_meta
+def test_moments_stay_on_their_device_and_wait_for_nothing():
+    with simulated() as waits:
+        for found in islice(Moments(Live(objects(), gaze="pursuit", seed=0), gap=1), 8):
+            assert isinstance(found.second, There)
+        assert waits == []
+
+
+SMALL = [
+    "env.num_worlds=8",
+    "env.episode_length=8",
+    "pairs.gap=2",
+    "run.frames=96",
+    "run.log_every=32",
+    "eval.every=96",
+    "eval.train=60",
+    "eval.validation=40",
+    "eval.test=40",
+]
+LEARNT = {  # settings by what is looked at
+    "blocks": ["learner=dgl", "eval.ends=[knn,few,blocks,factors]"],
+    "targets": ["learner=dtp", "watch.every=64", "memory=minred", "memory.capacity=64", "memory.updates=2"],
+    "moments": ["learner=bp", "loss=hinge_remembered", "env.drift=categories", "env.phases=2", "env.phase_length=8"],
+}
+
+
+def run(tmp_path, name, *overrides):
+    go([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], build, train)
+
+
+def numbers(tmp_path, name):
+    """Weights' checksum, and the metrics that depend neither on the clock nor on how singular values are found."""
+    facts, series = read_metrics(tmp_path / name / "metrics.zarr")
+    told = {f"{group}/{of}": values for group, each in series.items() for of, values in each.items()}
+    moot = ("speed/", "effective_rank")
+    return facts["weights_sha256"], {of: told[of] for of in sorted(told) if not any(word in of for word in moot)}
+
+
+@pytest.mark.parametrize("told", LEARNT.values(), ids=LEARNT)
+def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, told):
+    run(tmp_path, "here", *told, "device=cpu")
+    with simulated():
+        run(tmp_path, "there", *told)
+    (here, numbers_here), (there, numbers_there) = (numbers(tmp_path, name) for name in ("here", "there"))
+    assert here == there
+    assert numbers_here.keys() == numbers_there.keys()
+    for name, values in numbers_here.items():
+        np.testing.assert_array_equal(values, numbers_there[name], err_msg=name)
+
+
+def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path):
+    told = ["memory=fifo", "memory.capacity=64", "eval.every=0"]
+    run(tmp_path, "here", *told, "device=cpu")
+    with simulated():
+        run(tmp_path, "moved", *told, "run.frames=48")
+    go([f"run.resume={tmp_path}/moved", "run.frames=96", "device=cpu"], build, train)
+    assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]

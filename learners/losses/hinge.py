@@ -110,8 +110,8 @@ class Hinge(Loss):
     def _some(self, u: Tensor, v: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (B, n) to n others, which lie at n even steps round the batch, and whether each is a negative."""
         count = min(self.negatives, len(u) - 1)
-        steps = [1 + (len(u) - 1) * i // count for i in range(count)]
-        others = (torch.arange(len(u), device=u.device)[:, None] + torch.tensor(steps, device=u.device)) % len(u)
+        steps = 1 + (len(u) - 1) * torch.arange(count, device=u.device) // count
+        others = (torch.arange(len(u), device=u.device)[:, None] + steps) % len(u)
         return (u[:, None] - v[others]).abs().sum(2), episode[:, None] != episode[others]
 
 

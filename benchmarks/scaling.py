@@ -3,8 +3,9 @@
     python benchmarks/scaling.py                 # 1,024 to 65,536 worlds, on the GPU where there is one
     python benchmarks/scaling.py --device cpu --worlds 64,256 --size 32
 
-The floor is the time in which the device writes as many bytes as the frames have, measured in turns with them. Frames
-stay on the device, and on a GPU no step may wait for it.
+A round is whole episodes, so that every world meets a new object in it, which is drawn on the CPU. The floor is the
+time in which the device writes as many bytes as the frames have, measured in turns with them. Frames stay on the
+device, and on a GPU no step may wait for it.
 """
 
 import envs  # noqa: F401  # isort: skip  before torch: it sets how threads wait
@@ -22,7 +23,8 @@ from rich.table import Table
 from envs.moving_objects import MovingObjectsVector
 
 ROUNDS, SECONDS = 5, 1.0
-SCENE = {"shadows": False, "background": "plain"}  # as in benchmarks/worlds.py
+EPISODE = 48  # steps
+SCENE = {"shadows": False, "background": "plain", "episode_length": EPISODE}  # as in benchmarks/worlds.py
 
 
 def measured(worlds: int, device: torch.device, size: int) -> dict[str, float]:
@@ -43,7 +45,7 @@ def measured(worlds: int, device: torch.device, size: int) -> dict[str, float]:
         wait(device)
 
     steps(2)
-    count = max(1, int(SECONDS / seconds(lambda: steps(1))))
+    count = EPISODE * max(1, round(SECONDS / EPISODE / seconds(lambda: steps(1))))
     rounds = [(seconds(lambda: steps(count)) / count, seconds(write)) for _ in range(ROUNDS)]
     step, floor = (statistics.median(times) for times in zip(*rounds, strict=True))
     return {"frames_per_s": worlds / step, "floor_over_step": floor / step, "steps_a_round": count}

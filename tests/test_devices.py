@@ -1,5 +1,6 @@
 """On another device: the numbers are the CPU's, nothing meets a tensor of the CPU's, and the loop waits for nothing."""
 
+from concurrent.futures import Future
 from dataclasses import fields
 from itertools import islice, product
 
@@ -195,3 +196,31 @@ def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path):
         run(tmp_path, "moved", *told, "run.frames=48")
     go([f"run.resume={tmp_path}/moved", "run.frames=96", "device=cpu"], build, train)
     assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]
+
+
+class AtOnce:
+    """Reads ahead in this thread, since in no other one is the device simulated."""
+
+    def __init__(self, *_):
+        pass
+
+    def submit(self, read, *told):
+        done = Future()
+        done.set_result(read(*told))
+        return done
+
+    def shutdown(self, **_):
+        pass
+
+
+def test_what_is_seen_there_is_recorded_and_replayed_as_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("streams.replay.ThreadPoolExecutor", AtOnce)
+    replay = ["eval.every=0", "stream=replay", f"stream.path={tmp_path}/walk.zarr"]
+    with simulated():
+        run(tmp_path, "seen", "eval.every=0", f"stream.record={tmp_path}/walk.zarr")
+        run(tmp_path, "in_order", *replay)
+        run(tmp_path, "shuffled", *replay, "stream.order=shuffled")
+    run(tmp_path, "shuffled_here", *replay, "stream.order=shuffled", "device=cpu")
+    shas = {name: numbers(tmp_path, name)[0] for name in ("seen", "in_order", "shuffled", "shuffled_here")}
+    assert shas["seen"] == shas["in_order"]
+    assert shas["shuffled"] == shas["shuffled_here"]

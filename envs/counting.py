@@ -35,6 +35,8 @@ class CountingVector(VectorWorld):
     ):
         if size < 4:
             raise SettingError(f"env.size={size} has no room to count in; try 4 or more")
+        if episode_length < 1:
+            raise SettingError(f"env.episode_length={episode_length} shows nothing; try 1 or more")
         length = episode_length if max_episode_steps is None else max_episode_steps + 1
         super().__init__(
             num_envs=num_envs, size=size, episode_length=length, stagger=stagger, device=device, render_mode=render_mode

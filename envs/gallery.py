@@ -124,8 +124,10 @@ def main() -> None:
         wanted = {"world": told.world, "gaze": told.gaze, "instances": told.instances}
         for path in write_gallery(told.out, **wanted, **settings):
             print(path)  # noqa: T201
-    except (SettingError, OSError) as error:
+    except SettingError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"--out {told.out} cannot be written into ({error.strerror}); choose another folder")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import envs  # noqa: F401
-from envs.counting import spelt
+from envs.counting import CountingVector, spelt
+from envs.errors import SettingError
 
 
 def test_pixels_spell_seed_episode_and_age():
@@ -39,3 +40,9 @@ def test_episode_statistics_count_episodes():
     infos = [world.step(np.zeros((2, 2), np.float32))[-1] for _ in range(8)]
     assert [("episode" in info) for info in infos] == [False, False, True, False, False, False, True, False]
     assert infos[2]["episode"]["l"].tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("size", 3), ("episode_length", 0)])
+def test_settings_that_show_nothing_are_refused(setting, value):
+    with pytest.raises(SettingError, match=f"env.{setting}={value} .*; try"):
+        CountingVector(2, **{setting: value})

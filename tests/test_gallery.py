@@ -53,3 +53,10 @@ def test_a_setting_that_is_none_is_one_line(tmp_path, monkeypatch, wrong):
     with pytest.raises(SystemExit, match=wrong):
         gallery.main()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr("sys.argv", ["gallery", "--out", str(tmp_path / "taken")])
+    with pytest.raises(SystemExit, match="^--out .*taken cannot be written into .*; choose another folder$"):
+        gallery.main()

@@ -45,6 +45,7 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
     """A command line around `build(settings) -> run` and `train(run, evaluation, folder, metrics, progress, stop)`."""
 
     def main() -> None:
+        torch.backends.cudnn.deterministic = True  # a run is a function of its settings, on a GPU too
         arguments = sys.argv[1:]
         flags = [argument.startswith("-") for argument in arguments]
         of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -63,12 +64,22 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
         remote = "://" in str(where)
         way_out = "see that it can be reached" if remote else f"make room there, or choose another {place}"
         text = f"{where}: {what}; {way_out}"
+    except (MemoryError, RuntimeError) as error:
+        if not _of_memory(error):
+            raise
+        way_out = "try a smaller env.num_worlds, env.size or memory.capacity"
+        text = f"not enough memory ({shorten(str(error), 100)}); {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
     print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
     if leave:
         sys.exit(2)
     return 2
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether numpy, or torch on a CPU or a GPU, has asked for more than there is."""
+    return isinstance(error, MemoryError) or bool(re.search("allocate memory|out of memory", str(error)))
 
 
 def keep_memory() -> None:

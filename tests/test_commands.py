@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_online import SMALL, stopping
 
 from learners.end_to_end import Learner
 from learners.online import build, train
 from runs import checkpoint, commands, show
+from streams.commands import guarded
 
 TINY = [*SMALL, "run.frames=32", "eval.every=0"]
 
@@ -60,6 +62,20 @@ def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told)
     assert told in text
     assert text.count("\n") == 1
     assert not (tmp_path / "results").exists()
+
+
+def crowded():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 79 GiB")
+
+
+@pytest.mark.parametrize("wanted", [lambda: np.empty(10**16), lambda: torch.empty(10**16), crowded])
+def test_too_little_memory_is_one_line(capsys, wanted):
+    with pytest.raises(SystemExit) as left:
+        guarded(wanted, place="results_dir", stopped="")
+    text = capsys.readouterr().err
+    assert (left.value.code, text.count("\n")) == (2, 1)
+    assert text.startswith("not enough memory (")
+    assert "try a smaller env.num_worlds" in text
 
 
 def pictures(folder, *, classes):

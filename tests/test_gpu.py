@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from envs.moving_objects import MovingObjectsVector
-from learners.online import build
+from learners.online import build, main
+from runs.metrics import facts
 from runs.settings import read
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -50,3 +51,17 @@ def test_an_update_does_not_wait(unhindered, learner):
         found = run.learner.update(pairs)
     torch.cuda.set_sync_debug_mode("default")
     assert all(bool(torch.isfinite(torch.as_tensor(value)).all()) for value in found.values())
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
+    told = ["device=cuda", "eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}"]
+    for asked in (
+        [*told, "run.name=one", "run.frames=512"],
+        [*told, "run.name=halves", "run.frames=256"],
+        [f"run.resume={tmp_path}/halves", "run.frames=512"],
+    ):
+        monkeypatch.setattr("sys.argv", ["online", *asked])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+    one, halves = (facts(tmp_path / name / "metrics.zarr")["weights_sha256"] for name in ("one", "halves"))
+    assert one == halves

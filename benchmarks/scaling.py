@@ -24,7 +24,7 @@ from envs.moving_objects import MovingObjectsVector
 
 ROUNDS, SECONDS = 5, 1.0
 EPISODE = 48  # steps
-SCENE = {"shadows": False, "background": "plain", "episode_length": EPISODE}  # as in benchmarks/worlds.py
+SCENE = {"shadows": False, "background": "plain", "episode_length": EPISODE}  # of benchmarks/worlds.py
 
 
 def measured(worlds: int, device: torch.device, size: int) -> dict[str, float]:

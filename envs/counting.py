@@ -5,7 +5,6 @@ a pattern of the category (easily learnt), the episode (so that episodes differ)
 """
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from envs.draws import Draws, key
@@ -35,9 +34,9 @@ class CountingVector(VectorWorld):
     ):
         if size < 4:
             raise SettingError(f"env.size={size} has no room to count in; try 4 or more")
-        if episode_length < 1:
-            raise SettingError(f"env.episode_length={episode_length} shows nothing; try 1 or more")
         length = episode_length if max_episode_steps is None else max_episode_steps + 1
+        if length < 1:
+            raise SettingError(f"env.episode_length={length} shows nothing; try 1 or more")
         super().__init__(
             num_envs=num_envs, size=size, episode_length=length, stagger=stagger, device=device, render_mode=render_mode
         )
@@ -61,13 +60,13 @@ class CountingVector(VectorWorld):
             pixels[:, first : first + digits] = (
                 number.astype(np.uint64)[:, None] >> (8 * np.arange(digits, dtype=np.uint64)) & 255
             )
-        image = torch.from_numpy(pixels.reshape(self.num_envs, *self.single_observation_space.shape)).to(self.device)
+        image = self._on_device(pixels.reshape(self.num_envs, *self.single_observation_space.shape))
         factors = {
             "category": self.category.copy(),
             "age": self.age.copy(),
             "seed": (self.seeds % 2**31).astype(np.int64),
         }
-        return image, {name: torch.from_numpy(value).to(self.device) for name, value in factors.items()}
+        return image, {name: self._on_device(value) for name, value in factors.items()}
 
 
 class Counting(SingleWorld):

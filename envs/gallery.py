@@ -127,7 +127,7 @@ def main() -> None:
     except SettingError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"--out {told.out} cannot be written into ({error.strerror}); choose another folder")
+        sys.exit(f"--out {told.out} cannot be written into ({error.strerror or error}); choose another folder")
 
 
 if __name__ == "__main__":

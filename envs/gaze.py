@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.devices import upload
 from envs.draws import Draws, key
 from envs.errors import SettingError, unknown
 from envs.world import MAX_GAZE, VectorWorld
@@ -32,8 +33,8 @@ def pursuit(seed: int, step: int, info: dict[str, Any]) -> Tensor:
 def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     """Now and then, at random, the eye jumps to somewhere near the object, and rests in between."""
     draws = Draws(key("saccades", seed, step, np.arange(len(info["gaze"]))))
-    jumps = torch.from_numpy(draws.chance("jump", SACCADES_A_STEP)).to(info["gaze"].device, non_blocking=True)
-    miss = torch.from_numpy(draws.uniform("landing", -LANDING, LANDING, 2)).to(info["gaze"], non_blocking=True)
+    jumps = upload(torch.from_numpy(draws.chance("jump", SACCADES_A_STEP)), info["gaze"].device)
+    miss = upload(torch.from_numpy(draws.uniform("landing", -LANDING, LANDING, 2)).float(), info["gaze"].device)
     return towards(info["bearing"] + miss, info) * jumps[:, None]
 
 

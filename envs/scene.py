@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from envs.categories import CATEGORIES
+from envs.devices import upload
 from envs.draws import Draws, key
 from envs.drift import DriftSettings, beginnings, categories_at
 from envs.errors import SettingError, unknown
@@ -116,7 +117,7 @@ class Scene:
             getattr(self, name)[rows] = getattr(other, name)
 
     def to(self, device: torch.device) -> "Scene":
-        return Scene(**{name: getattr(self, name).to(device, non_blocking=True) for name in FIELDS})
+        return Scene(**{name: upload(getattr(self, name), device) for name in FIELDS})
 
 
 FIELDS = tuple(item.name for item in fields(Scene))

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
-import torch
-
 from envs.errors import SettingError, no_such, unknown
 from envs.moving_images import MovingImagesSettings
 from envs.scene import WorldSettings
@@ -124,26 +122,6 @@ def parsed(text: str, *, like: Any, setting: str) -> Any:
         return kind(text)
     except (KeyError, ValueError):
         raise SettingError(f"{setting}={text} should be of type {kind.__name__}, like {like}") from None
-
-
-def device(name: str) -> torch.device:
-    """The device of this name; `auto` is CUDA where there is one.
-
-    Raises:
-        SettingError: this machine has none such.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        wanted = torch.device(name)
-    except RuntimeError:
-        raise SettingError(f"device={name} is no device; try cpu, cuda or auto") from None
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise SettingError(f"device={name} is not on this machine, which has {count} CUDA devices; try device=cpu")
-    if wanted.type not in ("cpu", "cuda"):
-        raise SettingError(f"device={name} is not supported; try cpu or cuda")
-    return wanted
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from envs.devices import upload
 from envs.drift import first_age
 from envs.errors import SettingError
 
@@ -83,7 +84,7 @@ class VectorWorld(VectorEnv):
         if len(over):
             self.episode[over] += 1
             self.age[over] = 0
-            self.gaze[self._on_device(over)] = 0
+            self.gaze.index_fill_(0, self._on_device(over), 0)
             self._begin(over, self.seeds[over], self.episode[over])
         image, info = self._observe()
         rewards, terminated = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
@@ -116,8 +117,7 @@ class VectorWorld(VectorEnv):
         return self._image, {"encounter": encounter, "gaze": self.gaze, **factors}
 
     def _on_device(self, array: np.ndarray) -> Tensor:
-        """Without waiting for what the device still has to do."""
-        return torch.from_numpy(array).to(self.device, non_blocking=True)
+        return upload(torch.from_numpy(array), self.device)
 
     def _seeded(self, seed: int | list[int] | None) -> np.ndarray:
         if seed is None:

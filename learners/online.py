@@ -85,7 +85,7 @@ def keep(run: Run, folder: RunFolder, metrics: Metrics) -> None:
     """Writes down all that has happened; metrics first, so that a checkpoint never knows of more than they do."""
     check_finite(run, folder, metrics)
     sha = weights_sha256(run.learner.network.state_dict())
-    metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha)
+    metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha, device=run.settings.device)
     save(folder.checkpoints, run.state_dict(), frames=run.frames, keep=run.settings.run.keep)
 
 

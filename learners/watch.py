@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from envs.devices import upload
 from learners.end_to_end import EndToEnd, Learner, Untrained
 from learners.feedback import Layer, through_own_weights
 from learners.layerwise import LayerWise
@@ -72,7 +73,7 @@ def apart(learner: Learner, first: list[Tensor], second: list[Tensor], *, episod
     standardised over the batch. What a hinge reports of the distances that it compared goes before. A block without a
     head compares nothing. `first` and `second` are the views' activities (B, C, H, W) in each block.
     """
-    heads, episode = learner.network.heads, episode.to(first[-1].device, non_blocking=True)
+    heads, episode = learner.network.heads, upload(episode, first[-1].device)
     found = [{} for _ in range(len(first) - len(heads))]
     for head, loss, *views in zip(heads, learner.losses, first[len(found) :], second[len(found) :], strict=True):
         distance = loss.distances(*map(head, views))  # (B, B)

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> 
 def load_newest(folder: Path, *, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, list[Path]]:
     """The newest sound checkpoint's state (None where there is none yet), and the damaged ones passed over.
 
-    What lay on a GPU when it was written comes to `device`; what lay on the CPU stays there.
+    All tensors come to `device`; of those that the CPU keeps, their owner sees to it when it takes them.
 
     Raises:
         SettingError: there are checkpoints, and all are damaged.
@@ -47,7 +46,7 @@ def load_newest(folder: Path, *, device: torch.device | str = "cpu") -> tuple[di
     for path in _newest_first(folder):
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest()[:DIGITS] == path.stem.partition("-")[2]:
-            return torch.load(io.BytesIO(data), weights_only=True, map_location=partial(_placed, device)), damaged
+            return torch.load(io.BytesIO(data), weights_only=True, map_location=device), damaged
         damaged.append(path)
     if damaged:
         names = ", ".join(path.name for path in damaged)
@@ -67,10 +66,6 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _placed(device: torch.device | str, storage: torch.UntypedStorage, was_on: str) -> torch.UntypedStorage:
-    return storage if was_on == "cpu" else torch.serialization.default_restore_location(storage, str(device))
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -27,7 +27,7 @@ from runs.seen import keep_seen
 from runs.show import summary, table
 from runs.sweeps import label, sweep
 from runs.world_tasks import drift_of
-from streams.commands import Stop, guarded
+from streams.commands import Stop, guarded, of_memory
 from streams.types import Pairs
 from streams.writer import check_free
 
@@ -37,7 +37,10 @@ MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a 
 
 
 _guarded = partial(
-    guarded, place="results_dir", stopped="what the last checkpoint holds can be resumed with run.resume=FOLDER"
+    guarded,
+    place="results_dir",
+    stopped="what the last checkpoint holds can be resumed with run.resume=FOLDER",
+    crowded="try a smaller env.num_worlds, env.size, memory.capacity or eval.train",
 )
 
 
@@ -45,7 +48,6 @@ def command(build: Callable, train: Callable) -> Callable[[], None]:
     """A command line around `build(settings) -> run` and `train(run, evaluation, folder, metrics, progress, stop)`."""
 
     def main() -> None:
-        torch.backends.cudnn.deterministic = True  # a run is a function of its settings, on a GPU too
         arguments = sys.argv[1:]
         flags = [argument.startswith("-") for argument in arguments]
         of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
@@ -94,7 +96,8 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
     if _has_ended(folder, settings):
         print(f"{folder.path}: has ended already, passed over")  # noqa: T201
         return 0
-    return _resume(str(folder.path), [f"run.frames={settings.run.frames}"], build, train)
+    may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
+    return _resume(str(folder.path), may_change, build, train)
 
 
 def _has_ended(folder: RunFolder, settings: DictConfig) -> bool:
@@ -132,7 +135,7 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
                 f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
             )
         settings.run.frames = frames
-        if asked.device != began.device:
+        if any(text.startswith("device=") for text in overrides):
             settings.device = str(told.device(asked))
         check(settings)
         run, evaluation = build(settings), _evaluation(settings)
@@ -144,10 +147,13 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
         try:
             run.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as error:
+            if of_memory(error):
+                raise
             raise SettingError(
                 f"run.resume={path} was written by another version, whose checkpoints this one does not understand "
                 f"({type(error).__name__}: {error}); versions.json there says which"
             ) from error
+        folder.moves_to(settings.device)
         return _follow(run, evaluation, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
 
 
@@ -164,6 +170,7 @@ def _facts(settings: DictConfig) -> dict:
 def _follow(
     run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable
 ) -> int:
+    torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
         metrics.mirror = Mirror(folder.path, frames=run.frames)

@@ -87,6 +87,13 @@ class RunFolder:
         """The run's settings over these, which stand for what did not exist yet when the run was begun."""
         return OmegaConf.merge(OmegaConf.to_container(defaults), self.settings)
 
+    def moves_to(self, device: str) -> None:
+        """From now on the run is on that device."""
+        settings = self.settings
+        if settings.device != device:
+            settings.device = device
+            replace(self.path / ".hydra" / "config.yaml", OmegaConf.to_yaml(settings).encode())
+
     @property
     def overrides(self) -> list[str]:
         """What was said on its command line."""

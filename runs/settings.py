@@ -18,8 +18,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from envs.devices import device as device_of
 from envs.errors import SettingError, no_such, unknown
-from envs.settings import device as device_of
 from runs.schema import register
 from streams.orders import OrderSettings
 from streams.source import recorded_env

@@ -18,6 +18,7 @@ from kornia.enhance import (
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from envs.devices import upload
 from envs.errors import unknown
 from envs.moving_images import WAVES, illuminate, recolor
 
@@ -158,5 +159,4 @@ def _flips(count: int, draws: torch.Generator) -> Tensor:
 
 
 def _beside(images: Tensor, drawn: Tensor) -> Tensor:
-    """What was drawn on the CPU, on the images' device; a copy that nothing waits for."""
-    return drawn.to(images.device, non_blocking=True)
+    return upload(drawn, images.device)

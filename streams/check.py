@@ -17,8 +17,9 @@ from streams.shards import Damaged, Layout, decode
 
 
 def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
-    """What a recording holds, as plain data; `damaged` names every chunk that is not what was written.
+    """What a recording holds, as plain data.
 
+    `damaged` has a line for every chunk that is not what was written, the same one where all of a file is damaged.
     `sound_steps` is how many steps from the beginning on are whole. Sizes are in bytes.
 
     Raises:
@@ -126,7 +127,7 @@ def _wrong(layout: Layout, file, number: int) -> str | None:
     try:
         list(decode(layout, file, np.array([number])))
     except Damaged as error:
-        return str(error)  # which names the chunk, or all of the file
+        return str(error)
     return None
 
 

@@ -16,6 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from envs.errors import SettingError
 
 LINE_EVERY_S = 10.0  # seconds between two lines where there is no terminal
+TOO_MUCH = re.compile("allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED")  # as torch and Warp say it
+CROWDED = "ask for less at once"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
@@ -43,12 +45,15 @@ class Stop:
         print(f"\nstopping after this {self.after}; once more to stop at once", file=sys.stderr)  # noqa: T201
 
 
-def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = True, **named) -> Any:
+def guarded(
+    job: Callable, *arguments, place: str, stopped: str, crowded: str = CROWDED, leave: bool = True, **named
+) -> Any:
     """Runs a job; what the user or the disk did is told in one line, with exit status 2.
 
     Args:
         place: the setting that says where things are written.
         stopped: what to say when the user would not wait.
+        crowded: the way out, where there is too little memory.
         leave: whether the process ends with that status, or it is returned.
     """
     keep_memory()
@@ -59,16 +64,15 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
     except BrokenPipeError:  # whoever read what we say has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not of_memory(error):
+            raise
+        text = f"not enough memory ({shorten(str(error), 100)}); {crowded}"
     except OSError as error:
         where, what = error.filename or place, error.strerror or error
         remote = "://" in str(where)
         way_out = "see that it can be reached" if remote else f"make room there, or choose another {place}"
         text = f"{where}: {what}; {way_out}"
-    except (MemoryError, RuntimeError) as error:
-        if not _of_memory(error):
-            raise
-        way_out = "try a smaller env.num_worlds, env.size or memory.capacity"
-        text = f"not enough memory ({shorten(str(error), 100)}); {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
     print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
@@ -77,9 +81,9 @@ def guarded(job: Callable, *arguments, place: str, stopped: str, leave: bool = T
     return 2
 
 
-def _of_memory(error: Exception) -> bool:
-    """Whether numpy, or torch on a CPU or a GPU, has asked for more than there is."""
-    return isinstance(error, MemoryError) or bool(re.search("allocate memory|out of memory", str(error)))
+def of_memory(error: Exception) -> bool:
+    """Whether numpy, or torch or Warp on a CPU or a GPU, has asked for more than there is."""
+    return isinstance(error, MemoryError) or bool(TOO_MUCH.search(str(error)))
 
 
 def keep_memory() -> None:

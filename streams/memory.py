@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
+from envs.devices import upload
 from envs.errors import SettingError
 from streams.seeding import generator
 from streams.types import Rows
@@ -49,7 +50,9 @@ class Memory:
         return {"rows": None if self.rows is None else self.rows._asdict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.rows = None if state["rows"] is None else Rows(**state["rows"])
+        """What the CPU keeps comes back to it, wherever the frames were read to."""
+        rows = state["rows"] and Rows(**state["rows"])
+        self.rows = rows and rows._replace(gap=rows.gap.cpu(), episode=rows.episode.cpu())
 
 
 class Buffer(Memory):
@@ -84,7 +87,7 @@ class Buffer(Memory):
         slots, chosen = self._places(count)
         if len(chosen) < count:
             rows = select(rows, chosen)
-        _apply(lambda kept, new: kept.index_copy_(0, slots.to(kept.device, non_blocking=True), new), self.rows, rows)
+        _apply(lambda kept, new: kept.index_copy_(0, upload(slots, kept.device), new), self.rows, rows)
         self.since[slots] = self.additions
         self.seen, self.additions = self.seen + count, self.additions + 1
         self.filled = min(self.slots, self.filled + count)
@@ -129,7 +132,7 @@ class Buffer(Memory):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self.since = state["since"]
+        self.since = state["since"] if state["since"] is None else state["since"].cpu()
         for name, value in state["counts"].items():
             setattr(self, name, value)
 
@@ -166,7 +169,7 @@ def nearest(directions: Tensor) -> Tensor:
 
 def select(rows: Rows, at: Tensor) -> Rows:
     """Some of the rows, by numbers on the CPU."""
-    return _apply(lambda x: x.index_select(0, at.to(x.device, non_blocking=True)), rows)
+    return _apply(lambda x: x.index_select(0, upload(at, x.device)), rows)
 
 
 def _apply(job, *rows: Rows) -> Rows:

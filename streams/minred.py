@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from envs.devices import upload
 from streams.memory import NEVER, Buffer
 
 SLACK = 1e-6  # by which cosines of the same features may differ
@@ -30,7 +31,7 @@ class MinRed(Buffer):
         directions = normalize(features.flatten(1).float(), dim=1)
         if self.trained is None:
             self.trained = Nearest(directions.new_zeros(self.slots, directions.shape[1]))
-        before = self.trained.directions[slots.to(features.device, non_blocking=True)]  # 0 where there was none
+        before = self.trained.directions[upload(slots, features.device)]  # 0 where there was none
         self.trained.put(slots, normalize(before + directions, dim=1))
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
@@ -74,7 +75,7 @@ class Nearest:
 
     def put(self, slots: Tensor, directions: Tensor) -> None:
         """Directions (m, D) into slots (m,)."""
-        self.directions[slots.to(directions.device, non_blocking=True)] = directions
+        self.directions[upload(slots, directions.device)] = directions
         self.held[slots] = self.moved[slots] = True
 
     def drop(self, count: int) -> Tensor:
@@ -125,7 +126,7 @@ class Nearest:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, value.cpu() if name in ("held", "moved") else value)
 
 
 def _broken(ones: list[int], others: list[int], *, count: int) -> list[int]:

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.devices import upload
+
 GAP_LAWS = ("fixed", "uniform", "geometric")
 LONGEST = 4  # a geometric gap is cut at so many times its mean
 
@@ -31,7 +33,7 @@ class Ring:
         """Images (N, H, W, 3) and episodes (N,) gap (N,) steps before the last step; -1 where there was none."""
         worlds = torch.arange(len(gap))
         slots = (self.count - 1 - gap) % (self.longest + 1)
-        at = (slots * len(gap) + worlds).to(self.images.device, non_blocking=True)
+        at = upload(slots * len(gap) + worlds, self.images.device)
         return self.images.flatten(0, 1).index_select(0, at), self.episodes[slots, worlds]
 
     def state_dict(self) -> dict[str, Any]:
@@ -39,6 +41,8 @@ class Ring:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.count, self.images, self.episodes = state["count"], state["images"], state["episodes"]
+        if self.episodes is not None:
+            self.episodes = self.episodes.cpu()  # wherever the images were read to
 
 
 def gaps(law: str, gap: int, *, count: int, draws: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.devices import upload
 from envs.errors import SettingError, unknown
 from streams.augment import views as augmentation
 from streams.memory import Fifo, Memory, Reservoir, select
@@ -161,7 +162,7 @@ class PairStream:
         first, second = (as_float(rows.views[at]) for at in (0, -1))
         if self.symmetric:
             swap = torch.rand(len(rows.episode), generator=generator(self.seed, "order", number)) < 0.5
-            swap = swap.to(first.device, non_blocking=True)[:, None, None, None]
+            swap = upload(swap, first.device)[:, None, None, None]
             first, second = torch.where(swap, second, first), torch.where(swap, first, second)
         if self.view:
             first, second = (

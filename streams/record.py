@@ -16,9 +16,10 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from envs.devices import device
 from envs.errors import SettingError
 from envs.gaze import gaze
-from envs.settings import device, read
+from envs.settings import read
 from streams.commands import Bar, Stop, guarded
 from streams.live import Live
 from streams.types import Frames
@@ -181,7 +182,8 @@ def main() -> None:
         print(__doc__)  # noqa: T201
         return
     stopped = "what is committed is kept, and the same command goes on from there"
-    sys.exit(guarded(record, sys.argv[1:], place="record.path", stopped=stopped))
+    crowded = "try a smaller env.num_worlds or env.size"
+    sys.exit(guarded(record, sys.argv[1:], place="record.path", stopped=stopped, crowded=crowded))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 Torch takes its tensors for those of its meta device. They hold numbers, and what comes of them is what the CPU makes of
 these, to the bit; but whoever mixes them with tensors of the CPU gets an error, as on a GPU, and whoever makes the host
 wait is noted: by asking for a number, for a shape that depends on numbers, or by a copy that is not `non_blocking`.
+
+What is not seen: kernels of our own, other threads, and how long a copy takes that is `non_blocking`.
 """
 
 from collections.abc import Iterator
@@ -18,8 +20,10 @@ DEVICE, CPU = torch.device("meta"), torch.device("cpu")
 aten = torch.ops.aten
 ASKS = {  # for a number, or for how many there are
     *(aten._local_scalar_dense.default, aten.equal.default, aten.is_nonzero.default, aten.nonzero.default),
-    *(aten.masked_select.default, aten._unique2.default, aten.bincount.default),
+    *(aten.masked_select.default, aten._unique2.default, aten.unique_dim.default, aten.unique_consecutive.default),
+    *(aten.bincount.default, aten.repeat_interleave.Tensor),
 }
+JOINS = {aten.cat.default, aten.stack.default}  # which take no number of the CPU's among their tensors
 COPIES = {aten.copy_.default, aten._to_copy.default}
 TAKES = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default}
 NUMBERS = {getattr(Tensor, name) for name in ("item", "tolist", "__bool__", "__float__", "__int__", "__index__")}
@@ -68,6 +72,10 @@ class Called(TorchFunctionMode):
         if function in NUMBERS and isinstance(args[0], There):
             waits.append(function.__name__)
             return function(held(args[0].detach()), *args[1:], **kwargs)
+        if function is Tensor.__setitem__ and not isinstance(args[2], Tensor) and isinstance(args[0], There):
+            at = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(index, Tensor) for index in at):  # the number is made a tensor of the CPU's, then copied
+                waits.append("__setitem__ of a number")
         if function in MAKERS and not isinstance(args[-1], There):
             like = args[0] if isinstance(args[0], There) else None
             device = kwargs.pop("device", like.device if like is not None else None)
@@ -111,8 +119,11 @@ def refuse_strangers(function, args, flat) -> None:
     indices = {id(x) for x in args[1]} if function in TAKES and isinstance(args[0], There) else set()
     if indices and any(isinstance(x, Tensor) and not isinstance(x, There) for x in args[1]):
         waits.append(f"{function}: indices up")
+    if indices and any(isinstance(x, Tensor) and x.dtype in (torch.bool, torch.uint8) for x in args[1]):
+        waits.append(f"{function}: a mask")
     for x in flat:
-        if isinstance(x, Tensor) and not isinstance(x, There) and x.ndim and id(x) not in indices:
+        lone = isinstance(x, Tensor) and not isinstance(x, There)
+        if lone and (x.ndim or function in JOINS) and id(x) not in indices:
             raise RuntimeError(f"{function}: expected all tensors on one device, found the CPU's among the simulated")
 
 

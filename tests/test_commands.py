@@ -75,7 +75,12 @@ def test_too_little_memory_is_one_line(capsys, wanted):
     text = capsys.readouterr().err
     assert (left.value.code, text.count("\n")) == (2, 1)
     assert text.startswith("not enough memory (")
-    assert "try a smaller env.num_worlds" in text
+    assert text.endswith("; ask for less at once\n")
+
+
+def test_no_other_error_is_taken_for_it():
+    with pytest.raises(RuntimeError, match="invalid for input of size 2"):
+        guarded(torch.ones(2).view, 3, place="results_dir", stopped="")
 
 
 def pictures(folder, *, classes):

@@ -1,6 +1,7 @@
 """On another device: the numbers are the CPU's, nothing meets a tensor of the CPU's, and the loop waits for nothing."""
 
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import fields
 from itertools import islice, product
 
@@ -8,17 +9,20 @@ import numpy as np
 import pytest
 import torch
 from simulated import DEVICE, There, held, simulated
-from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_map_only
 
 from envs import moving_objects
+from envs.counting import CountingVector
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from learners import steps
 from learners.online import build, train
 from learners.parts import learner_of
 from runs.commands import go
+from runs.folder import RunFolder
 from runs.metrics import read as read_metrics
-from runs.settings import read
+from runs.settings import choices, read
+from runs.show import summary
 from streams.augment import KINDS
 from streams.live import Live
 from streams.moments import Moments
@@ -27,8 +31,7 @@ from streams.seeding import generator
 from streams.types import Pairs
 
 WORLDS, SIZE = 6, 32
-RULES = ("bp", "rf", "urf", "sign", "dgl", "gll", "gll_rf", "rll", "rll_rf", "dtp", "dtp_ldrl", "none")
-LOSSES = ("hinge", "hinge_blocked", "hinge_remembered", "ntxent", "clapp", "barlow_twins", "vicreg")
+RULES, LOSSES = choices()["learner"], choices()["loss"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,30 +50,23 @@ def rendered(render):
     def there(scene, now, settings, pictures):
         if not isinstance(scene.category, There):
             return render(scene, now, settings, pictures)
-        scene = type(scene)(**{item.name: held(getattr(scene, item.name)) for item in fields(scene)})
-        return There(render(scene, tree_map_only(There, held, now), settings, held(pictures)))
+        parts = {item.name: getattr(scene, item.name) for item in fields(scene)}
+        tensors = [x for x in tree_flatten((parts, now, pictures))[0] if isinstance(x, torch.Tensor)]
+        assert all(isinstance(x, There) for x in tensors)
+        parts, now, pictures = tree_map_only(There, held, (parts, now, pictures))
+        return There(render(type(scene)(**parts), now, settings, pictures))
 
     return there
 
 
 def saved(save):
-    def there(state, file):
-        flat, shape = tree_flatten(state)
-        on_device = [isinstance(x, There) for x in flat]
-        save({"state": tree_unflatten([held(x) for x in flat], shape), "on_device": on_device}, file)
-
-    return there
+    return lambda state, file: save(tree_map_only(There, held, state), file)
 
 
 def loaded(load):
     def there(file, *, map_location, weights_only):
-        def placed(x, was_there):
-            goes_there = was_there and map_location(x.untyped_storage(), "meta").device == DEVICE
-            return There(x) if goes_there else x
-
         found = load(file, weights_only=weights_only)
-        flat, shape = tree_flatten(found["state"])
-        return tree_unflatten([placed(*each) for each in zip(flat, found["on_device"], strict=True)], shape)
+        return tree_map_only(torch.Tensor, There, found) if map_location == DEVICE else found
 
     return there
 
@@ -80,21 +76,23 @@ def views(rows=8):
     return images.contiguous(memory_format=torch.channels_last).to(DEVICE)
 
 
-def batch(*, remembered):
-    first = None if remembered else views()
-    return Pairs(first, views(), torch.ones(8, dtype=torch.int64), torch.arange(8), 8)
+def batch(number, *, remembered):
+    """Half of its episodes are over at the next one."""
+    first, episode = None if remembered else views(), torch.arange(8)
+    episode[::2] += 8 * number
+    return Pairs(first, views(), torch.ones(8, dtype=torch.int64), episode, 8)
 
 
-@pytest.mark.parametrize(("rule", "loss"), [*product(RULES, LOSSES[:1]), *product(("bp", "dgl", "dtp"), LOSSES[1:])])
+@pytest.mark.parametrize(("rule", "loss"), [*product(RULES, ["hinge"]), *product(["bp", "dgl", "dtp"], LOSSES)])
 def test_an_update_stays_on_its_device_and_waits_for_nothing(rule, loss):
     with simulated() as waits:
         learner = learner_of(read([f"learner={rule}", f"loss={loss}"]))
-        pairs = batch(remembered=loss == "hinge_remembered")
+        batches = [batch(number, remembered=loss == "hinge_remembered") for number in range(4)]
         waits.clear()
-        for _ in range(3):
-            report = learner.update(pairs)
+        reports = [learner.update(pairs) for pairs in batches]
         assert waits == []
-        assert isinstance(report["loss"], There)
+        assert reports[-1]
+        assert all(isinstance(value, There) for report in reports for value in report.values())
 
 
 def objects(**settings):
@@ -137,6 +135,15 @@ def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
         for found in islice(build_pairs(source, pairs=pairs | {"gap": 2}, memory=kept, worlds=WORLDS), 12):
             there = [isinstance(of, There) for of in (found.first, found.second, found.gap, found.episode)]
             assert there == [True, True, False, False]
+        assert waits == []
+
+
+def test_so_does_the_counting_world():
+    with simulated() as waits:
+        world = CountingVector(WORLDS, episode_length=3, device=DEVICE)
+        world.reset(seed=0)
+        frames = [world.step(torch.zeros(WORLDS, 2, device=DEVICE))[0] for _ in range(8)]
+        assert all(isinstance(images, There) for images in frames)
         assert waits == []
 
 
@@ -189,13 +196,28 @@ def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, told):
         np.testing.assert_array_equal(values, numbers_there[name], err_msg=name)
 
 
-def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path):
-    told = ["memory=fifo", "memory.capacity=64", "eval.every=0"]
-    run(tmp_path, "here", *told, "device=cpu")
-    with simulated():
-        run(tmp_path, "moved", *told, "run.frames=48")
-    go([f"run.resume={tmp_path}/moved", "run.frames=96", "device=cpu"], build, train)
+MOVES = {"away": (True, False), "there": (False, True), "stays": (True, True)}  # whether it is there before and after
+KEPT = {  # what a stream or a loss keeps
+    "ring": ["pairs.gap_law=uniform"],
+    "fifo": ["memory=fifo", "memory.capacity=64", "memory.updates=2"],
+    "minred": ["memory=minred", "memory.capacity=64"],
+    "moments": ["loss=hinge_remembered", "learner=bp"],
+}
+
+
+@pytest.mark.parametrize(("kept", "move"), [*product(KEPT, ["there"]), ("minred", "away"), ("ring", "stays")])
+def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path, kept, move):
+    told, move = [*KEPT[kept], "eval.every=0", "watch.every=0"], MOVES[move]
+    for name, frames, there in (("here", 96, False), ("moved", 48, move[0]), ("moved", 96, move[1])):
+        device = "device=auto" if there else "device=cpu"
+        with simulated() if there else nullcontext():
+            if (tmp_path / name).exists():
+                go([f"run.resume={tmp_path}/{name}", f"run.frames={frames}", device], build, train)
+            else:
+                run(tmp_path, name, *told, device, f"run.frames={frames}")
     assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]
+    assert summary(tmp_path / "moved")["device"] == str(DEVICE if move[1] else "cpu")
+    assert RunFolder(tmp_path / "moved").settings.device == str(DEVICE if move[1] else "cpu")
 
 
 class AtOnce:
@@ -220,7 +242,9 @@ def test_what_is_seen_there_is_recorded_and_replayed_as_on_the_cpu(tmp_path, mon
         run(tmp_path, "seen", "eval.every=0", f"stream.record={tmp_path}/walk.zarr")
         run(tmp_path, "in_order", *replay)
         run(tmp_path, "shuffled", *replay, "stream.order=shuffled")
+    run(tmp_path, "in_order_here", *replay, "device=cpu")
     run(tmp_path, "shuffled_here", *replay, "stream.order=shuffled", "device=cpu")
-    shas = {name: numbers(tmp_path, name)[0] for name in ("seen", "in_order", "shuffled", "shuffled_here")}
-    assert shas["seen"] == shas["in_order"]
+    run(tmp_path, "seen_here", "eval.every=0", "device=cpu")
+    shas = {path.name: numbers(tmp_path, path.name)[0] for path in tmp_path.iterdir() if path.suffix != ".zarr"}
+    assert shas["seen"] == shas["in_order"] == shas["in_order_here"] == shas["seen_here"]
     assert shas["shuffled"] == shas["shuffled_here"]

@@ -61,7 +61,20 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
         [f"run.resume={tmp_path}/halves", "run.frames=512"],
     ):
         monkeypatch.setattr("sys.argv", ["online", *asked])
-        with pytest.raises(SystemExit, match="0"):
+        with pytest.raises(SystemExit, match="^0$"):
             main()
     one, halves = (facts(tmp_path / name / "metrics.zarr")["weights_sha256"] for name in ("one", "halves"))
     assert one == halves
+
+
+@pytest.mark.parametrize("devices", [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_run_goes_on_on_the_other_device(tmp_path, monkeypatch, devices):
+    told = ["eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}", "run.name=moved", "run.frames=256"]
+    for asked in (
+        [*told, f"device={devices[0]}"],
+        [f"run.resume={tmp_path}/moved", "run.frames=512", f"device={devices[1]}"],
+    ):
+        monkeypatch.setattr("sys.argv", ["online", *asked])
+        with pytest.raises(SystemExit, match="^0$"):
+            main()
+    assert facts(tmp_path / "moved" / "metrics.zarr")["device"].startswith(devices[1])

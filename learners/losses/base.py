@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from envs.devices import upload
 from envs.errors import SettingError
 from learners.losses.equations import SPACES
 
@@ -62,7 +63,7 @@ class Plain(Loss):
             raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {tried!r}")
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
-        loss = self.function(u, v, episode=episode.to(u.device, non_blocking=True), **self.settings)
+        loss = self.function(u, v, episode=upload(episode, u.device), **self.settings)
         return loss, {"loss": loss.detach()}
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:

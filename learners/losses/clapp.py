@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from envs.devices import upload
 from learners.feedback import Linear
 from learners.losses.base import Loss, Report
 
@@ -33,7 +34,7 @@ class Clapp(Loss):
         self.prediction = Linear((width, width), **drawn)
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
-        episode = episode.to(u.device, non_blocking=True)
+        episode = upload(episode, u.device)
         negative = episode[:, None] != episode
         score = self.prediction(u.detach() if self.blocked else u) @ v.T  # (B, B)
         loss = clapp(score, negative)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from envs.devices import upload
 from envs.errors import SettingError, unknown
 from learners.losses.base import Loss, Report, mean_distances
 
@@ -78,7 +79,7 @@ class Hinge(Loss):
         """As of any loss; the report has the share of active hinges and the mean distances."""
         if self.blocked:
             u = u.detach()
-        episode = episode.to(u.device, non_blocking=True)
+        episode = upload(episode, u.device)
         if self.anchors == "both":
             rows, episode = torch.cat([u, v]), episode.repeat(2)
             distance = _Distances.apply(rows)  # (2B, 2B)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.devices import upload
 from envs.errors import SettingError
 from learners.losses.base import Loss, Report
 from learners.losses.hinge import Hinge
@@ -48,12 +49,12 @@ class Remembered(Loss):
         return found
 
     def _compare(self, before: Tensor, v: Tensor, episode: Tensor, rows: Tensor) -> tuple[Tensor, Report]:
-        at = rows.to(v.device, non_blocking=True)
+        at = upload(rows, v.device)
         before, v, episode = before[at], v[at], episode[rows]
         if not self.hinge.negatives:
             return self.hinge(before, v, episode=episode)
         others, of = self.past.ended()
-        negative = (episode[:, None] != of).to(v.device, non_blocking=True)  # (B, n)
+        negative = upload(episode[:, None] != of, v.device)  # (B, n)
         return self.hinge.judge(self.distances(v, others), (before - v).abs().sum(1), negative)
 
     def keep(self, v: Tensor, *, episode: Tensor) -> None:
@@ -95,7 +96,7 @@ class Past:
             return torch.zeros(0, dtype=torch.int64), None
         slots, worlds = (self.count - gap) % self.longest, torch.arange(len(gap))
         rows = torch.nonzero(self.shown[slots, worlds] == episode)[:, 0]
-        at = (slots * len(gap) + worlds).to(self.moments.device, non_blocking=True)
+        at = upload(slots * len(gap) + worlds, self.moments.device)
         return rows, self.moments.flatten(0, 1).index_select(0, at)
 
     def ended(self) -> tuple[Tensor, Tensor]:
@@ -113,7 +114,7 @@ class Past:
         if self.count and self.episodes:
             over = torch.nonzero(self.shown[before] != episode)[:, 0][-self.episodes :]
             slots = (self.ends + torch.arange(len(over))) % self.episodes
-            at, into = (index.to(v.device, non_blocking=True) for index in (over, slots))
+            at, into = (upload(index, v.device) for index in (over, slots))
             # a new tensor, since a loss of the old one may still have to go back
             self.last = self.last.index_copy(0, into, self.moments[before].index_select(0, at))
             self.last_shown[slots] = self.shown[before][over]
@@ -126,5 +127,6 @@ class Past:
         return {name: getattr(self, name) for name in ("count", "ends", *tensors)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What the CPU keeps comes back to it, wherever the rest was read to."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, name, value.cpu() if name in ("shown", "last_shown") and value is not None else value)

@@ -3,6 +3,7 @@
     DATA=FOLDER python benchmarks/table1.py --short                  # a small network and budget, on two cores
     DATA=FOLDER python benchmarks/table1.py --jobs 4 device=cuda     # the paper's protocol
     DATA=FOLDER python benchmarks/table1.py --short --stream --rows bp,dtp,none
+    DATA=FOLDER python benchmarks/table1.py --group ten_epochs run.frames=500_000 eval.every=500_000
 
 FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images, labels). Rows are the experiments of
 runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
@@ -70,8 +71,8 @@ def folder(told: argparse.Namespace) -> str:
 
 
 def group(told: argparse.Namespace) -> str:
-    """Of the runs, in the results folder."""
-    return folder(told) + ("_short" if told.short else "")
+    """Of the runs, in the results folder; what is kept has its name."""
+    return told.group or folder(told) + ("_short" if told.short else "")
 
 
 def run_all(told: argparse.Namespace, settings: list[str], console: Console) -> None:
@@ -154,6 +155,7 @@ def parsed() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--seeds", default="0,1,2", help="with commas between")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once (default: 2)")
     parser.add_argument("--results", default="results", help="folder of the runs")
+    parser.add_argument("--group", default="", help="name of the group of runs, and of what is kept")
     parser.add_argument("--tell", action="store_true", help="run nothing, tell what there is")
     told, settings = parser.parse_known_args()
     told.rows, told.seeds = told.rows.split(","), [int(seed) for seed in told.seeds.split(",")]

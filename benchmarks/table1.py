@@ -7,7 +7,8 @@
 
 FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images, labels). Rows are the experiments of
 runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
-again, runs that have ended are passed over. Every row sees as many frames in as many updates.
+again, runs that have ended are passed over. Every row sees as many frames in as many updates. In full, a row's probe
+of 45,000 pictures needs several GB of memory: on a CPU, see that there is as much for each of the `--jobs`.
 """
 
 import argparse

@@ -108,10 +108,11 @@ def _ridge_fits(features: Split, wanted: dict[str, Split]) -> Iterator[dict[str,
     It is the training images that are standardised; for all others that is done to the weights, of which there are few.
     """
     mean, deviation = _scale(features.train)
-    x, validation = (features.train - mean) / deviation, features.validation.double()
+    validation = features.validation.double()
     y = torch.cat([of.train for of in wanted.values()], 1)
     columns = [of.train.shape[1] for of in wanted.values()]
-    for strength, scaled in zip(STRENGTHS, ridge(x, y, strengths=STRENGTHS), strict=True):
+    found = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
+    for strength, scaled in zip(STRENGTHS, found, strict=True):
         slope = scaled[:-1] / deviation[:, None]
         weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)
         said = [read_out(validation, weight) for weight in weights]

@@ -37,9 +37,9 @@ def paper(images: Tensor, draws: torch.Generator) -> Tensor:
     matrix = torch.eye(2, 3) + _waves(("xx", "xy", "x", "yx", "yy", "y"), count, draws).reshape(count, 2, 3)
     saturation, hue = _waves(("saturation", "hue"), count, draws).unbind(1)
     matrix[:, :, 0] *= _flips(count, draws)[:, None]
-    grid = affine_grid(_beside(images, matrix), list(images.shape), align_corners=False)
+    grid = affine_grid(upload(matrix, images.device), list(images.shape), align_corners=False)
     warped = grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return recolor(warped, _beside(images, saturation), _beside(images, hue))
+    return recolor(warped, upload(saturation, images.device), upload(hue, images.device))
 
 
 def simclr(images: Tensor, draws: torch.Generator) -> Tensor:
@@ -53,8 +53,8 @@ def simclr(images: Tensor, draws: torch.Generator) -> Tensor:
     views = crops(images, draws)
     order = torch.randperm(4, generator=draws).tolist()
     departures = _signed(count, 4, draws) * _chance(JITTERED, count, draws)[:, None]
-    brightness, contrast, saturation, hue = _beside(images, departures).unbind(1)
-    greyed = _beside(images, _chance(GREYED, count, draws))
+    brightness, contrast, saturation, hue = upload(departures, images.device).unbind(1)
+    greyed = upload(_chance(GREYED, count, draws), images.device)
     steps = (
         lambda x: adjust_brightness_accumulative(x, 1 + JITTER * brightness),
         lambda x: adjust_contrast_with_mean_subtraction(x, 1 + JITTER * contrast),
@@ -69,12 +69,12 @@ def simclr(images: Tensor, draws: torch.Generator) -> Tensor:
 def crops(images: Tensor, draws: torch.Generator) -> Tensor:
     """SimCLR's crops and flips only."""
     boxes = crop_boxes(len(images), images.shape[-1], draws)
-    return crop(images, _beside(images, boxes), _beside(images, _flips(len(images), draws)))
+    return crop(images, upload(boxes, images.device), upload(_flips(len(images), draws), images.device))
 
 
 def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
     """Light only: its strength and its fall across the view, in the ranges of MovingImages-v0."""
-    light = _beside(images, _waves(("brightness", "gradient_x", "gradient_y"), len(images), draws))
+    light = upload(_waves(("brightness", "gradient_x", "gradient_y"), len(images), draws), images.device)
     return illuminate(images, light[:, 0], light[:, 1:])
 
 
@@ -156,7 +156,3 @@ def _chance(share: float, count: int, draws: torch.Generator) -> Tensor:
 
 def _flips(count: int, draws: torch.Generator) -> Tensor:
     return torch.where(_chance(FLIPPED, count, draws), -1.0, 1.0)
-
-
-def _beside(images: Tensor, drawn: Tensor) -> Tensor:
-    return upload(drawn, images.device)

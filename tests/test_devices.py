@@ -139,7 +139,7 @@ def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
         assert waits == []
 
 
-def test_so_does_the_counting_world():
+def test_a_step_of_the_counting_world_stays_on_its_device_and_waits_for_nothing():
     with simulated() as waits:
         world = CountingVector(WORLDS, episode_length=3, device=DEVICE)
         world.reset(seed=0)

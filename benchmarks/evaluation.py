@@ -19,13 +19,13 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from learners.diagnostics.monitor import watch
 from learners.online import build
-from learners.parts import probe
-from learners.watch import watch
-from runs import settings as told
-from runs.evaluation import Evaluation
-from runs.folder import RunFolder
-from runs.metrics import Metrics
+from learners.run import probe
+from runs.config import composing as told
+from runs.evaluation.evaluation import Evaluation
+from runs.store.folder import RunFolder
+from runs.store.metrics import Metrics
 
 ROUNDS, UPDATES = 3, 24
 LEARNERS, SEEDS, SCORES = ("bp", "dgl", "gll", "rll", "dtp", "rf", "urf", "sign", "none", "dtp_ldrl"), 10, 5

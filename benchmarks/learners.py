@@ -19,9 +19,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from learners.losses import Hinge
-from learners.parts import learner_of
-from runs import settings as told
-from streams.commands import keep_memory
+from learners.run import learner_of
+from runs.config import composing as told
+from streams.process.errors import keep_memory
 from streams.types import Pairs
 
 ROUNDS, UPDATES, BATCH, SIZE = 9, 4, 128, 32  # UPDATES: of each rule in a round

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from learners.online import build
-from runs import settings as told
-from streams.commands import keep_memory
+from runs.config import composing as told
+from streams.process.errors import keep_memory
 
 ROUNDS, UPDATES = 5, 12
 

@@ -11,7 +11,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]  # files here are named as packages are
 
-from runs.folder import versions
+from runs.store.folder import versions
 
 RESULTS = HERE / "results"
 

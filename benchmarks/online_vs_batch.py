@@ -18,9 +18,9 @@ from machine import keep
 from rich.console import Console
 
 from learners import online
-from runs.collect import find, load
+from runs.analysis.figures import comparison
+from runs.analysis.reading import find, load
 from runs.compare import compare, table
-from runs.figures import comparison
 from streams import record
 
 BASE = "temporal, in order"  # what the others are set against

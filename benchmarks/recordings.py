@@ -28,16 +28,16 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
 sys.path.pop(0)  # this folder, where files have the names of packages
-from envs.pictures import picture
+from envs.images.pictures import picture
 from learners.online import build
-from runs import settings as told
-from streams.commands import keep_memory
-from streams.decoding import decoded
+from runs.config import composing as told
 from streams.importing import ImportSettings, import_stream
+from streams.process.errors import keep_memory
 from streams.record import record
-from streams.recording import Recording
-from streams.replay import Replay
-from streams.shards import CRC, ENTRY
+from streams.recording.codec import CRC, ENTRY
+from streams.recording.image_files import decoded
+from streams.recording.reader import Recording
+from streams.replay.sequential import Replay
 
 ROUNDS, FRAMES, UPDATES = 5, 16_384, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]

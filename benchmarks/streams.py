@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.settings import world
-from streams.augment import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
 from streams.live import Live
-from streams.minred import MinRed
-from streams.orders import OrderSettings
-from streams.pairing import build_pairs
-from streams.record import Recorded
-from streams.replay import Replay, Scattered
+from streams.pairs.augmentation import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
+from streams.pairs.minred import MinRed
+from streams.pairs.pairing import build_pairs
+from streams.recording.recorder import Recorded
+from streams.replay.orders import OrderSettings
+from streams.replay.sequential import Replay
+from streams.replay.shuffled import Scattered
 from streams.seeding import generator
 from streams.types import Rows
 

@@ -7,9 +7,9 @@ a pattern of the category (easily learnt), the episode (so that episodes differ)
 import numpy as np
 from torch import Tensor
 
-from envs.draws import Draws, key
+from envs.base import SingleWorld, VectorWorld
 from envs.errors import SettingError
-from envs.world import SingleWorld, VectorWorld
+from envs.scene.random import Draws, key
 
 CATEGORY_COUNT = 4
 STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each may add

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.categories import CATEGORIES
 from envs.errors import SettingError
 from envs.gaze import GAZES
 from envs.moving_images import MovingImagesSettings, MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
-from envs.scene import WorldSettings
+from envs.scene.categories import CATEGORIES
+from envs.scene.settings import WorldSettings
 from envs.settings import parsed
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.base import MAX_GAZE, VectorWorld
 from envs.devices import upload
-from envs.draws import Draws, key
 from envs.errors import SettingError, unknown
-from envs.world import MAX_GAZE, VectorWorld
+from envs.scene.random import Draws, key
 
 SACCADES_A_STEP = 0.125  # probability of one, so that the eye rests for eight steps on average
 LANDING = 0.25  # half-widths of the view that a saccade may miss the object by, to each side

@@ -14,12 +14,12 @@ import torch
 from kornia.geometry.transform import homography_warp
 from torch import Tensor
 
-from envs.draws import Draws, key
-from envs.drift import DriftSettings, beginnings, block_edges, phase_at, phase_of, stops_at
+from envs.base import SingleWorld, VectorWorld
 from envs.errors import SettingError, unknown
-from envs.pictures import Pictures, load_pictures
-from envs.scene import SPLITS
-from envs.world import SingleWorld, VectorWorld
+from envs.images.pictures import Pictures, load_pictures
+from envs.scene.drift import DriftSettings, beginnings, block_edges, phase_at, phase_of, stops_at
+from envs.scene.random import Draws, key
+from envs.scene.settings import SPLITS
 
 # parameter: (nuisance it belongs to, the most it departs from 0)
 WAVES = {

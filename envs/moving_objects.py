@@ -4,12 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.drift import beginnings, phase_of, stops_at
-from envs.motion import HALF_VIEW
-from envs.pictures import load_pictures
-from envs.render import Moment, Truth, ground_truth, moment, render
-from envs.scene import Scene, WorldSettings, draw_scene, meet
-from envs.world import SingleWorld, VectorWorld
+from envs.base import SingleWorld, VectorWorld
+from envs.images.pictures import load_pictures
+from envs.rendering.render import Moment, Truth, ground_truth, moment, render
+from envs.scene.drift import beginnings, phase_of, stops_at
+from envs.scene.motion import HALF_VIEW
+from envs.scene.sampling import draw_scene, meet
+from envs.scene.settings import WorldSettings
+from envs.scene.state import Scene
 
 
 class MovingObjectsVector(VectorWorld):

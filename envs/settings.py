@@ -10,7 +10,7 @@ from typing import Any
 
 from envs.errors import SettingError, no_such, unknown
 from envs.moving_images import MovingImagesSettings
-from envs.scene import WorldSettings
+from envs.scene.settings import WorldSettings
 
 
 @dataclass

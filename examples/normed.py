@@ -8,7 +8,7 @@ module that keeps the shape. Every rule takes the network: each tuple is a block
 
 from torch import nn
 
-from learners.networks import Spec
+from learners.networks.network import Spec
 
 
 def norm(channels: int) -> nn.Module:

@@ -9,8 +9,8 @@ are taken care of. Keys of the YAML file that the class names are its own; the o
 import torch
 
 from envs.errors import SettingError
-from learners.end_to_end import EndToEnd
 from learners.losses import Remembered, Report
+from learners.rules.end_to_end import EndToEnd
 from streams.seeding import generator
 from streams.types import Pairs
 

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.errors import SettingError
-from learners.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
-from learners.end_to_end import Learner
-from learners.parts import learner_of
-from learners.perturbation import other_rows, update_locking, weight_transport
-from runs import settings as told
-from runs.checks import check
+from learners.diagnostics.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
+from learners.diagnostics.dependence import other_rows, update_locking, weight_transport
+from learners.rules.base import Learner
+from learners.run import learner_of
+from runs.config import composing as told
+from runs.launch.validate import check
 from streams.types import Pairs
 
 COSTED = 128  # pairs of an update whose costs are counted

@@ -6,14 +6,15 @@ from typing import Any
 import torch
 
 from envs.errors import SettingError, unknown
-from learners.end_to_end import EndToEnd, Learner, Untrained
-from learners.layerwise import LayerWise
 from learners.losses import build_losses
-from learners.named import check_numbers, named
-from learners.networks import Network, Spec, spec_of
-from learners.schedules import SCHEDULES
-from learners.steps import Steps
-from learners.target_prop import INVERSE_LOSSES, TargetProp
+from learners.networks.network import Network, Spec, spec_of
+from learners.registry import check_numbers, named
+from learners.rules.base import Learner
+from learners.rules.end_to_end import EndToEnd, Untrained
+from learners.rules.layerwise import LayerWise
+from learners.rules.optimizer import Steps
+from learners.rules.schedules import SCHEDULES
+from learners.rules.target_prop import INVERSE_LOSSES, TargetProp
 from streams.seeding import seeded
 
 RULES = {

@@ -4,16 +4,16 @@ python -m learners.online env=moving_objects learner=dgl seed=0
 python -m learners.online run.resume=results/NAME
 """
 
-from learners.parts import Run, build, probe
-from learners.watch import watch
-from runs.checkpoint import save, weights_sha256
-from runs.clocks import Stopwatch, due
-from runs.commands import Stop, command
-from runs.divergence import check_finite
-from runs.evaluation import Evaluation, owed
-from runs.folder import RunFolder
-from runs.metrics import Metrics
-from runs.progress import Progress
+from learners.diagnostics.monitor import watch
+from learners.run import Run, build, probe
+from runs.evaluation.evaluation import Evaluation, owed
+from runs.launch.divergence import check_finite
+from runs.launch.launch import Stop, command
+from runs.launch.progress import Progress
+from runs.store.checkpoint import save, weights_sha256
+from runs.store.folder import RunFolder
+from runs.store.metrics import Metrics
+from runs.store.timing import Stopwatch, due
 
 
 def train(

@@ -20,10 +20,23 @@ from rich.table import Table
 from rich.text import Text
 
 from envs.errors import SettingError, unknown
-from runs.collect import MEASURES, Found, baseline, find, grouped, load, measure, moment, refuse, score, scored, whole
-from runs.figures import comparison
-from runs.statistics import difference, interval
-from streams.commands import guarded
+from runs.analysis.bootstrap import difference, interval
+from runs.analysis.figures import comparison
+from runs.analysis.reading import (
+    MEASURES,
+    Found,
+    baseline,
+    find,
+    grouped,
+    load,
+    measure,
+    moment,
+    refuse,
+    score,
+    scored,
+    whole,
+)
+from streams.process.errors import guarded
 
 TASKS = ("linear", "transfer/*", "finetune/*")
 LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there

@@ -12,17 +12,17 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 
 from envs.errors import SettingError
-from runs.collect import Found, baseline, find, grouped, load, scored
+from runs.analysis.reading import Found, baseline, find, grouped, load, scored
 from runs.compare import BASELINES, compare, explained, rows
-from runs.embedding import embedding_map
-from runs.filters import first_filters
-from runs.folder import RunFolder
-from runs.metrics import read_samples
-from runs.mosaics import data_uri, mosaic
-from runs.sections import block_scores, curves, every_score, factors, inside, label, shown
-from runs.seen import read_seen
-from streams.commands import guarded
-from streams.files import replace
+from runs.page.embedding import embedding_map
+from runs.page.filters import first_filters
+from runs.page.sections import block_scores, curves, every_score, factors, inside, label, shown
+from runs.page.tiles import data_uri, mosaic
+from runs.store.folder import RunFolder
+from runs.store.metrics import read_samples
+from runs.store.preview import read_seen
+from streams.process.errors import guarded
+from streams.recording.storage import replace
 
 ROWS, COLUMNS = 3, 16  # of test images that are shown, at most
 
@@ -48,7 +48,7 @@ def page(runs: list[Found], *, made_by: str) -> str:
         except SettingError as error:
             notes.append(f"Not set beside one another: {error}")
     template = Environment(
-        loader=PackageLoader("runs"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("runs.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     ).get_template("report.html")
     return template.render(
         **header(groups),

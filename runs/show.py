@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from envs.errors import SettingError
-from runs.continual import summed_up
-from runs.metrics import read
+from runs.evaluation.continual import summed_up
+from runs.store.metrics import read
 
 BASELINES = ("random_encoder", "pixels", "mean_colour", "chance")
 OTHERS = {  # the probes beside the linear one, and what a table calls them

@@ -11,9 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from streams.commands import Bar, guarded
-from streams.recording import Recording
-from streams.shards import Damaged, Layout, decode
+from streams.process.errors import guarded
+from streams.process.progress import Bar
+from streams.recording.codec import Damaged, Layout, decode
+from streams.recording.reader import Recording
 
 
 def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:

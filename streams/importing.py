@@ -25,13 +25,15 @@ from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
-from envs.pictures import SUFFIXES, is_zarr, load_pictures, numbers
+from envs.images.pictures import SUFFIXES, is_zarr, load_pictures, numbers
 from envs.settings import read
-from streams.commands import Bar, Stop, guarded
-from streams.decoding import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
-from streams.files import open_folder
-from streams.source import ImportedSettings
-from streams.writer import Writer, check_free
+from streams.process.errors import guarded
+from streams.process.progress import Bar
+from streams.process.signals import Stop
+from streams.recording.image_files import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
+from streams.recording.storage import open_folder
+from streams.recording.writer import Writer, check_free
+from streams.sources import ImportedSettings
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v")
 TURNTABLE = r"(?P<object>.+?)_*(?P<angle>\d+(\.\d+)?)"  # obj12__345

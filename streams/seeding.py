@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from envs.draws import key
+from envs.scene.random import key
 
 
 def seed_of(seed: int, name: str, step: int = 0) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from envs.errors import SettingError, unknown
-from streams.commands import guarded
-from streams.recording import Recording
+from streams.process.errors import guarded
+from streams.recording.reader import Recording
 
 KINDS = (".png", ".gif", ".mp4")
 LEAST = 64  # pixels along a frame's edge: smaller ones are shown larger, each pixel a block

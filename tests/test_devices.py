@@ -8,28 +8,28 @@ from itertools import islice, product
 import numpy as np
 import pytest
 import torch
-from simulated import DEVICE, There, held, simulated
 from torch.utils._pytree import tree_flatten, tree_map_only
 
 from envs import moving_objects
 from envs.counting import CountingVector
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
-from learners import steps
 from learners.online import build, train
-from learners.parts import learner_of
-from runs.checkpoint import weights_sha256
-from runs.commands import go
-from runs.folder import RunFolder
-from runs.metrics import read as read_metrics
-from runs.settings import choices, read
+from learners.rules import optimizer as steps
+from learners.run import learner_of
+from runs.config.composing import choices, read
+from runs.launch.launch import go
 from runs.show import summary
-from streams.augment import KINDS
+from runs.store.checkpoint import weights_sha256
+from runs.store.folder import RunFolder
+from runs.store.metrics import read as read_metrics
 from streams.live import Live
-from streams.moments import Moments
-from streams.pairing import build_pairs
+from streams.pairs.augmentation import KINDS
+from streams.pairs.pairing import build_pairs
+from streams.pairs.single_frames import Moments
 from streams.seeding import generator
 from streams.types import Pairs
+from tests.helpers.simulated import DEVICE, There, held, simulated
 
 WORLDS, SIZE = 6, 32
 RULES, LOSSES = choices()["learner"], choices()["loss"]
@@ -38,9 +38,11 @@ RULES, LOSSES = choices()["learner"], choices()["loss"]
 @pytest.fixture(autouse=True)
 def device(monkeypatch):
     """What the simulated device has not: generators, a fused optimiser, files, our renderer; `device=auto` finds it."""
-    monkeypatch.setattr("runs.settings.device_of", lambda name: torch.device("cpu") if name == "cpu" else DEVICE)
+    monkeypatch.setattr(
+        "runs.config.composing.device_of", lambda name: torch.device("cpu") if name == "cpu" else DEVICE
+    )
     monkeypatch.setattr(steps, "FUSED", ())
-    for user in ("learners.target_prop", "learners.watch"):
+    for user in ("learners.rules.target_prop", "learners.diagnostics.monitor"):
         monkeypatch.setattr(f"{user}.generator", lambda *name, device="cpu": generator(*name))
     monkeypatch.setattr(moving_objects, "render", rendered(moving_objects.render))
     monkeypatch.setattr(torch, "save", saved(torch.save))
@@ -249,7 +251,7 @@ def learnt(*overrides):
 
 
 def test_what_is_seen_there_is_recorded_and_replayed_as_on_the_cpu(tmp_path, monkeypatch):
-    monkeypatch.setattr("streams.replay.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr("streams.replay.sequential.ThreadPoolExecutor", AtOnce)
     replay = ["stream=replay", f"stream.path={tmp_path}/walk.zarr"]
     shuffled = [*replay, "stream.order=shuffled"]
     with simulated():

@@ -7,8 +7,8 @@ import torch
 
 from envs.moving_objects import MovingObjectsVector
 from learners.online import build, main
-from runs.metrics import facts
-from runs.settings import read
+from runs.config.composing import read
+from runs.store.metrics import facts
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from simulated import DEVICE, There, simulated
+
+from tests.helpers.simulated import DEVICE, There, simulated
 
 MIXES = {
     "sum": lambda there, here: there + here,

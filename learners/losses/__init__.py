@@ -3,6 +3,6 @@
 from learners.losses.base import Loss, Report
 from learners.losses.build import build_losses
 from learners.losses.hinge import Hinge
-from learners.losses.remembered import Remembered
+from learners.losses.memory_bank import Remembered
 
 __all__ = ["Hinge", "Loss", "Remembered", "Report", "build_losses"]

@@ -10,9 +10,9 @@ from learners.losses.base import Loss, Plain
 from learners.losses.clapp import Clapp
 from learners.losses.equations import barlow_twins, ntxent, vicreg
 from learners.losses.hinge import Hinge
-from learners.losses.remembered import Remembered
-from learners.named import check_numbers, named
-from learners.networks import EMBEDDING, drawn
+from learners.losses.memory_bank import Remembered
+from learners.networks.network import EMBEDDING, drawn
+from learners.registry import check_numbers, named
 from streams.seeding import seeded
 
 LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}

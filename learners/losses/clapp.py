@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from envs.devices import upload
-from learners.feedback import Linear
 from learners.losses.base import Loss, Report
+from learners.networks.feedback import Linear
 
 
 def clapp(score: Tensor, negative: Tensor) -> Tensor:

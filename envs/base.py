@@ -1,0 +1,167 @@
+"""What all worlds share: N of them behind Gymnasium's vector interface, on one device, and one of them behind `Env`.
+
+An episode is one encounter with one object and lasts `episode_length` frames; its last frame comes with `truncated`,
+and the next step, whatever the action, shows the first frame of the next episode (Gymnasium's NEXT_STEP autoreset).
+"""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from envs.devices import upload
+from envs.errors import SettingError
+from envs.scene.drift import first_age
+
+MAX_GAZE = 0.5  # half-widths of the view that the eye can look to each side
+
+
+class VectorWorld(VectorEnv):
+    """N worlds as tensors on a device. A concrete world says what begins (`_begin`) and what is seen (`_look`).
+
+    Observations are (N, H, W, 3) uint8 tensors on the device. The action is a gaze shift (N, 2) in [-1, 1]: right and
+    up, 1 being MAX_GAZE; the eye stays where it looks until the next shift, and looks straight ahead when an episode
+    begins. Rewards are 0. `info` holds the ground truth of the frame, a tensor (N, ...) for each factor, and
+    `encounter` (N,) int64 on the CPU: which encounter a frame shows, unique over worlds and time.
+
+    World i's episode k is a function of (seed + i, k), so it is the same for every N, on every device.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    has_bearing = False  # whether it says where its object is, for a gaze to follow
+
+    def __init__(self, *, num_envs: int, size: int, episode_length: int, stagger: bool, device, render_mode=None):
+        if num_envs < 1:
+            raise SettingError(f"env.num_worlds={num_envs} shows nothing; try 1 or more")
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self.device = torch.device(device)
+        self.single_observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.episode_length, self.stagger = episode_length, stagger
+        self.seeds = None  # (N,) uint64, once reset
+        self.episode = np.zeros(num_envs, np.int64)
+        self.age = np.zeros(num_envs, np.int64)
+        self.gaze = torch.zeros(num_envs, 2, device=self.device)
+        self._image = None
+
+    def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
+        """Starts episodes (m,) in rows (m,) of worlds with seeds (m,)."""
+        raise NotImplementedError
+
+    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """What the worlds at ages (N,) float show: images (N, H, W, 3) uint8 and factors (N, ...)."""
+        raise NotImplementedError
+
+    def reset(
+        self, *, seed: int | list[int] | None = None, options: dict | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Begins a new episode everywhere: the first one after a seed, otherwise the one after the present one."""
+        if seed is not None or self.seeds is None:
+            self.seeds, self.episode[:] = self._seeded(seed), 0
+        else:
+            self.episode += 1
+        self.age[:] = 0
+        if self.stagger:
+            self.age[:] = first_age(self.seeds, self)
+        self.gaze = torch.zeros_like(self.gaze)  # never in place: the last one was handed out
+        self._begin(np.arange(self.num_envs), self.seeds, self.episode)
+        return self._observe()
+
+    def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One step later, with the eye moved by actions (N, 2)."""
+        if self.seeds is None:
+            raise gym.error.ResetNeeded("no world has begun; call reset() before step()")
+        self.age += 1
+        over = np.flatnonzero(self.age >= self.episode_length)
+        shift = torch.as_tensor(actions, dtype=torch.float32, device=self.device).reshape(self.num_envs, 2)
+        self.gaze = (self.gaze + MAX_GAZE * shift).clamp(-MAX_GAZE, MAX_GAZE)
+        if len(over):
+            self.episode[over] += 1
+            self.age[over] = 0
+            self.gaze.index_fill_(0, self._on_device(over), 0)
+            self._begin(over, self.seeds[over], self.episode[over])
+        image, info = self._observe()
+        rewards, terminated = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
+        return image, rewards, terminated, self.age == self.episode_length - 1, info
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """The frames last seen, (H, W, 3) uint8 each, where render_mode is rgb_array."""
+        return tuple(self._image.cpu().numpy()) if self.render_mode == "rgb_array" else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on bit for bit."""
+        return {
+            "seeds": [int(seed) for seed in self.seeds],
+            "episode": self.episode.tolist(),
+            "age": self.age.tolist(),
+            "gaze": self.gaze.cpu(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts the worlds where they were; the next step goes on from there."""
+        self.seeds = np.array(state["seeds"], np.uint64)
+        self.episode[:], self.age[:] = state["episode"], state["age"]
+        self.gaze = state["gaze"].to(self.device)
+        self._begin(np.arange(self.num_envs), self.seeds, self.episode)
+
+    def _observe(self) -> tuple[Tensor, dict[str, Any]]:
+        age = self._on_device(self.age.astype(np.float32))
+        self._image, factors = self._look(age)
+        encounter = torch.from_numpy(self.episode * self.num_envs + np.arange(self.num_envs))
+        return self._image, {"encounter": encounter, "gaze": self.gaze, **factors}
+
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        return upload(torch.from_numpy(array), self.device)
+
+    def _seeded(self, seed: int | list[int] | None) -> np.ndarray:
+        if seed is None:
+            seed = int(self.np_random.integers(1 << 62))
+        if isinstance(seed, int | np.integer):
+            if seed < 0:
+                raise ValueError(f"seed={seed} is no seed; give a number from 0 up")
+            self._np_random_seed = int(seed)
+            return np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
+        if len(seed) != self.num_envs:
+            raise ValueError(
+                f"{len(seed)} seeds were given for {self.num_envs} worlds; give one number, or one a world"
+            )
+        return np.array(seed, np.uint64)
+
+
+class SingleWorld(gym.Env):
+    """One world as Gymnasium's `Env`: numpy observations (H, W, 3) uint8, numpy ground truth in `info`."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}  # noqa: RUF012
+    vector_world: type[VectorWorld]
+
+    def __init__(self, *, render_mode: str | None = None, **settings):
+        self._world = self.vector_world(num_envs=1, render_mode=render_mode, **settings)
+        self.render_mode = render_mode
+        self.observation_space = self._world.single_observation_space
+        self.action_space = self._world.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        if seed is None and self._world.seeds is None:
+            seed = int(self.np_random.integers(1 << 62))
+        images, info = self._world.reset(seed=seed)
+        return images[0].cpu().numpy(), _first(info)
+
+    def step(self, action) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        images, _, terminated, truncated, info = self._world.step(np.asarray(action)[None])
+        return images[0].cpu().numpy(), 0.0, bool(terminated[0]), bool(truncated[0]), _first(info)
+
+    def render(self) -> np.ndarray | None:
+        frames = self._world.render()
+        return None if frames is None else frames[0]
+
+
+def _first(info: dict[str, Tensor]) -> dict[str, Any]:
+    rows = {name: value[0].cpu().numpy() for name, value in info.items()}
+    return {name: row if row.ndim else row.item() for name, row in rows.items()}

@@ -1,0 +1,140 @@
+"""From a scene to pixels, or to ground truth: a moment of all worlds, handed to the tracer's kernels where it lies."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import torch
+import warp as wp
+from torch import Tensor
+
+from envs.rendering.tracer import World, draw, survey
+from envs.scene.lighting import light_colors, light_directions
+from envs.scene.motion import orientations, positions, rotation_matrix, waves
+from envs.scene.settings import WorldSettings
+from envs.scene.state import Scene
+
+
+class Moment(NamedTuple):
+    """What the renderer needs of N worlds at one moment, besides the scene. O objects, L lights."""
+
+    place: Tensor  # (N, O, 3) centres of the objects
+    orientation: Tensor  # (N, O, 4) unit quaternions
+    light_direction: Tensor  # (N, L, 3) unit vectors towards the lights
+    light_color: Tensor  # (N, L, 3) linear RGB irradiance
+    background_color: Tensor  # (N, 2, 3) linear RGB of the texture's two colours
+    slide: Tensor  # (N, 2) how far the background's texture has slid
+    gaze: Tensor  # (N, 2) where the eye looks, in half-widths of the view
+    dim: Tensor  # (N,) what day and night leave of all light
+    waves: dict[str, Tensor]  # (N,) each
+
+
+def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings, stops: Tensor | None = None) -> Moment:
+    """The scene at ages (N,) seen with gaze (N, 2), its light changed by so many stops (N,); of its arguments alone."""
+    wave = waves(scene, age)
+    stops = torch.zeros_like(age) if stops is None else stops
+    dim = torch.exp2(stops)
+    return Moment(
+        positions(wave, occluder=settings.occluder),
+        orientations(scene, age),
+        light_directions(wave, second=settings.second_light),
+        light_colors(wave, second=settings.second_light) * dim[:, None, None],
+        torch.lerp(*scene.background_color.unbind(1), wave["background_color"][:, None, None]),
+        torch.stack([wave["background_x"], wave["background_y"]], 1),
+        gaze,
+        dim,
+        wave | {"light_intensity": wave["light_intensity"] + stops},
+    )
+
+
+class Truth(NamedTuple):
+    """Per-pixel ground truth at the middles of the pixels."""
+
+    mask: Tensor  # (N, H, W) uint8: 0 background, 1 the object, 2 the occluder
+    depth: Tensor  # (N, H, W) float32 object units along the line of sight's axis; inf for the background
+    normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
+
+
+def render(scene: Scene, now: Moment, settings: WorldSettings, pictures: Tensor | None = None) -> Tensor:
+    """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device.
+
+    `pictures` (M, h, w, 3) uint8 are those of `background="pictures"`.
+    """
+    count, size = len(scene.category), settings.size
+    image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
+    world, pixels = _world(scene, now, pictures), wp.from_torch(image)
+    worlds = wp.array([world], dtype=World, device=pixels.device)
+
+    def launch(first: int, past: int) -> None:
+        inputs = [worlds, first, settings.shadows, settings.samples, pixels]
+        wp.launch(draw, (past - first, size, size), inputs, **_where(image))
+
+    if image.is_cuda:
+        launch(0, count)
+    else:  # Warp runs a CPU launch on one core, so each core gets a share of the worlds
+        shares = min(torch.get_num_threads(), count)
+        edges = [count * i // shares for i in range(shares + 1)]
+        list(_pool(shares).map(launch, edges[:-1], edges[1:]))
+    return image
+
+
+def ground_truth(scene: Scene, now: Moment, settings: WorldSettings) -> Truth:
+    """Mask, depth and normals of what `render` shows."""
+    shape, device = (len(scene.category), settings.size, settings.size), scene.category.device
+    mask = torch.empty(shape, dtype=torch.uint8, device=device)
+    depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
+    world, outputs = _world(scene, now), [wp.from_torch(out) for out in (mask, depth, normals)]
+    inputs = [wp.array([world], dtype=World, device=outputs[0].device), *outputs]
+    wp.launch(survey, shape, inputs, **_where(mask))
+    return Truth(mask, depth, normals)
+
+
+def _world(scene: Scene, now: Moment, pictures: Tensor | None = None) -> World:
+    if pictures is None:
+        pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
+    turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye
+    upright = turn.transpose(-1, -2).contiguous()
+    inverse = scene.inverse @ upright[:, :, None]
+    centre = now.place[:, :, None] + (turn[:, :, None] @ scene.centre[..., None])[..., 0]
+    world = World()
+    for name, tensor, dtype in (
+        ("kind", scene.kind, wp.int32),
+        ("inverse", inverse, wp.mat33),
+        ("centre", centre, wp.vec3),
+        ("radius", scene.radius, wp.float32),
+        ("taper", scene.taper, wp.vec2),
+        ("color", scene.color, wp.vec3),
+        ("place", now.place, wp.vec3),
+        ("upright", upright, wp.mat33),
+        ("bound", scene.bound, wp.float32),
+        ("gloss", scene.gloss, wp.vec2),
+        ("texture", scene.texture, wp.vec4),
+        ("light_direction", now.light_direction, wp.vec3),
+        ("light_color", now.light_color, wp.vec3),
+        ("ambient", scene.ambient * now.dim[:, None], wp.vec3),
+        ("room", scene.room, wp.vec2),
+        ("background_kind", scene.background_kind, wp.int32),
+        ("background_color", now.background_color, wp.vec3),
+        ("background_grain", scene.background_grain, wp.vec2),
+        ("pictures", pictures, wp.uint8),
+        ("slide", now.slide, wp.vec2),
+        ("gaze", now.gaze, wp.vec2),
+    ):
+        setattr(world, name, wp.from_torch(tensor.contiguous(), dtype=dtype))
+    return world
+
+
+def _where(tensor: Tensor) -> dict:
+    if tensor.is_cuda:
+        return {"stream": wp.stream_from_torch(torch.cuda.current_stream(tensor.device))}
+    return {"device": "cpu"}
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+os.register_at_fork(after_in_child=_pools.clear)  # which has none of its parent's threads
+
+
+def _pool(workers: int) -> ThreadPoolExecutor:
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers, thread_name_prefix="render")
+    return _pools[workers]

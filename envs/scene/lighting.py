@@ -1,0 +1,54 @@
+"""Laws of light over time: a key light on a smooth path, of changing strength and colour, over ambient light."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.scene.random import Draws
+from envs.scene.settings import WorldSettings
+
+KEY_STRENGTH = 0.85  # irradiance of the key light at 0 stops, where 1 shows white paper at full scale
+SECOND_STRENGTH = 0.35  # of the key's
+SECOND_TURN = 130.0  # degrees of azimuth from the key
+
+
+def draw_light(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
+    """What of the light stays for an episode; what moves is in envs.scene.motion.WAVES."""
+    level = draws.uniform("ambient", 0.15, 0.35)[:, None]
+    return {"ambient": level * draws.uniform("ambient/color", 0.85, 1.15, 3)}
+
+
+def light_directions(wave: dict[str, Tensor], *, second: bool) -> Tensor:
+    """(N, L, 3) unit vectors towards the lights; at azimuth 0 and elevation 0 the light is behind the eye."""
+    azimuth, elevation = torch.deg2rad(wave["light_azimuth"]), torch.deg2rad(wave["light_elevation"])
+    sides = [azimuth] if not second else [azimuth, azimuth + np.radians(SECOND_TURN)]
+    flat = elevation.cos()
+    return torch.stack([torch.stack([flat * a.sin(), elevation.sin(), flat * a.cos()], 1) for a in sides], 1)
+
+
+def light_colors(wave: dict[str, Tensor], *, second: bool) -> Tensor:
+    """(N, L, 3) linear RGB irradiance."""
+    key = KEY_STRENGTH * torch.exp2(wave["light_intensity"])[:, None] * planckian(1e6 / wave["light_mired"])
+    return torch.stack([key, SECOND_STRENGTH * key] if second else [key], 1)
+
+
+def planckian(kelvin: Tensor) -> Tensor:
+    """Linear sRGB (N, 3), mean 1, of a black body between 1667 and 25000 K.
+
+    Chromaticity by the cubic splines of Kim et al. (2002), US patent 7024034, to XYZ at luminance 1, to linear sRGB
+    (IEC 61966-2-1). Out-of-gamut channels are clipped at 0.
+    """
+    m = 1e3 / kelvin
+    warm = ((-0.2661239 * m - 0.2343589) * m + 0.8776956) * m + 0.179910
+    cool = ((-3.0258469 * m + 2.1070379) * m + 0.2226347) * m + 0.240390
+    x = torch.where(kelvin <= 4000, warm, cool)
+    red = ((-1.1063814 * x - 1.34811020) * x + 2.18555832) * x - 0.20219683
+    middle = ((-0.9549476 * x - 1.37418593) * x + 2.09137015) * x - 0.16748867
+    blue = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
+    y = torch.where(kelvin <= 2222, red, torch.where(kelvin <= 4000, middle, blue))
+    xyz = torch.stack([x / y, torch.ones_like(y), (1 - x - y) / y], 1)
+    rgb = (xyz @ XYZ_TO_RGB.to(kelvin, non_blocking=True).T).clamp_min(0)
+    return rgb / rgb.mean(1, keepdim=True)
+
+
+XYZ_TO_RGB = torch.tensor([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])

@@ -1,0 +1,84 @@
+"""The state of N worlds, one dataclass of tensors with leading axis N, and the settings it is drawn from."""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.scene.categories import CATEGORIES
+from envs.scene.drift import beginnings, categories_at
+from envs.scene.lighting import draw_light
+from envs.scene.motion import draw_motion
+from envs.scene.objects import Objects, assemble
+from envs.scene.random import Draws, key
+from envs.scene.settings import BACKGROUNDS, SPLIT_STRIDE, SPLITS, WorldSettings
+from envs.scene.state import FIELDS, Scene
+
+CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of two colours drawn apart
+
+
+@dataclass
+class Encounter:
+    """Which object a row meets: drawn on the host, because it decides what else is drawn."""
+
+    keys: np.ndarray  # (N,) uint64 of (world seed, episode)
+    category: np.ndarray  # (N,) int64
+    instance: np.ndarray  # (N,) int64
+    draws: Draws = field(init=False)
+
+    def __post_init__(self):
+        self.draws = Draws(self.keys)
+
+
+def meet(seeds: np.ndarray, episodes: np.ndarray, settings: WorldSettings) -> Encounter:
+    """What the worlds with these seeds (N,) meet in their episodes (N,), counted from 0."""
+    keys = key("encounter", seeds, episodes)
+    draws = Draws(keys)
+    instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
+    start = beginnings(seeds, episodes, settings)
+    return Encounter(keys, categories_at(draws, start, settings, categories=settings.categories), instance)
+
+
+def draw_scene(encounter: Encounter, settings: WorldSettings) -> Scene:
+    """The scenes (on the CPU) of N encounters; a function of the encounters and nothing else."""
+    draws = encounter.draws
+    arrays = {"category": encounter.category, "instance": encounter.instance}
+    arrays |= _objects(encounter, settings)
+    arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
+    arrays |= draw_light(draws, settings)
+    arrays |= _background(draws, settings)
+    return Scene(**{name: _tensor(arrays[name]) for name in FIELDS})
+
+
+def _objects(encounter: Encounter, settings: WorldSettings) -> dict[str, np.ndarray]:
+    known = list(CATEGORIES.values())[: settings.categories]
+    cast = [assemble(known, encounter.category, encounter.instance)]
+    if settings.occluder:
+        draws = encounter.draws
+        instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("occluder/instance", settings.instances)
+        cast.append(assemble(known, draws.integers("occluder/category", settings.categories), instance))
+    names = [item.name for item in fields(Objects)]
+    return {name: np.stack([getattr(one, name) for one in cast], 1) for name in names}
+
+
+def _background(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
+    if settings.background == "mixed":
+        kind = draws.integers("background", BACKGROUNDS.index("pictures"))
+    else:
+        kind = np.full(len(draws), BACKGROUNDS.index(settings.background))
+    color = draws.uniform("background/color", 0, 1, 12).reshape(-1, 2, 2, 3) ** 2
+    near = draws.uniform("background/contrast", *CONTRAST)[:, None, None]  # the second colour is not far from the first
+    color[:, :, 1] = near * color[:, :, 1] + (1 - near) * color[:, :, 0]
+    return {
+        "room": np.stack([draws.uniform("floor", -2.4, -1.5), draws.uniform("wall", 9.0, 13.0)], 1),
+        "background_kind": kind.astype(np.int32),
+        "background_color": color,
+        "background_grain": np.stack(
+            [draws.log_uniform("background/cycles", 0.15, 0.5), draws.uniform("grain", 0, 64)], 1
+        ),
+    }
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None))

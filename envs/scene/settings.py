@@ -1,0 +1,74 @@
+"""The settings that a scene is drawn from."""
+
+from dataclasses import dataclass
+
+from envs.errors import SettingError, unknown
+from envs.scene.categories import CATEGORIES
+from envs.scene.drift import DriftSettings
+
+NUISANCES = ("translation", "rotation", "scale", "light_direction", "light_intensity", "light_color", "background")
+SPLITS = {"train": 0, "validation": 1, "test": 2}  # each owns instance numbers of its own
+
+
+SPLIT_STRIDE = 1 << 20
+
+
+BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
+
+
+@dataclass
+class WorldSettings(DriftSettings):
+    """What the world of moving objects is told. Angles in degrees, times in steps, lengths in object units."""
+
+    size: int = 32  # pixels along an edge of the square frame
+    categories: int = 12  # how many kinds of object: the first so many of envs.scene.categories
+    split: str = "train"  # whose instances: train, validation or test; no instance belongs to two of them
+    instances: int = 4096  # instances of each category in the split
+    episode_length: int = 48  # frames an object stays
+    stagger: bool = False  # start worlds at different ages, so that they do not all change objects at once
+    moving: tuple[str, ...] = NUISANCES  # which nuisances move; the others stay where they happen to be
+    speed: float = 1.0  # of everything that moves; 0 stands still
+    turn: float = 1.5  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
+    axis: str = "vertical"  # what objects turn about: vertical (give or take a tilt) or any
+    jitter: float = 0.0  # fast shaking added to translation, scale and light, as a share of their slow swing
+    light_path: str = "wander"  # wander, arc (like a sun, once an episode) or flicker (like a flame)
+    second_light: bool = False  # a weaker lamp from another side
+    shadows: bool = True  # cast by objects on themselves, each other, the floor and the wall
+    occluder: bool = False  # a second object that passes in front
+    background: str = "mixed"  # plain, gradient, checker, noise, mixed (of those four) or pictures (of one's own)
+    background_path: str = ""  # where the pictures are: a folder, .npy, .npz, Zarr, or a torchvision data set's root
+    background_dataset: str = ""  # the torchvision data set's class, such as CIFAR10
+    samples: int = 1  # rays along an edge of a pixel; 2 smooths edges at four times the price
+
+    def __post_init__(self):
+        self.moving = tuple(self.moving)
+        for name, low, high in (
+            ("size", 4, 1024),
+            ("categories", 1, len(CATEGORIES)),
+            ("instances", 1, SPLIT_STRIDE),
+            ("episode_length", 2, 1 << 20),
+            ("samples", 1, 8),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingError(f"env.{name}={value} is out of range; try {low} to {high}")
+        for name, known in (
+            ("split", SPLITS),
+            ("axis", ("vertical", "any")),
+            ("light_path", ("wander", "arc", "flicker")),
+            ("background", (*BACKGROUNDS, "mixed")),
+        ):
+            if getattr(self, name) not in known:
+                raise unknown(f"env.{name}", getattr(self, name), known)
+        if (self.background == "pictures") != bool(self.background_path):
+            raise SettingError(
+                f"env.background={self.background} and env.background_path={self.background_path!r} "
+                "go together: background=pictures, with the path of a folder, .npy, .npz or Zarr"
+            )
+        self.check(categories=self.categories)
+        for name in ("speed", "turn", "jitter"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise SettingError(f"env.{name}={getattr(self, name)} must be a number from 0 up")
+        for name in self.moving:
+            if name not in NUISANCES:
+                raise unknown("env.moving", name, NUISANCES)

@@ -1,0 +1,140 @@
+"""What a rule uses, found out by changing things and looking whether its updates change. Nothing here asks its name."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from learners.diagnostics.monitor import activities, every_block, gradients
+from learners.networks.feedback import Conv, Layer
+from learners.networks.network import Network
+from learners.rules.base import Learner
+from streams.types import Pairs
+
+SAME = 1e-9  # relative change of an update in float64 that is rounding
+
+
+def weight_transport(learner: Learner, pairs: Pairs) -> str:
+    """Whether updates depend on forward weights above them otherwise than through the activities: no, head or blocks.
+
+    Weights are changed where no activity on these pairs shows it (those of the heads, then those of the blocks), so
+    that what still changes in an update is the way that its error, or target, came down.
+    """
+    before = gradients(every_block(learner), pairs)
+    for found, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
+        if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
+            return found
+    return "no"
+
+
+def blocks_above_pixels(network: Network) -> list[Layer]:
+    """The layers of all blocks but for the first one, above which alone there is something to send down to."""
+    return layers_of(network.blocks)[1:]
+
+
+def heads_only(network: Network) -> list[Layer]:
+    """The layers of the heads."""
+    return layers_of(network.heads)
+
+
+def update_locking(learner: Learner, pairs: Pairs) -> bool:
+    """Whether a block's update waits for later blocks: whether it changes when a later block, or its head, does."""
+    before = gradients(every_block(learner), pairs)
+    blocks, heads = learner.network.blocks, learner.network.heads
+    for number in range(1, len(blocks)):
+        copy = every_block(learner)
+        later = [*copy.network.blocks[number:], *copy.network.heads[max(0, number - len(blocks) + len(heads)) :]]
+        for layer in [layer for module in later for layer in layers_of(module)]:
+            layer.weight.data = like(layer.weight)
+        after = gradients(copy, pairs)
+        if any(map(differ, before[:number], after[:number])):
+            return True
+    return False
+
+
+def other_rows(learner: Learner, pairs: Pairs) -> bool:
+    """Whether a row's own part of an update changes when another row of the batch shows something else.
+
+    A row's part is the error that arrives at a block's output: what it is multiplied with is the row's own activity.
+    """
+    first, second = (
+        None if view is None else torch.cat([view[:-1], 1 - view[-1:]]) for view in (pairs.first, pairs.second)
+    )
+    changed = pairs._replace(first=first, second=second)  # in the last row
+    rows = len(pairs.episode)
+    for before, after in zip(errors_at(learner, pairs), errors_at(learner, changed), strict=True):
+        kept = [error.unflatten(0, (-1, rows))[:, :-1] for error in (before, after)]
+        if differ(*kept):
+            return True
+    return False
+
+
+def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
+    """What arrives at the output of each block in one update, (views * B, ...) for each time that it ran."""
+    copy, found = every_block(learner), defaultdict(dict)
+
+    def listen(block: nn.Module, _, output: Tensor) -> None:
+        if output.requires_grad:
+            turn = len(found[block])
+            found[block][turn] = torch.zeros_like(output)
+            output.register_hook(lambda error: found[block].update({turn: error.clone()}))
+
+    for block in copy.network.blocks:
+        block.register_forward_hook(listen)
+    copy.optimiser.zero_grad()
+    copy.learn(pairs)
+    return [error for block in copy.network.blocks for error in found[block].values()]
+
+
+def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], list[Layer]]) -> Learner:
+    """A copy some of whose layers are changed in such a way that they do the same to these pairs."""
+    copy, inputs = every_block(learner), defaultdict(list)
+    layers = choose(copy.network)
+    hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
+    embed(copy.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))
+    for hook in hooks:
+        hook.remove()
+    for layer in layers:
+        seen = torch.cat([rows_of(layer, x) for x in inputs[layer]])
+        _, sizes, axes = torch.linalg.svd(seen, full_matrices=False)
+        axes = axes[sizes > 1e-10 * sizes[0]]  # the span of all that the layer sees
+        assert len(axes) < seen.shape[1], "these pairs fill the layer's whole input; audit with fewer or plainer ones"
+        change = like(layer.weight).flatten(1)
+        with torch.no_grad():
+            layer.weight += (change - change @ axes.T @ axes).view_as(layer.weight)
+    return copy
+
+
+@torch.no_grad()
+def embed(network: Network, images: Tensor) -> None:
+    """Every block and every head on images."""
+    h = activities(network, images)
+    for head, top in zip(network.heads, h[-len(network.heads) :], strict=True):
+        head(top)
+
+
+def rows_of(layer: Layer, x: Tensor) -> Tensor:
+    """What each position's weights are multiplied with, (positions, inputs)."""
+    return nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1) if isinstance(layer, Conv) else x
+
+
+def like(weight: Tensor) -> Tensor:
+    """Other weights of the same shape and size, always the same."""
+    draws = torch.Generator().manual_seed(0)
+    return torch.randn(weight.shape, dtype=weight.dtype, generator=draws) * weight.detach().std()
+
+
+def layers_of(module: nn.Module) -> list[Layer]:
+    """All layers with weights, from the pixels up."""
+    return [layer for layer in module.modules() if isinstance(layer, Layer)]
+
+
+def differ(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors are not the same up to rounding.
+
+    Raises:
+        AssertionError: the first is zero, so that nothing can be said.
+    """
+    assert a.any(), "an update is zero on these pairs, so that nothing can be said of what it depends on"
+    return bool((a - b).norm() > SAME * a.norm())

@@ -1,0 +1,40 @@
+"""One loss at the top of the network, its error carried down through every layer."""
+
+import torch
+from torch import Tensor
+
+from learners.losses import Report
+from learners.networks.network import prepared
+from learners.rules.base import Learner
+from streams.types import Pairs
+
+
+class EndToEnd(Learner):
+    """Backpropagation, or feedback alignment where the network's layers carry errors by other weights."""
+
+    def learn(self, pairs: Pairs) -> Report:
+        with torch.set_grad_enabled(not self.loss.blocked):  # a remembered view needs no way back
+            u = self.embed(pairs.first)
+        loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
+        if report:
+            loss.backward()
+        return report
+
+    def embed(self, images: Tensor | None) -> Tensor | None:
+        """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head; None, for the loss to remember, stays None."""
+        if images is None:
+            return None
+        x = prepared(images)
+        for block in self.network.blocks:
+            x = block(x)
+        return self.network.heads[-1](x)
+
+
+class Untrained(EndToEnd):
+    """The random encoder: reports its loss and learns nothing."""
+
+    def update(self, pairs: Pairs) -> Report:
+        self.updates += 1
+        with torch.no_grad():
+            u, v = self.embed(pairs.first), self.embed(pairs.second)
+            return self.loss(u, v, episode=pairs.episode, gap=pairs.gap)[1]

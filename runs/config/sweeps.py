@@ -1,0 +1,73 @@
+"""A sweep: many runs from one command, each in its own folder; any of Hydra's launchers runs them."""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from envs.errors import SettingError
+from runs.config import composing as told
+from runs.config.schema import register
+
+
+class Failed(Exception):
+    """A run of a sweep that failed, having said why, in the process of this number; the others go on."""
+
+
+def sweep(job: Callable[[list[str]], int]) -> int:
+    """Hands the command line to Hydra, which calls `job(overrides)` for every run; the worst of their exit statuses.
+
+    A failed job does not keep the others from running; one that was stopped does.
+    """
+
+    @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
+    def one_of_many(_: DictConfig) -> None:
+        said = HydraConfig.get().overrides  # of what is said to Hydra itself, a run needs to know where to search
+        overrides = [*(text for text in said.hydra if text.startswith(told.SEARCHPATH)), *said.task]
+        try:
+            status = job(overrides)
+        except Exception:  # a mistake of ours, told now and not when the last run has ended
+            traceback.print_exc()
+            status = 1
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            raise SystemExit(status)
+        if status > 128:
+            raise KeyboardInterrupt
+        if status:
+            text = f"failed: {' '.join(overrides)}"
+            print(text, file=sys.stderr)  # noqa: T201
+            raise Failed(text, os.getpid())
+
+    register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would tell once more, as a traceback, what has been told
+    try:
+        one_of_many()
+    except Failed as error:
+        text, process = error.args
+        if process != os.getpid():  # what a launcher's own processes say may have gone to files
+            print(f"{text} (it has said why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except HydraException as error:
+        raise SettingError(str(error).splitlines()[0]) from error
+    return 0
+
+
+def label(overrides: Iterable[str], *, learner: str, seed: int) -> str:
+    """A run's name among those of its sweep: `bp-negatives5-seed0` of learner=bp, loss.negatives=5 and seed=0."""
+    parts = [learner]
+    for override in map(OverridesParser.create().parse_override, overrides):
+        value = override.get_value_element_as_str()
+        if override.key_or_group not in ("learner", "seed"):
+            in_group = override.key_or_group in told.choices()
+            parts.append(value if in_group else override.key_or_group.rpartition(".")[2] + value)
+    return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, f"seed{seed}"]))

@@ -1,0 +1,142 @@
+"""Fine-tuning: what an encoder is worth as a beginning, where all of it may learn the task from labels.
+
+A copy learns by backpropagation, whatever rule the encoder came from; the encoder itself is not touched. Learning rate
+and length are chosen on validation images; test images are looked at once, at the end.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from runs.evaluation.linear import top1
+from runs.evaluation.probes import Task, features, labels_of
+from streams.process.signals import Stop
+from streams.seeding import generator
+
+RATES = (1e-3, 3e-4)  # of Adam at its first step, all tried; it falls to 0 in a straight line
+STEPS, ROWS = 1000, 50  # of each; images a step. As many for every task, as in VTAB's short sweep (Zhai et al. 2019)
+LOOK = 100  # steps from one look at the validation images to the next
+
+
+class Tunable(Protocol):
+    """What is fine-tuned; images are (B, 3, H, W) float32 in [0, 1]."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Features (B, D)."""
+
+    def trainable(self) -> nn.Module:
+        """A copy of the encoder, from images to the same features, that learns by true backpropagation."""
+
+
+class Tuned(NamedTuple):
+    """What fine-tuning came to."""
+
+    top1: float  # share of test images classified correctly, by the copy that validation chose
+    validation_top1: float
+    lr: float  # at the first step; that of the copy chosen
+    epochs: float  # how many times the copy chosen has seen each training image
+
+
+class Classifier(nn.Module):
+    """An encoder and a linear head on its features, which learn together."""
+
+    def __init__(self, encoder: nn.Module, seen: Tensor, *, classes: int):
+        """`seen` (M, D) are the encoder's features of the training images as it begins.
+
+        The head sees features less their mean and in units of their mean deviation there, which never change; it
+        begins at zero, so that nothing is drawn.
+        """
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("mean", seen.mean(0))
+        self.register_buffer("deviation", seen.std(0).square().mean().sqrt().clamp_min(1e-6))
+        self.weight = nn.Parameter(seen.new_zeros(seen.shape[1], classes))
+        self.bias = nn.Parameter(seen.new_zeros(classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float in [0, 1] to logits (B, K)."""
+        x = (self.encoder(images) - self.mean) / self.deviation
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class _Best(NamedTuple):
+    """The copy that did best on validation images so far."""
+
+    merit: tuple[float, float]  # top-1, and of copies that are equal in it, less cross-entropy
+    rate: float
+    step: int
+    model: Classifier
+
+
+def fine_tune(
+    encoder: Tunable,
+    task: Task,
+    *,
+    seed: int,
+    device: torch.device,
+    stop: Stop | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Tuned | None:
+    """Teaches copies of an encoder a task and scores the best; None where `stop` came first.
+
+    What is drawn is the order of the training images, a function of (seed, task, epoch). `tell` hears how far it is.
+
+    Raises:
+        SettingError: a task of one class.
+    """
+    if stop:
+        return None
+    labels, images, best = labels_of(task, device), task.train.images.to(device), None
+    seen = features(encoder.encode, images, device=device)
+    for number, rate in enumerate(RATES):
+        model = Classifier(encoder.trainable(), seen, classes=task.classes)
+        orders = batches(len(images), seed=seed, name=task.name, device=device)
+        for step in lessons(model, images, labels.train, orders=orders, rate=rate, stop=stop):
+            said = features(model, task.validation.images, device=device)
+            merit = top1(said, labels.validation), -float(cross_entropy(said, labels.validation))
+            if best is None or merit > best.merit:
+                best = _Best(merit, rate, step, deepcopy(model))
+            tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
+        if stop:
+            return None
+    tested = top1(features(best.model, task.test.images, device=device), labels.test)
+    return Tuned(tested, best.merit[0], best.rate, best.step / -(-len(images) // ROWS))
+
+
+def lessons(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    orders: Iterable[Tensor],
+    rate: float,
+    stop: Stop | None = None,
+) -> Iterator[int]:
+    """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); pauses where a look is due, after so many steps.
+
+    Meanwhile the model is one that does not learn. It ends where `stop` comes.
+    """
+    optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    for step, rows in zip(range(1, STEPS + 1), orders, strict=False):
+        if stop:
+            return
+        optimiser.param_groups[0]["lr"] = rate * (1 - (step - 1) / STEPS)
+        optimiser.zero_grad()
+        cross_entropy(model(images[rows].float().div_(255)), labels[rows]).backward()
+        optimiser.step()
+        if step % LOOK == 0:
+            model.eval()
+            yield step
+            model.train()
+
+
+def batches(count: int, *, seed: int, name: str, device: torch.device) -> Iterator[Tensor]:
+    """Numbers of images (ROWS,) for ever: all of them in an order, the last few fewer; then in another order."""
+    for epoch in itertools.count():
+        order = torch.randperm(count, generator=generator(seed, f"finetune/{name}", epoch))
+        yield from order.to(device).split(ROWS)

@@ -1,0 +1,248 @@
+"""Data the encoder never saw, as tasks for the same probes: digits, other worlds, data sets by name or by path."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import zarr
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from envs.errors import SettingError, unknown
+from envs.images.pictures import Pictures, load_pictures
+from runs.evaluation.probes import LabelledImages, Task, ranks
+from runs.evaluation.world_tasks import moving_objects_dark, unseen_categories
+from streams.recording.reader import Recording
+
+DIGITS_SPLIT = (500, 297, 1000)  # training, validation and test images
+EVERYTHING = "all"  # every set below; those that are not there are named and left out
+SHARES = (0.7, 0.1, 0.2)  # of a set that comes in one piece: training, validation and test
+WITHIN = 0.1  # of a set's training part, for validation, where it has a test part of its own
+TURNTABLE = 4  # views of an object: each first one trains, each third one validates, those between them test
+
+
+class Source(NamedTuple):
+    """A data set of torchvision's, and what its class is told to give either part."""
+
+    dataset: str
+    train: dict[str, Any]
+    test: dict[str, Any]
+
+
+BY_FLAG = ({"train": True}, {"train": False})
+BY_NAME = ({"split": "train"}, {"split": "test"})
+SOURCES = {
+    "cifar10": Source("CIFAR10", *BY_FLAG),
+    "cifar100": Source("CIFAR100", *BY_FLAG),
+    "fashion_mnist": Source("FashionMNIST", *BY_FLAG),
+    "svhn": Source("SVHN", *BY_NAME),
+    "stl10": Source("STL10", *BY_NAME),
+}
+
+
+def digits(settings, device) -> Task:
+    """scikit-learn's 1,797 handwritten digits (8x8 grey), resized to (3, size, size); the split is always the same."""
+    from sklearn.datasets import load_digits  # a second to import: not until it is needed
+
+    found, size = load_digits(), settings.env.size
+    images = torch.from_numpy(found.images).mul(255 / 16).round().to(torch.uint8)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    images = _sized(images[order, None].expand(-1, 3, -1, -1), size)
+    labels = torch.from_numpy(found.target)[order]
+    parts = zip(images.split(DIGITS_SPLIT), labels.split(DIGITS_SPLIT), strict=True)
+    return Task("digits", *(LabelledImages(*part) for part in parts), classes=10)
+
+
+MADE: dict[str, Callable[[Any, torch.device], Task]] = {  # need no file
+    "digits": digits,
+    "unseen_categories": unseen_categories,
+    "moving_objects_dark": moving_objects_dark,
+}
+KNOWN = (*MADE, *SOURCES, "coil100")
+
+
+def check(settings) -> None:
+    """Whether the sets asked for can be looked for, found before any work.
+
+    Raises:
+        SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
+    """
+    names, root = settings.eval.transfer, settings.eval.data_root
+    _check_root(settings)
+    for name in names:
+        if _is_path(name):
+            if not _is_url(name) and not Path(name).expanduser().exists():
+                raise SettingError(f"eval.transfer=[{name}] isn't there; give a .npz, .npy, Zarr or folder of pictures")
+        elif name not in (*KNOWN, EVERYTHING):
+            raise unknown("eval.transfer", name, (*KNOWN, EVERYTHING, "a path"))
+        elif name in KNOWN and name not in MADE and not root:
+            raise SettingError(
+                f"eval.transfer=[{name}] is looked for in eval.data_root, which is not given; give a folder"
+            )
+    titles = [_title(name) for name in names]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise SettingError(f"eval.transfer names {title} twice, and scores go by that name; rename one of them")
+
+
+def _check_root(settings) -> None:
+    root = settings.eval.data_root and Path(settings.eval.data_root).expanduser()
+    sought = any(name not in MADE and not _is_path(name) for name in settings.eval.transfer)
+    if not sought or not root or root.is_dir():
+        return
+    if root.exists():
+        raise SettingError(f"eval.data_root={root} is no folder; give the one that holds the data sets")
+    if not settings.eval.download:
+        raise SettingError(
+            f"eval.data_root={root} isn't there; give the folder that holds the data sets, or set eval.download=true"
+        )
+
+
+def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
+    """The transfer tasks of a run by name, and what is to be said about them, a line each.
+
+    Raises:
+        SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
+    """
+    found, notes = {}, []
+    for name in settings.eval.transfer:
+        if name != EVERYTHING:
+            found[_title(name)] = load(name, settings, device=device)
+            continue
+        for each in KNOWN:
+            try:
+                found[each] = load(each, settings, device=device)
+            except SettingError as error:
+                notes.append(f"{each} is left out: {error}")
+    return found, notes + [f"{name}: {task.note}" for name, task in found.items() if task.note]
+
+
+def load(name: str, settings, *, device: torch.device) -> Task:
+    """The transfer task of this name or path, at the size of the run's images.
+
+    Raises:
+        SettingError: as `load_all`.
+    """
+    if name in MADE:
+        return MADE[name](settings, device)
+    if _is_path(name):
+        parts = _split(*(_recording(name) if _is_url(name) else _arrays(Path(name).expanduser())))
+    elif not settings.eval.data_root:
+        raise SettingError("eval.data_root is not given")
+    else:
+        parts = _named(name, Path(settings.eval.data_root).expanduser(), download=settings.eval.download)
+    return _task(_title(name), parts, settings)
+
+
+def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
+    """A known set from the root folder: as arrays (NAME.npz, or NAME_train.npz and NAME_test.npz), or torchvision's."""
+    arrays = next((path for path in (root / f"{name}_train.npz", root / f"{name}.npz") if path.exists()), None)
+    if name == "coil100":
+        if arrays is None:
+            raise SettingError(
+                f"eval.data_root={root} holds no coil100.npz (images, labels, in the order of the views)"
+            )
+        return _turntable(load_pictures(str(arrays), setting="eval.data_root"))
+    if arrays:
+        return _split(*_arrays(arrays))
+    source = SOURCES[name]
+    if download:
+        root.mkdir(parents=True, exist_ok=True)
+    pair = (
+        load_pictures(
+            str(root),
+            source.dataset,
+            setting="eval.data_root",
+            options={**part, "download": download},
+            absent="put it there first, or set eval.download=true",
+        )
+        for part in (source.train, source.test)
+    )
+    return _split(*pair)
+
+
+def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
+    """Pictures and, where the name says train and a file beside it says test, those too; a recording by encounter."""
+    if (path / "zarr.json").exists() and "committed" in zarr.open_group(path, mode="r").attrs:
+        return _recording(str(path))
+    beside = path.with_name(re.sub("train", "test", path.name))
+    test = load_pictures(str(beside), setting="eval.transfer") if beside != path and beside.exists() else None
+    return load_pictures(str(path), setting="eval.transfer"), test
+
+
+def _recording(path: str) -> tuple[Pictures, Pictures]:
+    """Frames of a recorded stream, each checked; no encounter gives to both parts."""
+    recording = Recording(path, setting="eval.transfer")
+    if "category" not in recording.facts["factors"]:
+        raise SettingError(
+            f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
+        )
+    steps, worlds = (axis.ravel() for axis in np.indices((recording.committed, recording.worlds)))
+    found = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
+    met = np.unique(found["episode"])
+    tested = np.random.default_rng(0).permutation(met)[: max(1, int(SHARES[2] * len(met)))]
+    test = np.isin(found["episode"], tested)
+    images, labels = found["images"], found["factors/category"]
+    return Pictures(images[~test], labels[~test]), Pictures(images[test], labels[test])
+
+
+def _split(pool: Pictures, test: Pictures | None) -> list[Pictures]:
+    """Training, validation and test pictures, the same every time."""
+    order = np.random.default_rng(0).permutation(len(pool.images))
+    if test is None:
+        first, second = (int(sum(SHARES[: n + 1]) * len(order)) for n in range(2))
+        rows = np.split(order, [first, second])
+    else:
+        rows = np.split(order, [int((1 - WITHIN) * len(order))])
+    return [Pictures(pool.images[part], pool.labels[part]) for part in rows] + ([test] if test else [])
+
+
+def _turntable(pool: Pictures) -> list[Pictures]:
+    """Training views 20 degrees apart, validation views half-way between them, test views in the middle of those."""
+    labels = torch.from_numpy(pool.labels)
+    view = (ranks(labels - labels.min(), int(labels.max() - labels.min()) + 1) % TURNTABLE).numpy()
+    return [Pictures(pool.images[rows], pool.labels[rows]) for rows in (view == 0, view == 2, view % 2 == 1)]
+
+
+def _task(name: str, parts: list[Pictures], settings) -> Task:
+    """At most so many pictures of each part as the world's own, at the size of its images, labels counted from 0."""
+    kinds = np.unique(parts[0].labels)
+    for part, pictures in zip(("training", "validation", "test"), parts, strict=True):
+        if len(np.unique(pictures.labels)) < 2:
+            raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have no labels, or one class only")
+        if not np.isin(pictures.labels, kinds).all():
+            raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have classes that none trains on")
+    size, found = settings.env.size, []
+    for part, pictures in zip(("train", "validation", "test"), parts, strict=True):
+        few = np.sort(np.random.default_rng(1).permutation(len(pictures.images))[: settings.eval[part]])
+        images = torch.from_numpy(pictures.images[few]).permute(0, 3, 1, 2)
+        labels = torch.from_numpy(np.searchsorted(kinds, pictures.labels[few]))
+        found.append(LabelledImages(_sized(images, size), labels))
+    was = parts[0].images
+    notes = [] if was.shape[1:3] == (size, size) else [f"{was.shape[2]}x{was.shape[1]} resized to {size}x{size}"]
+    notes += ["grey, shown in three equal channels"] if (was[..., 0] == was[..., 1]).all() else []
+    return Task(name, *found, classes=len(kinds), note="; ".join(notes))
+
+
+def _sized(images: Tensor, size: int) -> Tensor:
+    """(M, 3, H, W) uint8 to (M, 3, size, size), as torchvision would."""
+    if images.shape[2:] == (size, size):
+        return images
+    return interpolate(images, [size, size], mode="bilinear", antialias=True)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or Path(name).suffix in (".npz", ".npy", ".zarr")
+
+
+def _is_url(name: str) -> bool:
+    """Whether it names a recording on a store of fsspec's."""
+    return "://" in name
+
+
+def _title(name: str) -> str:
+    """What the scores of a set are called: of a path, its last part less the suffix."""
+    return Path(name).stem if _is_path(name) else name

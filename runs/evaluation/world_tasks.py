@@ -1,0 +1,103 @@
+"""A world as a classification task: its categories, shown by instances that training never meets."""
+
+from typing import Any
+
+import gymnasium as gym
+import torch
+from torch import Tensor
+
+import envs  # noqa: F401  registers the worlds
+from envs.errors import SettingError
+from envs.scene.categories import CATEGORIES
+from runs.evaluation.probes import LabelledImages, Task
+from streams.seeding import seeds_of
+
+BATCH = 2048  # worlds rendered at once
+MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps": 2}  # when it is, and stays
+
+
+def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnight=False, **settings: Any) -> Task:
+    """A world's categories as a classification task: `images[split]` frames of each split's own instances.
+
+    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images
+    are a function of (seed, split) and of the world's settings, and of nothing that training draws. At midnight
+    the same encounters are seen two steps later and in 1/8 of their light.
+    """
+    still = {"drift": "none"} if "drift" in settings else {}
+    told = settings | {"stagger": True, "steps": 0, "device": device} | still | (MIDNIGHT if midnight else {})
+    splits = {}
+    for split, count in images.items():
+        parts = [
+            _encounters(env_id, range(first, min(first + BATCH, count)), seed=seed, split=split, **told)
+            for first in range(0, count, BATCH)
+        ]
+        seen, infos, categories = zip(*parts, strict=True)
+        factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "encounter"}
+        splits[split] = LabelledImages(torch.cat(seen), factors["category"], factors)
+    return Task("linear", splits["train"], splits["validation"], splits["test"], classes=categories[0])
+
+
+def _encounters(
+    env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
+) -> tuple[Tensor, dict[str, Tensor], int]:
+    """Images, factors, and how many categories there are, whether shown or not."""
+    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings)
+    frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
+    for _ in range(steps):
+        frames, *_, info = world.step(torch.zeros(len(numbers), 2))
+    return frames.permute(0, 3, 1, 2), info, world.unwrapped.categories
+
+
+def of_settings(settings) -> dict[str, Any]:
+    """What `world_task` is told of a run's world."""
+    env, wanted = settings.env, settings.eval
+    world = {name: value for name, value in env.items() if name not in ("name", "id", "num_worlds", "split", "stagger")}
+    images = {split: wanted[split] for split in ("train", "validation", "test")}
+    return {"env_id": env.id, "images": images, "seed": wanted.seed, **world}
+
+
+def drift_of(settings) -> dict[str, Any]:
+    """How a run's world drifts: {phases, segment (frames that a phase lasts), recurring}; nothing where it does not."""
+    env = settings.env
+    if env.get("drift", "none") == "none":
+        return {}
+    phases = env.phases if env.drift == "categories" else 2
+    return {"phases": phases, "segment": env.phase_length * env.num_worlds, "recurring": env.recurring}
+
+
+def unseen_categories(settings, device) -> Task:
+    """The categories of envs.scene.categories that the run's own world does not show; about as many images.
+
+    Raises:
+        SettingError: a world that has no such categories, or shows them all.
+    """
+    if settings.env.id != "MovingObjects-v0":
+        raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
+    known, all_of_them = settings.env.categories, len(CATEGORIES)
+    if known > all_of_them - 2:
+        raise SettingError(
+            f"eval.transfer=[unseen_categories] finds fewer than two that env.categories={known} leaves out; "
+            f"try env.categories={all_of_them // 2}"
+        )
+    told = of_settings(settings)
+    more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in told["images"].items()}
+    task = world_task(**told | {"images": more, "categories": all_of_them}, device=device)
+    parts = (_rows(part, part.labels >= known) for part in task[1:4])
+    parts = [part._replace(labels=part.labels - known) for part in parts]
+    return Task("unseen_categories", *parts, classes=all_of_them - known)
+
+
+def moving_objects_dark(settings, device) -> Task:
+    """The run's own test world at midnight.
+
+    Raises:
+        SettingError: a world without a light.
+    """
+    if "drift" not in settings.env:
+        raise SettingError(f"eval.transfer=[moving_objects_dark] needs a world with a light, not {settings.env.name}")
+    return world_task(**of_settings(settings), device=device, midnight=True)._replace(name="moving_objects_dark")
+
+
+def _rows(part: LabelledImages, rows: Tensor) -> LabelledImages:
+    """The images of rows (M,) bool."""
+    return LabelledImages(part.images[rows], part.labels[rows], {name: of[rows] for name, of in part.factors.items()})

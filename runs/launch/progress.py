@@ -1,0 +1,43 @@
+"""What a person sees while a run goes on: frames, speed, the loss and the last scores."""
+
+from rich.console import Console
+
+from streams.process.progress import Bar
+
+
+class Progress:
+    """Frames seen, frames a second, the loss and the last scores; a context manager."""
+
+    def __init__(self, console: Console, *, frames: int, total: int):
+        self._bar = Bar(console, done=frames, total=total)
+        self._loss, self._scores, self._done = "", "", frames
+
+    def __enter__(self) -> "Progress":
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._bar.__exit__()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._bar.say(text)
+
+    def advance(self, frames: int, means: dict[str, float]) -> None:
+        """So many frames have been seen; `means` holds the loss, where anything was learned."""
+        self._done, self._loss = frames, f"loss {means['loss']:.3g}" if "loss" in means else self._loss
+        self._bar.show(
+            frames, self._loss, *([self._scores] if self._bar.lasts else [])
+        )  # a new line tells no old scores
+
+    def note(self, text: str) -> None:
+        """What goes on while no frame is seen."""
+        self._bar.show(self._done, text)
+
+    def score(self, scores: dict[str, dict[str, float]], *, frames: int) -> None:
+        """The encoder was scored after so many frames: {group: {top1, ...}}; those of the linear probe are shown."""
+        self._done = frames
+        shown = {name: score for name, score in scores.items() if name.startswith(("eval/linear", "eval/transfer/"))}
+        found = {name.rpartition("/")[2]: score["top1"] for name, score in shown.items()}
+        self._scores = "  ".join(f"{name} {100 * top1:.1f} %" for name, top1 in found.items())
+        self._bar.show(self._done, self._loss, self._scores, at_once=True)

@@ -1,0 +1,125 @@
+"""Settings that contradict one another, or can't work, found before any work."""
+
+import math
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from envs.errors import SettingError, unknown
+from envs.gaze import gaze
+from runs.config.composing import device, keys
+from runs.evaluation import transfer
+from runs.evaluation.probes import PROBES
+from runs.store.tensorboard import check_installed
+
+
+def check(settings: DictConfig) -> None:
+    """Goes through all of them.
+
+    Raises:
+        SettingError: with the setting, its value and the way out.
+    """
+    _check_worlds(settings)
+    _check_finite(settings)
+    _check_negatives(settings)
+    _check_gap(settings)
+    _check_counts(settings)
+    _check_run(settings)
+    _check_scores(settings)
+    if settings.learner.get("lr", 1e-3) <= 0:
+        raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
+    if settings.stream.name == "live":
+        gaze(settings.stream.gaze)
+    device(settings)
+
+
+def _check_worlds(settings: DictConfig) -> None:
+    if settings.env.num_worlds < 1:
+        raise SettingError(f"env.num_worlds={settings.env.num_worlds} shows nothing; try 2 or more")
+
+
+def _check_finite(settings: DictConfig) -> None:
+    """No setting is NaN or infinite: comparisons with those pass by what they are to find."""
+    for name in keys(settings):
+        value = OmegaConf.select(settings, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"{name}={value} is no number to work with; give a finite one")
+
+
+def _check_negatives(settings: DictConfig) -> None:
+    """One world makes a batch of one, which needs negatives that are remembered; and only what came before can be."""
+    alone, loss = settings.env.num_worlds < 2, settings.loss
+    if not loss.get("remember"):
+        if alone:
+            many = "stream.worlds" if settings.stream.name == "replay" else "env.num_worlds"
+            raise SettingError(
+                f"{many}=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
+                "loss=hinge_remembered, which remembers them"
+            )
+        return
+    if alone and not loss.negatives:
+        raise SettingError(
+            "loss.negatives=0 takes the other worlds' frames, and with env.num_worlds=1 there are none; try 5"
+        )
+    pairs, memory = settings.pairs, settings.memory
+    for name, value, wanted in (
+        ("pairs", pairs.name, "temporal"),
+        ("pairs.symmetric", pairs.get("symmetric"), False),
+        ("memory", memory.name, "none"),
+        ("memory.updates", memory.updates, 1),
+    ):
+        if value != wanted:
+            raise SettingError(
+                f"{name}={value} has no use with loss.remember=true, where each frame passes once and is compared with "
+                f"one that came before; set {name}={str(wanted).lower()}"
+            )
+
+
+def _check_gap(settings: DictConfig) -> None:
+    gap, length = settings.pairs.gap, settings.env.episode_length
+    if gap >= length:
+        way_out = f"try {max(1, length // 4)}" if length > 1 else "try pairs=augmentation pairs.gap=0"
+        raise SettingError(
+            f"pairs.gap={gap} is longer than an episode (env.episode_length={length} frames), "
+            f"so no pair would ever form; {way_out}"
+        )
+
+
+def _check_counts(settings: DictConfig) -> None:
+    run, scored = settings.run, settings.eval
+    for name, value, least in (
+        ("run.frames", run.frames, settings.env.num_worlds),
+        ("run.log_every", run.log_every, 1),
+        ("run.save_every", run.save_every, 1),
+        ("run.keep", run.keep, 1),
+        ("eval.every", scored.every, 0),
+        ("watch.every", settings.watch.every or 0, 0),
+        ("eval.samples", scored.samples, 0),
+        *((f"eval.{name}", scored[name], 2) for name in ("train", "validation", "test")),
+    ):
+        if value < least:
+            raise SettingError(f"{name}={value} is too few; try {least} or more")
+
+
+def _check_run(settings: DictConfig) -> None:
+    """Where a run is kept and what it is known by."""
+    run = settings.run
+    if run.tensorboard:
+        check_installed()
+    if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
+        raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
+    for group in ("learner", "loss", "network"):
+        if not settings[group].get("name"):
+            raise SettingError(f"{group}.name is missing, which tells a run from others; add it to the YAML file")
+
+
+def _check_scores(settings: DictConfig) -> None:
+    if settings.eval.every and settings.env.get("categories") == 1:
+        raise SettingError("env.categories=1 shows one class only, which leaves a probe nothing to tell apart; try 2")
+    for setting in ("probes", "ends"):
+        for name in settings.eval[setting]:
+            if name not in PROBES:
+                raise unknown(f"eval.{setting}", name, PROBES)
+    if "linear" not in settings.eval.probes:
+        raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
+    transfer.check(settings)

@@ -1,0 +1,72 @@
+"""A map of the code: test images laid out by the two directions in which their features differ most, over time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from envs.scene.categories import CATEGORIES
+from runs.page.tiles import data_uri, mosaic
+from runs.store.metrics import read_samples
+
+COLUMNS = 16  # of the atlas of thumbnails
+SHOWN = 160  # images, at most: more hide one another
+
+
+def embedding_map(store: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """What the page needs to draw it; None where no samples were kept."""
+    found = read_samples(store)
+    if not found:
+        return None
+    images, labels = found["images"][:SHOWN], found["labels"][:SHOWN]
+    xy, share = principal_maps(found["embeddings"][:, :SHOWN].astype(np.float32))
+    names = _names(int(labels.max()) + 1, settings)
+    data = {
+        "xy": np.round(xy, 3).tolist(),
+        "frames": found["frames"].tolist(),
+        "labels": labels.tolist(),
+        "names": names,
+        "colours": [f"hsl({360 * n / len(names):.0f} 65% 52%)" for n in range(len(names))],
+        "columns": COLUMNS,
+        "rows": -(-len(images) // COLUMNS),
+        "atlas": _atlas(images),
+    }
+    text = (
+        f"{len(images)} test images, placed by the first two principal components of their features, which hold "
+        f"{100 * share[-1]:.0f} % of the variance at the end. A frame's colour is its category. Drag the time."
+    )
+    return {
+        "frames": data["frames"],
+        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+        "text": text,
+    }
+
+
+def principal_maps(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings (E, M, D) to places (E, M, 2) in [0, 1], and the share (E,) of variance that two axes hold.
+
+    Every map is turned, and mirrored where need be, to lie on the one after it as well as it can (orthogonal
+    Procrustes; Schönemann 1966), since the signs and the order of principal components mean nothing.
+    """
+    x = embeddings - embeddings.mean(1, keepdims=True)
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    maps = u[:, :, :2] * s[:, None, :2]
+    share = (s[:, :2] ** 2).sum(1) / (s**2).sum(1).clip(1e-12)
+    maps = maps / np.abs(maps).max((1, 2), keepdims=True).clip(1e-12)
+    for at in range(len(maps) - 2, -1, -1):
+        left, _, right = np.linalg.svd(maps[at].T @ maps[at + 1])
+        maps[at] = maps[at] @ left @ right
+    return (maps / np.abs(maps).max((1, 2), keepdims=True).clip(1e-12) + 1) / 2, share
+
+
+def _names(count: int, settings: dict[str, Any]) -> list[str]:
+    known = list(CATEGORIES) if settings["env.name"] == "moving_objects" else []
+    return (known + [f"class {n}" for n in range(len(known), count)])[:count]
+
+
+def _atlas(images: np.ndarray) -> str:
+    """All images (M, H, W, 3) in one picture, COLUMNS a row."""
+    whole = np.zeros((-(-len(images) // COLUMNS) * COLUMNS, *images.shape[1:]), np.uint8)
+    whole[: len(images)] = images
+    return data_uri(mosaic(whole.reshape(-1, COLUMNS, *images.shape[1:]), scale=1, gap=0))

@@ -1,0 +1,51 @@
+"""How far a command is: a bar on a terminal, plain lines elsewhere."""
+
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_EVERY_S = 10.0  # seconds between two lines where there is no terminal
+
+
+class Bar:
+    """How far something is, of `total` where that is known; a context manager."""
+
+    def __init__(self, console: Console, *, done: int, total: int):
+        self.console, self.total = console, total
+        self._began, self._last_line = (done, perf_counter()), -LINE_EVERY_S
+        self._bar = None
+        if console.is_terminal:
+            columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("starting", total=total or None, completed=done)
+
+    def __enter__(self) -> "Bar":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what is shown takes the place of what was shown before."""
+        return self._bar is not None
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def show(self, done: int, *notes: str, at_once: bool = False) -> None:
+        """So many frames are done; notes are put behind."""
+        seen, now = self._began[0], perf_counter()
+        speed = f"{(done - seen) / max(now - self._began[1], 1e-9):,.0f} frames/s" if done > seen else ""
+        of = f" of {self.total:,}" if self.total else ""
+        text = "  ".join(part for part in (f"{done:,}{of} frames", speed, *notes) if part)
+        if self._bar:
+            self._bar.update(self._task, completed=done, description=text)
+        elif at_once or now - self._last_line >= LINE_EVERY_S:
+            self.say(text)
+            self._last_line = now

@@ -1,0 +1,174 @@
+"""Picture files and videos, found and decoded; pictures by other processes ahead of whoever takes them.
+
+By processes and not by threads: for a small picture Pillow spends more time in Python than in decoding, and threads
+would wait for each other.
+"""
+
+import math
+import os
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from ctypes import Array
+from multiprocessing import RawArray, get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from envs.errors import SettingError
+from envs.images.pictures import picture
+from streams.process.versions import cpus
+
+TOGETHER, SLOT_BYTES = 64, 1 << 22  # pictures that are handed over at once, unless they are larger
+FEW = 4  # times as many are decoded before a process would have begun
+AHEAD = 2  # times as many are decoded by each process while others are taken
+
+
+def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """The files of these kinds in a folder and those below it, frame2 before frame10.
+
+    As plain strings: of a hundred thousand files a Path each would take longer than the first pictures.
+    """
+    return [
+        f"{folder}/{name}"
+        for folder, _, names in sorted(os.walk(where), key=lambda found: _natural(found[0]))
+        for name in sorted((name for name in names if name.lower().endswith(suffixes)), key=_natural)
+    ]
+
+
+def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
+    """The pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER, or there are no more.
+
+    Raises:
+        SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
+    """
+    shape = fitted(picture(files[0]), size).shape
+    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // math.prod(shape)).bit_length() - 1)
+    parts = [files[first : first + together] for first in range(0, len(files), together)]
+    workers = min(cpus(), 8)
+    if len(files) <= FEW * TOGETHER or workers == 1:
+        yield from (stacked([picture(file) for file in some], size=size) for some in parts)
+        return
+    shape = AHEAD * workers, together, *shape
+    memory = RawArray("B", math.prod(shape))  # which torch's own can't be where /dev/shm is small, as in a container
+    try:
+        with _processes(workers, memory, shape, size) as pool:
+            yield from _in_order(pool, parts, _slots(memory, shape))
+    except BrokenProcessPool:
+        raise SettingError("can't be decoded, as a process that did it was killed; is there memory enough?") from None
+
+
+def _in_order(pool: ProcessPoolExecutor, parts: list[list[str]], slots: np.ndarray) -> Iterator[np.ndarray]:
+    """What processes put into each slot, which is then given to the next part."""
+    told = [pool.submit(_decode, *part) for part in enumerate(parts[: len(slots)])]
+    for number, some in enumerate(parts):
+        slot = number % len(slots)
+        wrong = told[slot].result()
+        if wrong:
+            raise SettingError(wrong)
+        images = slots[slot, : len(some)].copy()
+        if number + len(slots) < len(parts):
+            told[slot] = pool.submit(_decode, slot, parts[number + len(slots)])
+        yield images
+
+
+@contextmanager
+def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> Iterator[ProcessPoolExecutor]:
+    """So many that decode into slots; Ctrl-C is not for them, from birth on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(memory, shape, size))
+    try:
+        pool.submit(int).result()  # with the first task all of them are born
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(memory: Array, shape: tuple[int, ...], size: int) -> None:
+    """What each process knows."""
+    global _SLOTS, _SIZE
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where none is forked from us, nothing is blocked from birth on
+    _SLOTS, _SIZE = _slots(memory, shape), size
+
+
+def _slots(memory: Array, shape: tuple[int, ...]) -> np.ndarray:
+    """Shared memory as slots of pictures (slots, s, H, W, 3)."""
+    return np.frombuffer(memory, np.uint8).reshape(shape)
+
+
+def _decode(slot: int, files: list[str]) -> str:
+    """Puts pictures into a slot; what is wrong with them, or nothing."""
+    try:
+        for place, file in zip(_SLOTS[slot], files, strict=False):
+            image = fitted(picture(file), _SIZE)
+            check_sizes(place, image)
+            place[:] = image
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
+def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Every so manieth frame (H, W, 3) of a video, with its number.
+
+    Raises:
+        SettingError: it can't be read, or has no frames.
+    """
+    try:
+        import av
+    except ImportError:
+        raise SettingError("needs PyAV; pip install 'contiguity[video]'") from None
+    number = -1
+    try:
+        with av.open(file) as container:
+            if container.streams.video[0].codec_context is None:  # torn where it is told: decoding would crash
+                raise OSError("its codec is unknown")
+            container.streams.video[0].thread_type = "AUTO"
+            for number, frame in enumerate(container.decode(video=0)):
+                if number % every == 0:
+                    yield number, frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise SettingError(f"can't be read as a video ({error}); mend or remove it") from None
+    if number < 0:
+        raise SettingError("is a video with no frames; remove it")
+
+
+def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
+    """Images (H, W, 3) as one array (s, H, W, 3), fitted.
+
+    Raises:
+        SettingError: they are of more sizes than one.
+    """
+    images = [fitted(image, size) for image in images]
+    check_sizes(*images)
+    return np.stack(images)
+
+
+def check_sizes(first: np.ndarray, *others: np.ndarray) -> None:
+    """Raises SettingError, which does not say what setting led here, where one is of another size than the first."""
+    for image in others:
+        if image.shape[-3:-1] != first.shape[-3:-1]:
+            (height, width), (high, wide) = first.shape[-3:-1], image.shape[-3:-1]
+            way = f"try size={min(height, width, high, wide)}"
+            raise SettingError(f"mixes sizes, {width}x{height} and {wide}x{high}; {way}")
+
+
+def fitted(image: np.ndarray, size: int) -> np.ndarray:
+    """An image (H, W, 3), where a size is asked for resized to it along its shorter edge and cut to the middle."""
+    height, width = image.shape[:2]
+    if not size or (height, width) == (size, size):
+        return image
+    short = min(height, width)
+    left, top = (width - short) / 2, (height - short) / 2
+    box = (left, top, left + short, top + short)
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def _natural(name: str) -> list:
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

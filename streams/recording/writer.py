@@ -1,0 +1,218 @@
+"""Writes a recording: shard by shard in the background, arrays first, the commit mark last; one writer at a time."""
+
+import json
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from envs.errors import SettingError
+from streams.process.versions import versions
+from streams.recording.codec import Layout, document, encode, layouts
+from streams.recording.reader import FORMAT, Recording
+from streams.recording.storage import open_folder
+from streams.types import Frames
+
+UNBORN = {"images", "episode", "factors", "zarr.json.tmp"}  # all that one killed before its first mark can leave
+FILES_AT_ONCE = 8
+BEHIND = 2  # commits that are packed and put on the disk while frames come in: one of each
+
+
+class Commit(NamedTuple):
+    """Files that make steps last, in the order in which they are put there; `facts` are the mark."""
+
+    shards: dict[str, bytes]
+    documents: dict[str, bytes]
+    facts: dict[str, Any]
+
+
+class Writer:
+    """The recording at `path`, which this process alone writes. What it says of itself is explained in Recording.
+
+    `about` is what makes it the stream it is: `env` (the world's settings), `seed` and `gaze`. A step that was added is
+    there for good once a commit of it has returned, and readers see it only then.
+    """
+
+    def __init__(self, path: str, about: dict[str, Any], *, setting: str):
+        self.path, self.setting, self.about = path, setting, about
+        self.step = 0  # of the next frames
+        self._folder, self._lock = open_folder(path, setting=setting), None
+        self._facts: dict[str, Any] | None = None  # as last packed
+        self._layouts: dict[str, Layout] = {}
+        self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not
+        self._held = 0  # steps of them
+        self._given = 0  # steps given to the background
+        self._packing, self._placing = ThreadPoolExecutor(1, "packing"), ThreadPoolExecutor(1, "placing")
+        self._disk = ThreadPoolExecutor(FILES_AT_ONCE, "files")
+        self._pending: deque[Future] = deque()  # commits that are not there for good yet
+
+    def open(self, *, fresh: bool = False, cut_to: int | None = None, state: Any = None) -> dict[str, Any] | None:
+        """Takes the lock, and cuts what is there back to its mark, or to `cut_to` steps, where `state` goes on.
+
+        Returns:
+            What the recording says of itself; None where there is none yet.
+
+        Raises:
+            SettingError: another process writes it; it is no recording, or of another stream; there is one and `fresh`
+                asks for none; it is shorter than `cut_to`.
+        """
+        self._lock = self._folder.lock()
+        names = set(self._folder.names(""))
+        if "zarr.json" not in names:
+            if names - UNBORN:
+                raise self._wrong(f"is a folder of other things ({', '.join(sorted(names)[:3])})")
+            if cut_to:
+                raise self._wrong(f"is gone, and the run has recorded {cut_to} steps to it; begin a new run")
+            return None
+        there = Recording(self.path, setting=self.setting)
+        if fresh and there.committed:
+            raise self._wrong(f"holds {there.committed} steps already")
+        if differences := self._differences(there.facts):
+            raise self._wrong(f"holds another stream ({'; '.join(differences)})")
+        if cut_to is not None and cut_to > there.committed:
+            raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
+        self._go_on(there, there.committed if cut_to is None else cut_to, state)
+        return self._facts
+
+    @property
+    def full(self) -> bool:
+        """Whether a whole shard waits to be committed."""
+        return bool(self._layouts) and self._held == self._layouts["images"].shard[0]
+
+    def add(self, frames: Frames) -> None:
+        """The next step; its tensors are kept until they are written, and must not be changed."""
+        rows = {"images": frames.images.permute(0, 2, 3, 1), "episode": frames.episode}
+        rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
+        self.extend({name: row[None] for name, row in rows.items()})
+
+    def extend(self, block: dict[str, Tensor]) -> None:
+        """The next steps (s, N, ...) of every array, images (s, N, H, W, 3); a shard may not end inside of them."""
+        shapes = {name: (str(rows.dtype).removeprefix("torch."), tuple(rows.shape[1:])) for name, rows in block.items()}
+        known = self._layouts
+        assert not known or shapes == {name: (known[name].kind, known[name].shard[1:]) for name in known}
+        self._layouts = known or layouts(shapes)
+        self._blocks.append(block)
+        self._held, self.step = self._held + len(block["episode"]), self.step + len(block["episode"])
+        assert self._held <= self._layouts["images"].shard[0]
+
+    def commit(self, state: Any = None, *, wait: bool = True) -> None:
+        """Makes every step so far last, with the state (plain data) from which the source would go on.
+
+        Raises:
+            OSError: no room, or the disk failed; what was committed before is untouched.
+        """
+        while len(self._pending) >= BEHIND:
+            self._settle()
+        if self.step > self._given:
+            packed = self._packing.submit(self._pack, self.step - self._held, list(self._blocks), state)
+            before = self._pending[-1] if self._pending else None
+            self._pending.append(self._placing.submit(self._place, packed, before))
+            self._given = self.step
+            if self.full:
+                self._blocks, self._held = [], 0
+        while wait and self._pending:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Waits for the oldest commit that is not there yet; one that failed stays, so that all later ones fail too."""
+        self._pending[0].result()
+        self._pending.popleft()
+
+    def close(self) -> None:
+        """Lets go of the recording. What was not committed is lost."""
+        for threads in (self._packing, self._placing, self._disk):
+            threads.shutdown()
+        if self._lock:
+            self._lock.close()
+
+    def _pack(self, first: int, blocks: list[dict[str, Tensor]], state: Any) -> Commit:
+        factors = [name.removeprefix("factors/") for name in self._layouts if name.startswith("factors/")]
+        facts = (self._facts or {"format": FORMAT, "episodes": 0, "factors": factors}) | self.about
+        total, shards = first + sum(len(block["episode"]) for block in blocks), {}
+        for name, layout in self._layouts.items():
+            steps = torch.cat([block[name] for block in blocks]).cpu().numpy()
+            shards[layout.key(first // layout.shard[0])] = encode(layout, steps)
+            if name == "episode":
+                facts |= {"episodes": max(facts["episodes"], int(steps.max()) + 1)}
+        documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
+        if not self._facts:
+            facts |= {"versions": versions()}
+            documents |= {"factors/zarr.json": _json(_group({}))}
+        self._facts = facts | {"committed": total, "state": state}
+        return Commit(shards, documents, self._facts)
+
+    def _place(self, packed: Future, before: Future | None) -> None:
+        """Puts a commit where readers see it: only after the one before it, and not at all if that failed."""
+        if before:
+            before.result()
+        commit = packed.result()
+        try:
+            self._put(commit.shards)
+            self._put(commit.documents)
+            self._mark(commit.facts)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), self.path) from error
+
+    def _go_on(self, there: Recording, steps: int, state: Any) -> None:
+        self._facts, self._layouts, self.step, self._given = there.facts, there.layouts, steps, steps
+        if steps < there.committed:
+            self._facts = there.facts | {"committed": steps, "state": state}
+            self._mark(self._facts)
+        length = self._layouts["images"].shard[0]
+        self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
+        for layout in there.layouts.values():
+            self._trim(layout, last=(steps - 1) // length)
+        first = steps // length * length
+        if steps > first:
+            self._blocks = [{name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}]
+            self._held = steps - first
+
+    def _trim(self, layout: Layout, *, last: int) -> None:
+        """Removes files of shards after the last one, and what a killed writer left half written."""
+        for number in filter(str.isdigit, self._folder.names(f"{layout.name}/c")):
+            place = layout.key(int(number)).rpartition("/")[0]
+            for name in self._folder.names(place):
+                if int(number) > last or name.endswith(".tmp"):
+                    self._folder.remove(f"{place}/{name}")
+
+    def _mark(self, facts: dict[str, Any]) -> None:
+        self._folder.put("zarr.json", _json(_group(facts)))
+
+    def _put(self, files: dict[str, bytes]) -> None:
+        """All at once, since the disk makes many files last in the time it takes for one."""
+        list(self._disk.map(self._folder.put, files, files.values()))
+
+    def _differences(self, facts: dict[str, Any]) -> list[str]:
+        there, here = ({**found["env"], "seed": found["seed"], "gaze": found["gaze"]} for found in (facts, self.about))
+        names = sorted({*there, *here})
+        return [
+            f"{name}: {there.get(name)} there, {here.get(name)} asked for"
+            for name in names
+            if there.get(name) != here.get(name)
+        ]
+
+    def _wrong(self, what: str) -> SettingError:
+        return SettingError(f"{self.setting}={self.path} {what}; choose another path")
+
+
+def check_free(path: str, *, setting: str) -> None:
+    """Raises SettingError where a new recording cannot begin."""
+    folder = open_folder(path, setting=setting)
+    names = set(folder.names(""))
+    if "zarr.json" in names:
+        raise SettingError(f"{setting}={path} holds a recording already; remove it, or choose another path")
+    if names - UNBORN:
+        things = ", ".join(sorted(names - UNBORN)[:3])
+        raise SettingError(f"{setting}={path} is a folder of other things ({things}); choose another path")
+    if folder.being_written:
+        raise SettingError(f"{setting}={path} is being written by another process; choose another path")
+
+
+def _json(found: dict[str, Any]) -> bytes:
+    return json.dumps(found).encode()
+
+
+def _group(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}

@@ -1,0 +1,103 @@
+"""One recording, shown in one order: where each step's frames lie in it, time round after time round."""
+
+import math
+
+import numpy as np
+
+from envs.errors import SettingError
+from streams.recording.reader import Recording
+from streams.replay.orders import Episodes, Order, OrderSettings, Sequential, Shuffled, stretches
+from streams.seeding import seed_of
+
+BLOCK_FRAMES = 4096  # read at once where frames come from anywhere, so that those of one chunk meet
+BLOCK_BYTES = 1 << 28  # of images that are read at once, at most: several such blocks are in memory
+
+
+class Player:
+    """One recording in one order, time after time."""
+
+    def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int):
+        self.recording = recording
+        self._settings, self._rows, self._seed = order, rows, seed
+        self._as_recorded = order.order == "sequential" and rows == recording.worlds
+        self.show(recording.committed, recording.facts["episodes"])
+
+    def show(self, steps: int, episodes: int) -> None:
+        """Shows so many steps, with episode numbers below `episodes`, whatever is there besides.
+
+        Raises:
+            SettingError: there are not so many.
+        """
+        if steps > self.recording.committed:
+            raise SettingError(
+                f"stream.path={self.recording.path} has {self.recording.committed} steps, and the run has begun with "
+                f"{steps} of them; put back the recording it began with"
+            )
+        self.steps, self.episodes = steps, episodes
+        self._stretches = None
+        if self._settings.order == "episodes":
+            number = self.recording.span(0, steps, "episode")
+            self._stretches = stretches(number)
+        self._order = 0, self._ordered(0)
+
+    def look(self) -> None:
+        """Shows all that is there by now."""
+        self.show(self.recording.refresh(), self.recording.facts["episodes"])
+
+    @property
+    def length(self) -> int:
+        """Steps of one time round."""
+        return self._order[1].length
+
+    @property
+    def block(self) -> int:
+        """Steps that are best read at once; fewer where they would be too many bytes."""
+        steps, _, *frame = self.recording.layouts["images"].shard
+        if self._settings.order == "window":
+            steps = self._order[1].shown
+        elif self._settings.order != "sequential":
+            steps = BLOCK_FRAMES // self._rows
+        return max(1, min(steps, BLOCK_BYTES // (self._rows * math.prod(frame))))
+
+    def read(self, steps: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+        """The arrays (s, rows, ...) at steps (s,) counted over all times round."""
+        rounds, inside = np.divmod(steps, self.length)
+        if self._as_recorded and rounds[0] == rounds[-1]:
+            found = {name: self.recording.span(inside[0], inside[-1] + 1, name) for name in names}
+        else:
+            step, world, rounds = self._where(steps)
+            found = self.recording.gather(step.ravel(), world.ravel(), names=names)
+            found = {name: row.reshape(*step.shape, *row.shape[1:]) for name, row in found.items()}
+        found["episode"] += (rounds * self.episodes)[:, None]
+        return found
+
+    def before(self, steps: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images (s, rows, H, W, 3) and episodes (s, rows) that lie gap (s, rows) steps before those shown at steps."""
+        step, world, rounds = self._where(steps)
+        earlier = step - gap
+        found = self.recording.gather(np.maximum(earlier, 0).ravel(), world.ravel(), names=["images", "episode"])
+        images, episode = (found[name].reshape(*step.shape, *found[name].shape[1:]) for name in ("images", "episode"))
+        return images, np.where(earlier < 0, -1, episode + (rounds * self.episodes)[:, None])
+
+    def _where(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step and world (s, rows) in the recording, and the time round (s,), of what is shown at steps (s,)."""
+        rounds, inside = np.divmod(steps, self.length)
+        where = [self._again(int(turn)).where(inside[rounds == turn]) for turn in np.unique(rounds)]
+        step, world = (np.concatenate(part) for part in zip(*where, strict=True))
+        return step, world, rounds
+
+    def _again(self, turn: int) -> Order:
+        order = self._order  # once: two threads ask
+        if order[0] != turn:
+            self._order = order = turn, self._ordered(turn)
+        return order[1]
+
+    def _ordered(self, turn: int) -> Order:
+        told, worlds = self._settings, self.recording.worlds
+        seed = seed_of(self._seed, "round", turn)
+        if told.order == "sequential":
+            return Sequential(steps=self.steps, worlds=worlds, rows=self._rows)
+        if told.order == "episodes":
+            return Episodes(self._stretches, rows=self._rows, seed=seed)
+        window = told.window if told.order == "window" else self.steps * worlds
+        return Shuffled(steps=self.steps, worlds=worlds, rows=self._rows, window=window, clip=told.clip, seed=seed)

@@ -1,0 +1,189 @@
+"""Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from envs.errors import SettingError
+from streams.replay.mixing import opened, shared, shares
+from streams.replay.orders import OrderSettings
+from streams.replay.player import Player
+from streams.seeding import seed_of
+from streams.types import Frames
+
+AHEAD, THREADS = 3, 2  # blocks that are read while one is shown, and by how many threads
+POLL_S = 0.05  # between two looks whether the writer has come further
+
+
+class Replay:
+    """Frames of one recording, or of several side by side, on `device`.
+
+    In sequential order these are the very Frames that were recorded, and a recording that is still being written is
+    followed. Any other order, and `repeat`, shows the frames that were there when it was opened. Each time round has
+    episode numbers of its own, as has each of several recordings.
+
+    Args:
+        path: one or several.
+        weights: how much of each batch each recording makes up; all the same where there are none.
+        repeat: whether it begins anew at its end.
+        start: a step of the recording to begin at, which is then step 0.
+        frames: how many are needed; with fewer there is an error and not an end.
+
+    Raises:
+        SettingError: no recording, or too short, or settings that make no order.
+    """
+
+    def __init__(
+        self,
+        path: str | list[str],
+        *,
+        order: OrderSettings | None = None,
+        weights: list[float] | None = None,
+        repeat: bool = False,
+        start: int = 0,
+        seed: int = 0,
+        frames: int = 0,
+        device: torch.device | str = "cpu",
+    ):
+        order = order or OrderSettings()
+        recordings = opened(path)
+        rows = shares(recordings, order, weights=weights)
+        self.players = [
+            Player(recording, order, rows=count, seed=seed_of(seed, "replay", number))
+            for number, (recording, count) in enumerate(zip(recordings, rows, strict=True))
+        ]
+        self.step, self.seconds = -1, 0.0
+        self._shares, self._rows, self._repeat, self._start, self._needed, self._device = (
+            rows,
+            sum(rows),
+            repeat,
+            start,
+            frames,
+            device,
+        )
+        self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
+        self._names = shared(recordings)
+        self._pool = ThreadPoolExecutor(THREADS, "replay")
+        self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
+        self._ordered = 0  # steps that were shown or are being read
+        self._block: dict[str, tuple[Tensor, ...]] = {}  # of each array, its steps (N, ...)
+        self._first = self._past = 0  # steps of the block
+        if start < 0 or (start and self._available() < 1):
+            raise SettingError(f"stream.start={start} is outside {recordings[0].path}, which has {self.length} steps")
+        if self._available() < 1 or (self._available() * self._rows < frames and not self._growing):
+            raise self._too_short()
+
+    @property
+    def length(self) -> int:
+        """Steps that one time round lasts."""
+        return min(player.length for player in self.players)
+
+    def __iter__(self) -> Iterator[Frames]:
+        return self
+
+    def __next__(self) -> Frames:
+        start = perf_counter()
+        while self.step + 1 >= self._past:
+            self._turn()
+        self.step += 1
+        shown = {name: steps[self.step - self._first] for name, steps in self._block.items()}
+        images, episode = shown["images"], shown["episode"]
+        factors = {name.removeprefix("factors/"): value for name, value in shown.items() if name.startswith("factors/")}
+        self.seconds += perf_counter() - start
+        return Frames(images.permute(0, 3, 1, 2), episode, self.step, factors)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is, and how much of each recording it shows."""
+        return {"step": self.step, "shown": [[player.steps, player.episodes] for player in self.players]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next frames are those that followed the saved ones."""
+        self.step, self._past, self._ordered = state["step"], 0, state["step"] + 1
+        self._ahead.clear()
+        for player, (steps, episodes) in zip(self.players, state["shown"], strict=True):
+            player.show(steps, episodes)
+
+    def close(self) -> None:
+        """Stops reading ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _turn(self) -> None:
+        """Goes on to the next block, or waits for the writer, or ends."""
+        growing = self._growing  # asked before looking what is there, lest its last frames be missed
+        self._read_ahead()
+        if self._ahead:
+            self._first, job = self._ahead.popleft()
+            self._read_ahead()  # before it waits for this one, lest a thread has nothing to do
+            self._block = {name: rows.unbind() for name, rows in job.result().items()}
+            self._past = self._first + len(self._block["episode"])
+        elif growing:
+            sleep(POLL_S)
+        elif self._needed:
+            raise self._too_short()
+        else:
+            raise StopIteration
+
+    def _read_ahead(self) -> None:
+        while len(self._ahead) < AHEAD:
+            block = self.players[0].block
+            past = min((self._ordered + self._start) // block * block + block - self._start, self._available())
+            if past <= self._ordered:
+                return
+            self._ahead.append((self._ordered, self._pool.submit(self._read, self._ordered, past)))
+            self._ordered = past
+
+    def _read(self, first: int, past: int) -> dict[str, Tensor]:
+        """Steps first to past as tensors (steps, N, ...); episodes stay on the CPU."""
+        steps = np.arange(first, past) + self._start
+        parts = [player.read(steps, self._names) for player in self.players]
+        whole = {name: _beside([part[name] for part in parts]) for name in self._names if name != "episode"}
+        whole["episode"] = self._numbered([part["episode"] for part in parts])
+        return {
+            name: torch.from_numpy(array).to("cpu" if name == "episode" else self._device)
+            for name, array in whole.items()
+        }
+
+    def _numbered(self, episodes: list[np.ndarray]) -> np.ndarray:
+        """Episode numbers of several recordings as one array, so that no two share one; -1 stays."""
+        count = len(episodes)
+        each = [np.where(own < 0, own, own * count + number) for number, own in enumerate(episodes)]
+        return np.concatenate(each, -1)
+
+    def _available(self) -> float:
+        """Steps that can be read by now."""
+        if self._repeat:
+            return float("inf") if self.length else 0
+        if self._follows and self._ordered + self._start >= self.length:
+            self.players[0].look()
+        return self.length - self._start
+
+    @property
+    def _growing(self) -> bool:
+        return self._follows and self.players[0].recording.folder.being_written
+
+    def _too_short(self) -> SettingError:
+        paths = " and ".join(player.recording.path for player in self.players)
+        if not self.length:
+            rows = f"stream.worlds={self._rows} rows in this order"
+            return SettingError(f"stream.path={paths} is too short for {rows}; try fewer, or a smaller stream.clip")
+        given, way = max(self.length - self._start, 0) * self._rows, "record more"
+        shown = f"stream.path={paths} gives {given:,} frames in this order"
+        shown += f" from stream.start={self._start} on" if self._start else ""
+        if self._needed > given:
+            shown += f", and run.frames={self._needed:,} are asked for"
+            way = f"record more, set run.frames={given}" if given else way
+        elif self._needed:
+            shown += f", and the last of run.frames={self._needed:,} make no whole batch of pairs"
+            way = "set a smaller run.frames or pairs.gap"
+        return SettingError(f"{shown}; {way}, or set stream.repeat=true to go round again")
+
+
+def _beside(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays (s, rows, ...) side by side; one alone is not copied."""
+    return np.concatenate(parts, 1) if len(parts) > 1 else parts[0]

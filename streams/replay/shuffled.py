@@ -1,0 +1,35 @@
+"""Recordings replayed in an order in which neighbours in time do not follow each other."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streams.replay.sequential import Replay, _beside
+
+
+class Scattered(Replay):
+    """Frames whose neighbours in time are not those that came before; pairing asks for them."""
+
+    _gap_at: Callable[[int, int], Tensor] | None = None
+
+    def look_back(self, gap_at: Callable[[int, int], Tensor]) -> None:
+        """From the first frames on, reads with those of each step the ones gap_at(step, N) steps before them."""
+        self._gap_at = gap_at
+
+    def before(self) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W, 3) and episodes (N,) before the frames last given; -1 where there were none."""
+        return tuple(self._block[f"before/{name}"][self.step - self._first] for name in ("images", "episode"))
+
+    def _read(self, first: int, past: int) -> dict[str, Tensor]:
+        block = super()._read(first, past)
+        if self._gap_at:
+            gap = np.stack([self._gap_at(step, self._rows).numpy() for step in range(first, past)])
+            gaps = np.split(gap, np.cumsum(self._shares)[:-1], axis=1)
+            steps = np.arange(first, past) + self._start
+            parts = [player.before(steps, own) for player, own in zip(self.players, gaps, strict=True)]
+            images = _beside([images for images, _ in parts])
+            block["before/images"] = torch.from_numpy(images).to(self._device)
+            block["before/episode"] = torch.from_numpy(self._numbered([own for _, own in parts]))
+        return block

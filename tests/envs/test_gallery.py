@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from envs import gallery
+from envs.scene.categories import CATEGORIES
+
+
+def read(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A file of 60 pictures, 20 of each of three labels."""
+    images = np.random.default_rng(0).integers(0, 255, (60, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "pictures.npz", images=images, labels=np.arange(60) % 3)
+    return str(tmp_path / "pictures.npz")
+
+
+def test_every_category_has_a_row_of_its_own(tmp_path):
+    sheet, strips, film = gallery.write_gallery(tmp_path, instances=3, count=2, size=16, samples=1, episode_length=24)
+    assert read(strips).shape == (2 * 32, 12 * 32, 3)
+    margin, rows = read(sheet)[:, : -3 * 32], read(sheet)[:, -3 * 32 :]
+    rows = rows.reshape(len(CATEGORIES), 32, 3, 32, 3)
+    assert (rows.std((1, 3)) > 0).all()
+    names = [row.tobytes() for row in np.split(margin, len(CATEGORIES))]
+    assert len(set(names)) == len(CATEGORIES)
+    assert margin.min() < 128
+    assert (margin[:, [0, -1]] == 255).all()  # no name touches an edge
+    with Image.open(film) as moving:
+        assert moving.n_frames == 24
+
+
+def test_moving_pictures_have_one_too_and_a_gap_where_there_are_too_few(tmp_path, pictures):
+    settings = {"world": "moving_images", "path": pictures, "size": 16, "episode_length": 4, "split": "all"}
+    sheet = gallery.write_gallery(tmp_path, instances=2, count=2, **settings)[0]
+    page = read(sheet)
+    assert len(page) == 3 * 32
+    assert len({row.tobytes() for row in np.split(page[:, : -2 * 32], 3)}) == 3  # of labels 0, 1 and 2
+
+
+def test_the_eye_of_the_strips_may_follow(tmp_path):
+    still, followed = (gallery.episodes(2, gaze=gaze, size=16, episode_length=9) for gaze in ("fixed", "pursuit"))
+    assert np.array_equal(still[:, 0], followed[:, 0])
+    assert not np.array_equal(still[:, 8], followed[:, 8])
+
+
+@pytest.mark.parametrize("wrong", ["--set colour=3", "--set size=big", "--set size", "--instances 0"])
+def test_a_setting_that_is_none_is_one_line(tmp_path, monkeypatch, wrong):
+    monkeypatch.setattr("sys.argv", ["gallery", "--out", str(tmp_path / "out"), *wrong.split()])
+    with pytest.raises(SystemExit, match=wrong):
+        gallery.main()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr("sys.argv", ["gallery", "--out", str(tmp_path / "taken")])
+    with pytest.raises(SystemExit, match="^--out .*taken cannot be written into .*; choose another folder$"):
+        gallery.main()

@@ -1,0 +1,56 @@
+from dataclasses import dataclass
+
+import pytest
+
+from envs.errors import SettingError
+from envs.settings import CountingSettings, read, world
+from runs.config.composing import read as read_with_hydra
+
+
+@dataclass
+class Record:
+    path: str | None = None
+    frames: int = 100
+
+
+def told(*overrides):
+    return read(list(overrides), {"record": Record(), "seed": 0})
+
+
+def test_what_is_said_is_read_to_its_type_and_the_rest_is_as_it_was():
+    found = told("env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false")
+    assert found["record"] == {"path": "walk.zarr", "frames": 200_000}
+    assert found["env"] == vars(CountingSettings(size=16, stagger=False))
+    assert found["seed"] == 0
+
+
+@pytest.mark.parametrize("name", ["moving_objects", "moving_images", "counting"])
+def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
+    said = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
+    said += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
+    assert told(*said)["env"] == dict(read_with_hydra(said).env)
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("env=countin", "did you mean counting?"),
+        ("env.sise=16", "did you mean env.size?"),
+        ("record.frame=16", "did you mean record.frames?"),
+        ("env.size=big", "env.size=big should be of type int"),
+        ("env.size=2", "env.size=2 is out of range"),
+        ("rubbish", "name=value"),
+    ],
+)
+def test_a_mistake_is_one_line(override, line):
+    with pytest.raises(SettingError, match=line) as caught:
+        told(override)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_world_that_no_one_knows_is_not_looked_for():
+    with pytest.raises(SettingError, match="env=os.path"):
+        world("os.path", {})
+    with pytest.raises(SettingError, match="env.sise is no setting"):
+        world("counting", {"sise": 3})
+    assert world("counting", {"id": "os:path"})["id"] == "Counting-v0"

@@ -1,0 +1,106 @@
+"""What is known of the rules, found again by measuring."""
+
+import json
+import sys
+
+import pytest
+
+from learners.audit import audit, colours, main, rows
+from learners.diagnostics.costs import directions, parts
+from tests.helpers.learners import RULES, learner
+
+LEARNING = [rule for rule in RULES if rule != "none"]
+LAYER_WISE = ("dgl", "gll", "rll", "gll_rf", "rll_rf")
+
+
+@pytest.fixture(scope="module")
+def found():
+    few, pairs, measured = colours(3, size=16), colours(8, size=16), {}
+    few = few._replace(first=few.first.double(), second=few.second.double())
+    for rule in LEARNING:
+        small = learner(rule)
+        for part in parts(small):
+            part.double()
+        measured[rule] = audit(learner(rule), pairs, small=small, few=few)
+    return measured
+
+
+def test_weights_are_transported_by_backpropagation_and_sign_and_by_target_propagation_in_the_head_only(found):
+    transport = {rule: row["weight_transport"] for rule, row in found.items()}
+    assert transport == {
+        **{"bp": "blocks", "sign": "blocks", "dtp": "head", "dtp_ldrl": "head"},
+        **dict.fromkeys(("rf", "urf", *LAYER_WISE), "no"),
+    }
+
+
+def test_only_layer_wise_rules_do_not_wait_for_later_blocks(found):
+    assert {rule for rule, row in found.items() if not row["update_locking"]} == set(LAYER_WISE)
+
+
+def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(found):
+    assert all(row["other_rows"] for row in found.values())
+
+
+def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
+    told = ["learner=bp", "learner=dgl", "learner=dtp"]
+    found = [rows([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in told]
+    assert [row["other_rows"] for row in found] == [False] * 3
+    assert [row["weight_transport"] for row in found] == ["blocks", "no", "head"]
+    assert [row["update_locking"] for row in found] == [True, False, True]
+
+
+def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(found):
+    phases = {rule: row["phases"] for rule, row in found.items()}
+    assert phases == dict.fromkeys(LAYER_WISE, 1) | dict.fromkeys(("bp", "rf", "urf", "sign"), 2) | dict.fromkeys(
+        ("dtp", "dtp_ldrl"), 3
+    )
+
+
+def test_a_sweep_that_begins_again_is_no_turn():
+    up, down = [("up", n) for n in (1, 2, 3)], [("down", n) for n in (3, 2, 1)]
+    assert directions(up + up) == [True] * 4
+    assert directions(up + up + down + down) == [True] * 4 + [False] * 4
+
+
+def test_extra_weights_are_feedback_and_inverses(found):
+    forward = 3 * 9 * 32 + 9 * (32 * 64 + 64 * 128 + 128 * 256) + 256 * 64
+    inverses = 16 * (32 * 64 + 64 * 128 + 128 * 256)
+    assert found["bp"]["forward_weights"] == forward
+    assert found["bp"]["extra_weights"] == found["sign"]["extra_weights"] == 0
+    assert found["rf"]["extra_weights"] == found["urf"]["extra_weights"] > 0
+    assert found["dtp"]["extra_weights"] == inverses
+
+
+def test_multiplications_are_those_of_a_hand_count(found):
+    convs = [3 * 9 * 32 * 256, 32 * 9 * 64 * 64, 64 * 9 * 128 * 16, 128 * 9 * 256 * 4]
+    head = 256 * 64
+    both_ways = 2 * (sum(convs) + head) + sum(convs) + head  # two views up; of one, the weights' gradients
+    assert found["bp"]["macs"] == both_ways + sum(convs[1:]) + head  # and of one, the errors, which stop above pixels
+    assert found["rf"]["macs"] == found["bp"]["macs"]
+    assert found["rll"]["macs"] < found["dgl"]["macs"] < found["bp"]["macs"] + 3 * 64 * (8192 // 4)
+    assert found["dtp"]["macs"] > found["bp"]["macs"]
+
+
+def test_a_layer_wise_rule_stores_less_than_backpropagation(found):
+    stored = {rule: row["stored_activations"] for rule, row in found.items()}
+    assert stored["rll"] < stored["dgl"] < stored["bp"]
+
+
+def test_the_command_tells_the_same_in_three_forms(monkeypatch, capsys):
+    def said(*arguments):
+        monkeypatch.setattr(sys, "argv", ["audit", "learner=rf", "env.size=16", *arguments])
+        main()
+        return capsys.readouterr().out
+
+    (row,) = json.loads(said("--json")).values()
+    assert (row["weight_transport"], row["phases"]) == ("no", 2)
+    assert "| `rf` | no | yes | yes | 2 |" in said("--markdown")
+    assert "Weight transport:" in said()
+
+
+def test_the_untrained_cannot_be_audited(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["audit", "learner=none"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == "learner=none learns nothing, so there is nothing to audit; try bp\n"

@@ -1,0 +1,150 @@
+import itertools
+
+import pytest
+import torch
+
+from envs.errors import SettingError
+from learners.build import build_learner
+from learners.losses.build import LOSSES as KINDS
+from learners.networks import network as networks
+from tests.helpers.learners import RULES, TARGETS, batches, learner, same, weights
+
+LEARNING = [rule for rule in RULES if rule != "none"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_eleven_and_nine_updates_are_twenty(rule, tmp_path):
+    pairs = batches(20)
+    straight = learner(rule)
+    for batch in pairs:
+        straight.update(batch)
+    half = learner(rule)
+    for batch in pairs[:11]:
+        half.update(batch)
+    torch.save(half.state_dict(), tmp_path / "state.pt")
+    resumed = learner(rule, seed=0)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for batch in pairs[11:]:
+        resumed.update(batch)
+    assert same(straight.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("rule", LEARNING)
+def test_the_loss_falls(rule):
+    one, pairs = learner(rule, updates=60, lr=5e-4), batches(60)
+    losses = [one.update(batch) for batch in pairs]
+    name = "block1/loss" if rule.startswith(("gll", "rll")) else "loss"
+    series = [float(found[name]) for found in losses if name in found]
+    early, late = (sum(part) / len(part) for part in (series[:4], series[-4:]))
+    assert late < 0.9 * early
+
+
+@pytest.mark.parametrize("rule", ["bp", "dgl", "dtp"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_loss_falls_at_the_top_at_every_block_and_by_targets(rule, kind):
+    one = learner(rule, lr=1e-3, kind=kind)
+    losses = [float(one.update(batch)["loss"]) for batch in batches(50)]
+    early, late = (sum(part) / len(part) for part in (losses[:4], losses[-4:]))
+    assert late < 0.8 * early
+
+
+def test_the_untrained_learn_nothing():
+    one = learner("none")
+    before = weights(one)
+    one.update(batches(1)[0])
+    assert same(before, weights(one))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_learning_draws_nothing_from_the_global_generator(rule):
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    one = learner(rule)
+    one.update(batches(1)[0])
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_seeds_give_other_weights():
+    assert not torch.equal(
+        weights(learner("bp"))["blocks.0.0.weight"], weights(learner("bp", seed=1))["blocks.0.0.weight"]
+    )
+
+
+def test_features_are_the_last_block_whatever_the_rule():
+    images = torch.rand(5, 3, 16, 16)
+    found = [learner(rule).encode(images) for rule in ("bp", "dgl", "dtp", "none")]
+    assert found[0].shape == (5, 256)
+    assert all(torch.equal(found[0], other) for other in found)
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        ("learner.schedule=greedily", {"schedule": "greedily"}),
+        ("learner.feedback=random has no use", {"schedule": "target_prop", "feedback": "random"}),
+        ("learner.alpha is no setting of learner.schedule=end_to_end", {"alpha": 0.1}),
+        ("learner.alpha is no setting .* choose learner=rll", {"schedule": "random", "alpha": 0.1}),
+        ("learner.schedule=target_prop needs learner.alpha; .* choose learner=dtp", {"schedule": "target_prop"}),
+        ("learner.turn_gain=-1", {"schedule": "greedy", "turns": "plateau", "turn_gain": -1}),
+        ("network.name=conv5", {"network": "conv5"}),
+        ("env.size=8", {"size": 8}),
+        ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
+        ("learner.inverse_lr=-1", {"schedule": "target_prop", **TARGETS, "inverse_lr": -1}),
+        ("learner.feedback=sign has no use in a network", {"schedule": "untrained", "feedback": "sign"}),
+        ("learner.inverse_loss=ldr", {"schedule": "target_prop", **TARGETS, "inverse_loss": "ldr"}),
+        ("env.size=18 .* try 16 or 24", {"schedule": "target_prop", "size": 18, "network": "conv6", **TARGETS}),
+        ("learner.noise=-1", {"schedule": "target_prop", **TARGETS, "noise": -1}),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(told, more):
+    sensible = {
+        "network": "conv4",
+        "size": 32,
+        "loss": {},
+        "schedule": "end_to_end",
+        "feedback": "backprop",
+        "lr": 1e-3,
+    }
+    with pytest.raises(SettingError, match=told):
+        build_learner(**sensible | {"updates": 9, "seed": 0, "device": torch.device("cpu")} | more)
+
+
+def test_a_greedy_schedule_needs_an_update_a_block():
+    with pytest.raises(SettingError, match="3 updates.*4 blocks"):
+        build_learner(
+            network="conv4", size=32, loss={}, schedule="greedy", feedback="updated", lr=1e-3, updates=3, seed=0,
+            device=torch.device("cpu"),
+        )  # fmt: skip
+
+
+RULES_OF_THE_PRODUCT = [
+    *itertools.product(
+        ("end_to_end", "greedy", "random", "simultaneous"), ("backprop", "random", "updated", "sign"), [{}]
+    ),
+    *(("target_prop", "backprop", TARGETS | {"inverse_loss": name}) for name in ("reconstruction", "ldrl")),
+    ("untrained", "backprop", {}),
+]
+LOSSES = [{"anchors": "both", "blocked": False, "average": "violators"}, *({"kind": kind} for kind in KINDS)]
+
+
+@pytest.fixture
+def slim(monkeypatch):
+    """Every network with a sixteenth of its channels."""
+    for name, spec in networks.SPECS.items():
+        blocks = tuple(tuple(layer // 16 if isinstance(layer, int) else layer for layer in b) for b in spec.blocks)
+        monkeypatch.setitem(networks.SPECS, name, spec._replace(blocks=blocks))
+
+
+@pytest.mark.usefixtures("slim")
+@pytest.mark.parametrize("network", networks.SPECS)
+@pytest.mark.parametrize(("schedule", "feedback", "more"), RULES_OF_THE_PRODUCT)
+def test_every_rule_learns_from_every_loss_with_every_network(schedule, feedback, more, network):
+    for loss in LOSSES:
+        one = build_learner(
+            network=network, size=16, loss=loss, schedule=schedule, feedback=feedback, lr=1e-3, updates=9, seed=0,
+            device=torch.device("cpu"), **more,
+        )  # fmt: skip
+        before = weights(one)
+        report = one.update(batches(1)[0])
+        assert all(value.isfinite() for value in report.values())
+        assert same(before, weights(one)) == (schedule == "untrained")

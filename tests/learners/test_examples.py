@@ -1,0 +1,116 @@
+"""What a user adds is one file and one YAML: the examples are run as their docstrings say."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from envs.errors import SettingError
+from learners.build import build_learner
+from learners.online import build, train
+from learners.run import learner_of
+from runs.config.composing import read
+from runs.launch.launch import go
+from runs.launch.validate import check
+from tests.helpers.learners import batches, weights
+from tests.helpers.online import SMALL
+
+ROOT = Path(__file__).parents[2]
+OWN = [f"hydra.searchpath=[{ROOT}/examples/conf]"]
+
+
+@pytest.fixture(autouse=True)
+def _from_the_root(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+
+
+@pytest.mark.parametrize("own", ["loss=triplet", "learner=perturbation", "network=normed"])
+def test_an_example_learns(own):
+    settings = read([*OWN, *SMALL, own, *([] if own.startswith("learner") else ["learner=dgl"])])
+    check(settings)
+    one = learner_of(settings)
+    before, pairs = weights(one), batches(12)
+    losses = [one.update(batch)["loss"] for batch in pairs]
+    after = weights(one)
+    assert all(torch.isfinite(loss) for loss in losses)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
+    own = [*OWN, "loss=triplet", "loss.margin=0.3", "learner=perturbation", "network=normed"]
+    told = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
+    assert go([*told, "run.name=one"], build, train) == 0
+    assert go([f"run.resume={tmp_path}/one", "run.frames=48"], build, train) == 0
+
+
+def test_a_rule_that_looks_twice_cannot_learn_from_what_passes_once():
+    with pytest.raises(SettingError, match="looks twice at every pair; set loss=hinge_blocked"):
+        learner_of(read([*OWN, *SMALL, "learner=perturbation", "loss=hinge_remembered"]))
+
+
+def test_perturbing_goes_down_the_gradient():
+    settings = read([*OWN, *SMALL, "learner=perturbation", "learner.sigma=0.0001"])
+    one, pairs = learner_of(settings), batches(1)[0]
+    one.network.double()
+    pairs = pairs._replace(first=pairs.first.double(), second=pairs.second.double())
+    one.learn(pairs)
+    guess = [weight.grad for weight in one.network.parameters()]
+    one.optimiser.zero_grad()
+    one.loss(one.embed(pairs.first), one.embed(pairs.second), episode=pairs.episode)[0].backward()
+    # the guess is X <X, g>, whatever X: its product with g is <X, g>^2, and is what the loss fell by along X
+    products = [(a * weight.grad).sum() for a, weight in zip(guess, one.network.parameters(), strict=True)]
+    assert sum(products) > 0
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "learner.schedule=examples.normed.NORMED must be a subclass of Learner",
+        "network.name=examples.triplet.triplet must be a Spec",
+        "loss.kind=examples.normed.NORMED must be a function or a Loss",
+    ],
+)
+def test_what_is_of_the_wrong_sort_is_refused(told):
+    sensible = {"learner.schedule": "end_to_end", "network.name": "conv4", "loss.kind": "hinge"}
+    parts = sensible | {told.partition("=")[0]: told.partition("=")[2].partition(" ")[0]}
+    with pytest.raises(SettingError, match=told):
+        build_learner(
+            network=parts["network.name"], size=16, loss={"kind": parts["loss.kind"]}, updates=9, seed=0,
+            schedule=parts["learner.schedule"], device=torch.device("cpu"),
+        )  # fmt: skip
+
+
+def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("kind: examples.triplet.triplet\n")
+    with pytest.raises(SettingError, match="loss.name is missing"):
+        check(read([f"hydra.searchpath=[{tmp_path}]", "loss=mine"]))
+
+
+@pytest.mark.parametrize(
+    ("told", "overrides"),
+    [
+        ("loss=triplett is unknown; did you mean triplet", [*OWN, "loss=triplett"]),
+        ("loss=triplet is unknown", ["loss=triplet"]),
+        ("loss.margn is no setting; did you mean loss.margin", [*OWN, "loss=triplet", "loss.margn=1"]),
+        ("hydra.searchpath=.nowhere. is no folder", ["hydra.searchpath=[nowhere]", "loss=hinge"]),
+    ],
+)
+def test_mistakes_in_what_is_ones_own_are_told_as_any(told, overrides):
+    with pytest.raises(SettingError, match=told):
+        read(overrides)
+
+
+@pytest.mark.parametrize(
+    ("told", "overrides"),
+    [
+        (
+            "loss.margin=wide is none that triplet can take; give a number, as in 0.1",
+            ["loss=triplet", "loss.margin=wide"],
+        ),
+        ("learner.sigma=True is none that WeightPerturbation", ["learner=perturbation", "learner.sigma=true"]),
+    ],
+)
+def test_a_word_where_ones_own_part_wants_a_number_is_told(told, overrides):
+    with pytest.raises(SettingError, match=told):
+        learner_of(read([*OWN, *SMALL, *overrides]))

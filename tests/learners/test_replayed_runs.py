@@ -1,0 +1,60 @@
+"""A run on its own recording is the run that it was recorded by, for every learner."""
+
+from contextlib import closing
+
+import pytest
+
+from learners.online import build, train
+from runs.config.composing import choices
+from runs.config.composing import read as read_settings
+from runs.launch.launch import go
+from runs.store.checkpoint import weights_sha256
+from runs.store.metrics import read
+from streams.record import record
+from tests.helpers.online import SMALL as RUN
+
+ELSE = [text for text in RUN if not text.startswith("env")]
+SMALL_WORLDS = {
+    "counting": ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=6"],
+    "moving_objects": ["env.size=16", "env.num_worlds=4", "env.episode_length=6"],
+}
+
+
+@pytest.fixture(scope="module", params=SMALL_WORLDS)
+def way(request, tmp_path_factory):
+    """The settings of a world, and those of a recording of it."""
+    path, told = tmp_path_factory.mktemp("way") / "walk.zarr", SMALL_WORLDS[request.param]
+    record([*told, "device=cpu", "seed=5", f"record.path={path}", "record.frames=24"])
+    return told, ["stream=replay", f"stream.path={path}"]
+
+
+def learnt(*overrides):
+    """The weights' sha256 after some updates."""
+    run = build(read_settings([*ELSE, "run.frames=24", "seed=5", *overrides]))
+    with closing(run.stream.frames):
+        while run.frames < 16:
+            pairs = next(run.stream)
+            run.learner.update(pairs)
+            run.frames = pairs.frames
+    return weights_sha256(run.learner.network.state_dict())
+
+
+@pytest.mark.parametrize("learner", choices()["learner"])
+def test_a_run_on_its_own_recording_ends_with_the_same_weights(way, learner):
+    live, replayed = way
+    assert learnt(f"learner={learner}", *live) == learnt(f"learner={learner}", *replayed)
+
+
+def test_so_do_whole_runs_and_recording_changes_nothing(tmp_path):
+    walk = f"{tmp_path}/walk.zarr"
+    told = [*ELSE, "eval.every=0", "run.frames=48", f"results_dir={tmp_path}"]
+    ways = {
+        "live": [*SMALL_WORLDS["counting"], f"stream.record={walk}"],
+        "unrecorded": SMALL_WORLDS["counting"],
+        "replayed": ["stream=replay", f"stream.path={walk}"],
+    }
+    for name, way in ways.items():
+        assert go([*told, *way, f"run.name={name}"], build, train) == 0
+    facts = [read(tmp_path / name / "metrics.zarr")[0] for name in ways]
+    assert len({found["weights_sha256"] for found in facts}) == 1
+    assert {found["frames"] for found in facts} == {48}

@@ -1,0 +1,70 @@
+"""Every row of the paper's table is what the paper says, and runs, from views and from a stream."""
+
+import numpy as np
+import pytest
+
+from learners.online import build, train
+from runs.config import composing as told
+from runs.launch.launch import go
+from runs.show import summary
+
+LEARNERS = ("bp", "dtp", "rf", "gll", "gll_rf", "rll", "rll_rf")
+OTHERS = {
+    "simclr": ("bp", "ntxent"),
+    "clapp": ("bp", "clapp"),
+    "clapp_gll": ("gll", "clapp"),
+    "none": ("none", "hinge"),
+}
+
+
+def test_there_is_a_row_for_each_of_the_paper_and_no_other():
+    rows = {*LEARNERS, *(f"{name}_block5" for name in LEARNERS), *OTHERS}
+    found = [name.split("/") for name in told.choices()["experiment"] if name.startswith("table1")]
+    assert {row for table, row in found if table == "table1"} == rows
+    assert {row for table, row in found if table == "table1_stream"} == rows
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_row_of_the_hinge_is_what_the_paper_says(learner):
+    free, blocked = (told.read([f"experiment=table1/{learner}{form}"]) for form in ("", "_block5"))
+    for settings in (free, blocked):
+        assert settings.learner.name == learner
+        assert settings.network.name == ("conv4" if learner == "dtp" else "conv6")
+        assert settings.learner.lr == (2e-4 if learner == "dtp" else 1e-4)
+        assert (settings.pairs.name, settings.pairs.gap, settings.pairs.views) == ("augmentation", 0, "paper")
+        assert (settings.loss.positive_margin, settings.loss.negative_margin) == (1, 3)
+    assert (free.loss.blocked, free.loss.negatives) == (False, 0)
+    assert free.loss.average == ("violators" if learner == "dtp" else "sum")
+    assert (blocked.loss.blocked, blocked.loss.negatives, blocked.loss.average) == (True, 5, "sum")
+
+
+@pytest.mark.parametrize("row", OTHERS)
+def test_the_other_rows_are_named_after_what_they_learn_by(row):
+    settings = told.read([f"experiment=table1_stream/{row}"])
+    assert (settings.learner.name, settings.loss.name) == OTHERS[row]
+    assert settings.pairs.name == "temporal"
+    assert settings.env.speed > 0
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of what the protocol needs, tiny: noise about a colour for each label."""
+    draws = np.random.default_rng(0)
+    for name, count in (("cifar100_train", 60), ("cifar10_train", 80), ("cifar10_test", 30)):
+        labels = np.arange(count) % 4
+        colours = draws.integers(60, 200, (4, 1, 1, 3))
+        images = (colours[labels] + draws.integers(-40, 40, (count, 32, 32, 3))).astype(np.uint8)
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
+    return tmp_path
+
+
+@pytest.mark.parametrize("experiment", ["table1/rll_block5", "table1_stream/simclr"])
+def test_a_row_runs_and_is_scored_on_the_other_pictures(pictures, experiment):
+    tiny = ["network=conv4", "env.num_worlds=8", "run.frames=48", "run.log_every=24", "eval.every=48", "device=cpu"]
+    sizes = ["eval.train=40", "eval.validation=12", "eval.test=20", "env.pictures=50", "env.episode_length=6"]
+    told = [f"experiment={experiment}", f"eval.data_root={pictures}", f"results_dir={pictures}/results", *tiny, *sizes]
+    assert go(told, build, train) == 0
+    table, row = experiment.split("/")
+    found = summary(pictures / "results" / table / f"{row}-seed0")
+    assert found["eval"]["transfer"]["cifar10"]["frames"] == [0, 48]
+    assert found["updates"] > 0

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from learners.run import learner_of
+from runs.config.composing import read
+from runs.evaluation import evaluation
+from runs.evaluation.evaluation import baselines, scores, tasks
+from runs.evaluation.probes import (
+    encoded,
+    few_label_probes,
+    knn_probe,
+    labels_of,
+    mean_colour,
+    pixels,
+    pooled,
+    ridge_probes,
+)
+from runs.evaluation.world_tasks import world_task
+
+CPU = torch.device("cpu")
+
+
+def small(**images):
+    return {"train": 60, "validation": 40, "test": 50} | images
+
+
+def test_evaluation_images_are_a_function_of_seed_and_split():
+    one, again, other = (
+        world_task("MovingObjects-v0", images=small(), seed=seed, device=CPU, size=16) for seed in (0, 0, 1)
+    )
+    assert torch.equal(one.test.images, again.test.images)
+    assert not torch.equal(one.test.images, other.test.images)
+    larger = world_task("MovingObjects-v0", images=small(train=70), seed=0, device=CPU, size=16)
+    assert torch.equal(one.train.images, larger.train.images[:60])
+
+
+def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
+    settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
+    found, notes = tasks(settings, CPU)
+    assert not notes
+    assert list(found) == ["linear", "transfer/digits"]
+    assert found["linear"].test.images.shape == (50, 3, 16, 16)
+    told = baselines(found, device=CPU) | scores(pixels, found, under="eval", device=CPU)
+    assert {
+        f"{a}/{b}" for a in ("baseline/pixels", "baseline/mean_colour", "baseline/chance", "eval") for b in found
+    } == set(told)
+    assert told["eval/linear"]["top1"] == told["baseline/pixels/linear"]["top1"]
+
+
+@pytest.mark.parametrize("categories", [12, 24])
+def test_nothing_leaks_through_mean_colour(categories):
+    """A probe on the mean colour of a frame stays within eight points of chance."""
+    images = small(train=3000, validation=1000, test=2000)
+    task = world_task("MovingObjects-v0", images=images, seed=5, device=CPU, categories=categories)
+    found = scores(mean_colour, {"linear": task}, under="eval", device=CPU)
+    assert found["eval/linear"]["top1"] <= 1 / categories + 0.08
+
+
+def test_a_probe_of_a_block_is_the_probe_of_its_pooled_features(monkeypatch):
+    """Neighbours are asked of the first test images; all else is done as at the top."""
+    settings = read(
+        ["env=counting", "env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50", "device=cpu"]
+    )
+    monkeypatch.setattr(evaluation, "BLOCK_QUERIES", 20)
+    asked, learner = evaluation.Evaluation(settings, CPU), learner_of(settings)
+    found = asked.scores(learner, frames=0)
+    task = asked.tasks["linear"]
+    labels = labels_of(task, CPU)
+    seen = encoded(lambda images: pooled(learner.encode_blocks(images)[1]), task, device=CPU)
+    assert found["eval/blocks/block2"] == pytest.approx(ridge_probes(seen, {"labels": labels})["labels"])
+    first = (of._replace(test=of.test[:20]) for of in (seen, labels))
+    assert found["eval/blocks/knn/block2"] == knn_probe(*first, classes=task.classes)
+    few = few_label_probes(seen, labels, classes=task.classes)
+    assert few
+    for count, score in few.items():
+        assert found[f"eval/blocks/few/{count}/block2"] == score
+    assert "eval/blocks/logistic/block2" not in found

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+
+from envs.errors import SettingError
+from runs.evaluation.probes import (
+    LOGISTIC_STRENGTHS,
+    STRENGTHS,
+    LabelledImages,
+    Split,
+    Task,
+    chance,
+    few_label_probes,
+    knn_probe,
+    linear_probe,
+    logistic_probe,
+    mean_colour,
+    pixels,
+    pooled,
+    ridge_probes,
+    standardised,
+)
+
+CPU = torch.device("cpu")
+
+
+def labelled(count, seed, classes=3):
+    """Pictures whose class is where a bright patch lies, among noise."""
+    draws = torch.Generator().manual_seed(seed)
+    labels = torch.randint(classes, (count,), generator=draws)
+    images = torch.randint(0, 120, (count, 3, 8, 8), generator=draws, dtype=torch.uint8)
+    for row, label in enumerate(labels.tolist()):
+        images[row, :, 2 * label : 2 * label + 2, 3:5] += 40
+    return LabelledImages(images, labels)
+
+
+def task(classes=3, **counts):
+    counts = {"train": 300, "validation": 100, "test": 200} | counts
+    return Task("toy", *(labelled(count, seed, classes) for seed, count in enumerate(counts.values())), classes)
+
+
+def toy_features(counts=(120, 60, 90), classes=3, features=10, seed=0):
+    """Clouds that overlap, one a class."""
+    draws = np.random.default_rng(seed)
+    middles = 2 * draws.normal(size=(classes, features))
+    labels = [draws.permutation(np.arange(count) % classes) for count in counts]
+    points = [middles[label] + 2 * draws.normal(size=(len(label), features)) for label in labels]
+    return Split(*map(torch.from_numpy, points)), Split(*map(torch.from_numpy, labels))
+
+
+def test_a_probe_finds_what_is_there_and_not_what_is_not():
+    assert linear_probe(pixels, task(), device=CPU).top1 > 0.9
+    assert linear_probe(mean_colour, task(), device=CPU).top1 < 0.5
+
+
+def test_strength_is_chosen_on_validation_images_alone():
+    whole = task()
+    other = whole._replace(test=labelled(50, 9))
+    a, b = linear_probe(pixels, whole, device=CPU), linear_probe(pixels, other, device=CPU)
+    assert (a.strength, a.validation_top1) == (b.strength, b.validation_top1)
+    assert a.top1 != b.top1
+
+
+def test_probes_draw_nothing():
+    state = torch.get_rng_state()
+    first, again = (linear_probe(pixels, task(), device=CPU) for _ in range(2))
+    assert first == again
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_chance_is_the_commonest_class():
+    assert chance(task()) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_a_task_of_one_class_is_refused():
+    with pytest.raises(SettingError, match="toy shows one class only"):
+        linear_probe(pixels, task(classes=1), device=CPU)
+
+
+def test_the_strength_is_that_of_least_validation_error():
+    toy = task(train=60)
+    x, y = (part.images.flatten(1).double().numpy() / 255 for part in (toy.train, toy.validation))
+    mean, deviation = x.mean(0), x.std(0, ddof=1)
+    wanted = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
+    errors = {
+        strength: np.square(
+            Ridge(alpha=strength).fit((x - mean) / deviation, wanted[0]).predict((y - mean) / deviation) - wanted[1]
+        ).sum()
+        for strength in STRENGTHS
+    }
+    assert linear_probe(pixels, toy, device=CPU).strength == min(errors, key=errors.get)
+
+
+def test_the_logistic_strength_is_that_of_least_validation_loss():
+    features, labels = toy_features()
+    x = standardised(features)
+    fits = {
+        strength: LogisticRegression(C=1 / strength, tol=1e-10, max_iter=9999).fit(x.train, labels.train)
+        for strength in LOGISTIC_STRENGTHS
+    }
+    losses = {strength: log_loss(labels.validation, fit.predict_proba(x.validation)) for strength, fit in fits.items()}
+    found = logistic_probe(features, labels, classes=3)
+    best = min(losses, key=losses.get)
+    assert found["strength"] == best
+    assert found["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
+    assert found["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
+
+
+def test_everything_read_off_at_once_is_what_is_read_off_alone():
+    features, labels = toy_features()
+    place = Split(*(part[:, :2] + 1 for part in features))
+    both = ridge_probes(features, {"labels": labels, "place": place})
+    assert both["labels"] == pytest.approx(ridge_probes(features, {"labels": labels})["labels"])
+    assert both["place"] == pytest.approx(ridge_probes(features, {"place": place})["place"])
+    assert both["place"]["r2"] > 0.999  # two of the features themselves
+    noise = Split(*(torch.randn(len(part), 2, generator=torch.Generator().manual_seed(4)) for part in features))
+    assert ridge_probes(features, {"noise": noise})["noise"]["r2"] < 0.1
+
+
+def test_more_labels_help_and_what_a_class_lacks_is_left_out():
+    features, labels = toy_features()
+    found = few_label_probes(features, labels, classes=3)
+    assert list(found) == ["1", "10"]  # no class has 100
+    assert found["1"]["top1"] < found["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
+    assert found["1"]["deviation"] > 0
+    some = torch.cat([torch.nonzero(labels.train == label)[:1] for label in range(3)])[:, 0]
+    first = features._replace(train=features.train[some]), labels._replace(train=labels.train[some])
+    alone = few_label_probes(*first, classes=3)["1"]
+    assert alone["top1"] == ridge_probes(first[0], {"all": first[1]})["all"]["top1"]
+
+
+def test_neighbours_of_the_same_class_are_found():
+    assert knn_probe(*toy_features(), classes=3)["top1"] > 0.8
+
+
+def test_blocks_are_pooled_to_the_largest_grid_that_fits():
+    draws = torch.Generator().manual_seed(0)
+    small, large = torch.rand(2, 64, 4, 4, generator=draws), torch.rand(2, 32, 16, 16, generator=draws)
+    assert torch.equal(pooled(small), small.permute(0, 2, 3, 1).flatten(1))
+    assert pooled(large).shape == (2, 5 * 5 * 32)
+    assert torch.allclose(pooled(large).reshape(2, 25, 32).mean(1), large.mean((2, 3)), atol=0.05)
+    assert pooled(torch.rand(2, 2048, 2, 2, generator=draws)).shape == (2, 2048)

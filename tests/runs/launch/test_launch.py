@@ -1,0 +1,268 @@
+"""A user's own mistakes: one line, a non-zero exit, and nothing lost or left behind."""
+
+import errno
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from learners.online import build, train
+from learners.rules.base import Learner
+from runs import show
+from runs.launch import launch as commands
+from runs.store import checkpoint
+from streams.process.errors import guarded
+from tests.helpers.online import SMALL, stopping
+
+TINY = [*SMALL, "run.frames=32", "eval.every=0"]
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("env=countin", "did you mean counting?"),
+        ("learner=bpp", "did you mean bp?"),
+        ("env.sise=32", "did you mean env.size?"),
+        ("pairs.gap=8", "pairs.gap=8 is longer than an episode"),
+        ("memory=minredd", "did you mean minred?"),
+        ("env.num_worlds=1", "batch of one"),
+        ("env.num_worlds=0", "env.num_worlds=0"),
+        ("env.size=8", "env.size=8 is too small for conv4"),
+        ("eval.transfer=[digit]", "did you mean digits?"),
+        ("run.name=a/b", "run.name="),
+        ("eval.ends=[knn,fintune]", "did you mean finetune?"),
+        ("loss.negatives=-1", "loss.negatives=-1"),
+        ("run.resume=nowhere", "run.resume=nowhere is no run"),
+        ("device=cuda:99", "device=cuda:99"),
+        ("experiment=plausible", "did you mean plausible_vs_backprop?"),
+        ("learner=bp,dgl", "learner=bp,dgl is more than one value; a sweep over them begins with -m"),
+        ("run.group=a/b", "run.group='a/b'"),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told):
+    status, text = online(*TINY, f"results_dir={tmp_path}/results", override)
+    assert status == 2
+    assert told in text
+    assert text.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def crowded():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 79 GiB")
+
+
+@pytest.mark.parametrize("wanted", [lambda: np.empty(10**16), lambda: torch.empty(10**16), crowded])
+def test_too_little_memory_is_one_line(capsys, wanted):
+    with pytest.raises(SystemExit) as left:
+        guarded(wanted, place="results_dir", stopped="")
+    text = capsys.readouterr().err
+    assert (left.value.code, text.count("\n")) == (2, 1)
+    assert text.startswith("not enough memory (")
+    assert text.endswith("; ask for less at once\n")
+
+
+def test_no_other_error_is_taken_for_it():
+    with pytest.raises(RuntimeError, match="invalid for input of size 2"):
+        guarded(torch.ones(2).view, 3, place="results_dir", stopped="")
+
+
+def pictures(folder, *, classes):
+    """A folder of small pictures, in sub-folders where there are classes."""
+    for number in range(24):
+        place = folder / f"class{number % classes}" if classes else folder
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (10 * number, 40, 90)).save(place / f"{number}.png")
+    return folder
+
+
+def test_what_cannot_be_scored_on_is_told_before_there_is_a_folder(tmp_path, online):
+    flat = pictures(tmp_path / "flat", classes=0)
+    images = np.zeros((30, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "plain.npz", images=images)
+    np.savez(tmp_path / "half_train.npz", images=images, labels=np.arange(30) % 3)
+    np.savez(tmp_path / "half_test.npz", images=images)
+    told = [text for text in TINY if not text.startswith(("eval.every", "env"))]
+    for overrides, said in (
+        (["env=moving_images", f"env.path={flat}"], f"env.path={flat} shows one class only"),
+        ([f"eval.transfer=[{tmp_path}/plain.npz]"], "no labels, or one class only"),
+        ([f"eval.transfer=[{tmp_path}/half_train.npz]"], "its test pictures have no labels"),
+        ([f"eval.transfer=[{tmp_path}/gone.npz]"], "gone.npz] isn't there"),
+        (["eval.transfer=[svhn]", f"eval.data_root={tmp_path}"], "or set eval.download=true"),
+        (["eval.transfer=[svhn]", f"eval.data_root={tmp_path}/nope"], "nope isn't there; give the folder that holds"),
+        (["eval.transfer=[all]", f"eval.data_root={tmp_path}/plain.npz"], "plain.npz is no folder"),
+    ):
+        world = [] if "env=moving_images" in overrides else ["env=counting"]
+        where = ["env.size=16", "env.num_worlds=8", "env.episode_length=8", f"results_dir={tmp_path}/results"]
+        status, text = online(*world, *overrides, *told, *where)
+        assert status == 2
+        assert said in text
+        assert text.count("\n") == 1
+        assert not (tmp_path / "results").exists()
+    assert "eval.every=0" in online("env=moving_images", f"env.path={flat}", *told, *where)[1]
+    assert online("env=moving_images", f"env.path={flat}", *told, *where, "eval.every=0", "watch.every=0")[0] == 0
+
+
+def test_a_used_folder_is_refused_and_not_touched(tmp_path, online):
+    overrides = (*TINY, f"results_dir={tmp_path}", "run.name=one")
+    assert online(*overrides)[0] == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    status, text = online(*overrides)
+    assert status == 2
+    assert f"run.resume={tmp_path}/one" in text
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_resuming_with_other_settings_lists_them(tmp_path, online):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one")
+    status, text = online(f"run.resume={tmp_path}/one", "learner.lr=0.5", "pairs.gap=3")
+    assert status == 2
+    assert "learner.lr: 0.001 in the run, 0.5 asked for" in text
+    assert "pairs.gap: 2 in the run, 3 asked for" in text
+
+
+def test_a_greedy_schedule_is_not_stretched(tmp_path, online):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one", "learner=gll")
+    status, text = online(f"run.resume={tmp_path}/one", "run.frames=64")
+    assert status == 2
+    assert "run.frames=64" in text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_one_line_and_the_run_can_go_on(tmp_path, online, monkeypatch, number):
+    whole, calls = checkpoint.replace, []
+
+    def full(path: Path, data: bytes) -> None:
+        calls.append(path)
+        if path.suffix == ".pt" and len(calls) > 4:
+            raise OSError(number, errno.errorcode[number], str(path))
+        whole(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "replace", full)
+        status, text = online(*SMALL, "eval.every=0", f"results_dir={tmp_path}", "run.name=one")
+    assert status == 2
+    assert text.count("\n") == 1
+    assert errno.errorcode[number] in text
+    assert online(f"run.resume={tmp_path}/one")[0] == 0
+
+
+def test_a_sweep_runs_every_combination_in_its_own_folder_also_of_ones_own_parts(tmp_path):
+    told = [*TINY, f"results_dir={tmp_path}", "learner=bp,dgl", "seed=0,1"]
+    own = ["hydra.searchpath=[examples/conf]", "loss=triplet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "learners.online", "-m", *told, *own],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == 0, done.stderr
+    runs = [show.summary(path) for path in tmp_path.iterdir() if path.is_dir()]
+    assert {(found["learner"], found["seed"]) for found in runs} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
+
+
+def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, monkeypatch, capsys):
+    online(*SMALL, f"results_dir={tmp_path}", "run.name=one")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one"), "--json"])
+    show.main()
+    found = json.loads(capsys.readouterr().out)
+    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256"]
+    assert list(found) == [*facts, "eval", "baseline", "speed"]
+    assert (found["run"], found["learner"], found["frames"], found["updates"]) == ("one", "dgl", 176, 20)
+    assert found["eval"]["linear"]["frames"] == [0, 64, 128, 176]
+    assert len(found["eval"]["transfer"]["digits"]["top1"]) == 4
+    assert set(found["baseline"]) == {"chance", "mean_colour", "pixels", "random_encoder"}
+    assert found["baseline"]["random_encoder"]["linear"] == found["eval"]["linear"]["top1"][0]
+    assert 0 < found["baseline"]["pixels"]["transfer"]["digits"] <= 1
+    assert sum(found["speed"]["loop_share"].values()) == pytest.approx(1)
+    assert set(found["speed"]["loop_share"]) == {"world", "stream", "learner", "eval"}
+
+
+def test_showing_what_is_no_run_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        show.main()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"{tmp_path} is no run; give the folder of one, as in results/NAME\n"
+
+
+def test_a_run_that_was_never_scored_is_shown(tmp_path, online, monkeypatch, capsys):
+    online(*TINY, f"results_dir={tmp_path}", "run.name=one")
+    monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one")])
+    show.main()
+    assert "never scored" in capsys.readouterr().out
+
+
+def test_a_sweep_begun_again_passes_over_what_has_ended_and_goes_on_with_the_rest(tmp_path, online, monkeypatch):
+    told = ("experiment=plausible_vs_backprop", "learner=bp,dgl", "seed=0", *TINY, f"results_dir={tmp_path}")
+    with monkeypatch.context() as patch:
+        stopping(patch, 1)
+        assert online(*told)[0] == 130
+    place = tmp_path / "plausible_vs_backprop"
+    assert [path.name for path in place.iterdir()] == ["bp-seed0"]
+    assert online(*told)[0] == 0
+    kept = {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
+    assert {path.parts[-3] for path in kept} == {"bp-seed0", "dgl-seed0"}
+    assert online(*told)[0] == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
+    status, text = online(*told, "pairs.gap=1")
+    assert status == 2
+    assert "pairs.gap: 2 in the run, 1 asked for" in text
+
+
+def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monkeypatch):
+    whole = Learner.update
+
+    def update(self, pairs):
+        if self.loss.positive_margin == 2:
+            raise RuntimeError("out of memory")
+        return whole(self, pairs)
+
+    monkeypatch.setattr(Learner, "update", update)
+    told = (*TINY, f"results_dir={tmp_path}", "run.group=margins", "learner=bp", "loss.positive_margin=2,1")
+    status, text = online("-m", *told)
+    assert status == 2
+    assert "out of memory" in text
+    assert "failed: " in text
+    assert show.summary(tmp_path / "margins" / "bp-positive_margin1-seed0")["frames"] == 32
+
+
+def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online):
+    status, text = online("-m", *TINY, f"results_dir={tmp_path}/results", "learner=bp,dgl,gle")
+    assert status == 2
+    assert "did you mean gll?" in text
+    assert not (tmp_path / "results").exists()
+
+
+def test_hydras_flags_take_their_values(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["online", "--cfg", "job", "env=counting", "seed=3"])
+    with pytest.raises(SystemExit) as left:
+        commands.command(build, train)()
+    assert not left.value.code
+    assert "seed: 3" in capsys.readouterr().out
+
+
+def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
+    commands.go([*TINY, f"results_dir={tmp_path}", "learner=dgl", "learner.lr=1e-4", "run.name=a"], build, train)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
+    said = shlex.split(line)[3:-1]
+    assert said == [*TINY, f"results_dir={tmp_path}"]
+
+
+def test_a_reader_that_has_gone_is_no_fault_of_the_disk():
+    program = """if True:
+        from streams.process.errors import guarded
+        guarded(lambda: [print("line") for _ in range(100_000)], place="results_dir", stopped="")
+    """
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 1

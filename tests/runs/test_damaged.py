@@ -1,0 +1,79 @@
+"""What cannot be shown is told in one line by whatever reads runs; what was committed is shown."""
+
+import shutil
+import sys
+
+import pytest
+import zarr
+
+from runs import compare, report, show
+from runs.store.metrics import Metrics, open_run
+from tests.helpers.runs import fake_run
+
+
+@pytest.fixture(params=[show, compare, report], ids=["show", "compare", "report"])
+def say(request, monkeypatch, capsys):
+    """Runs a command on a folder: (status, stdout, stderr)."""
+
+    def call(path):
+        monkeypatch.setattr(sys, "argv", [request.param.__name__, str(path)])
+        status = 0
+        try:
+            request.param.main()
+        except SystemExit as left:
+            status = left.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def no_run(path):
+    shutil.rmtree(path)
+    path.mkdir()
+    return "no run; give the folder of one"
+
+
+def from_a_newer_version(path):
+    zarr.open_group(path / "metrics.zarr", mode="r+").update_attributes({"format": "contiguity-run/9"})
+    return "has format contiguity-run/9, and this version reads contiguity-run/1"
+
+
+def without_numbers(path):
+    shutil.rmtree(path / "metrics.zarr")
+    return "was begun and has no numbers yet"
+
+
+def killed_while_its_store_was_made(path):
+    zarr.open_group(path / "metrics.zarr", mode="w", zarr_format=3)
+    return "was begun and has no numbers yet"
+
+
+def damaged(path):
+    shutil.rmtree(path / "metrics.zarr" / "eval" / "linear" / "frames")
+    return "eval/linear is damaged"
+
+
+@pytest.mark.parametrize(
+    "spoil", [no_run, from_a_newer_version, without_numbers, killed_while_its_store_was_made, damaged]
+)
+def test_what_cannot_be_shown_is_one_line(tmp_path, say, spoil):
+    path = fake_run(tmp_path)
+    told = spoil(path)
+    status, out, text = say(path)
+    assert status == 2
+    assert not out
+    assert str(path) in text
+    assert told in text
+    assert text.count("\n") == 1
+
+
+def test_a_half_written_run_is_shown_up_to_its_last_commit(tmp_path, say):
+    path = fake_run(tmp_path, frames=(0, 64))
+    metrics = Metrics(open_run(path / "metrics.zarr", mode="r+"))
+    metrics.add("eval/linear", 128, {"top1": 0.987})
+    metrics._append("eval/linear", 2, metrics._waiting["eval/linear"])  # a kill before the mark
+    status, out, _ = say(path)
+    shown = (path / "report.html").read_text() if (path / "report.html").exists() else out
+    assert status == 0
+    assert "40.0" in shown
+    assert "98.7" not in shown

@@ -1,0 +1,109 @@
+"""Pictures are decoded by other processes, in order, and whatever happens to one is one line."""
+
+import multiprocessing
+import os
+import signal
+from multiprocessing import heap
+from multiprocessing.util import get_temp_dir
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from envs.errors import SettingError
+from streams import importing
+from streams.importing import import_stream, settings
+from streams.recording import image_files as decoding
+from streams.recording.image_files import fitted
+from streams.recording.reader import Recording
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    """23 pictures that spell their number, four of which are decoded together, by other processes."""
+    monkeypatch.setattr(decoding, "TOGETHER", 4)
+    (tmp_path / "many").mkdir()
+    for number in range(23):
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "many" / f"{number}.png")
+    return tmp_path / "many"
+
+
+def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
+    seen = [next(parts)]
+    workers = multiprocessing.active_children()
+    assert workers
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+    seen += parts
+    assert [len(part) for part in seen] == [4, 4, 4, 4, 4, 3]
+    assert np.array_equal(np.concatenate(seen), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+
+
+def test_processes_decode_elsewhere_where_shared_memory_has_no_room(many, monkeypatch):
+    """As in a container, whose /dev/shm is small."""
+    chosen, choose = [], heap.Arena._choose_dir
+    monkeypatch.setattr(heap.Arena, "_choose_dir", lambda *of: chosen.append(choose(*of)) or chosen[-1])
+    monkeypatch.setattr(heap.BufferWrapper, "_heap", heap.Heap())
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    parts = list(decoding.decoded(decoding.files_of(many, (".png",)), size=0))
+    assert chosen == [get_temp_dir()]
+    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(23))
+
+
+def test_processes_end_with_whoever_takes_no_more(many):
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    next(parts)
+    workers = multiprocessing.active_children()
+    parts.close()
+    assert workers
+    assert not set(workers) & set(multiprocessing.active_children())
+
+
+def test_large_pictures_are_handed_over_fewer_at_once(many, monkeypatch):
+    monkeypatch.setattr(decoding, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
+    parts = list(decoding.decoded(decoding.files_of(many, (".png",)), size=0))
+    assert [len(part) for part in parts] == [2] * 11 + [1]
+    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(23))
+
+
+def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
+    (many / "13.png").write_bytes(b"no picture")
+    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    assert [next(parts)[:, 0, 0, 0].tolist() for _ in range(3)] == np.arange(12).reshape(3, 4).tolist()
+    with pytest.raises(SettingError, match="13.png"):
+        next(parts)
+
+
+def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
+    Image.new("RGB", (9, 7)).save(many / "21.png")
+    with pytest.raises(SettingError, match="many mixes sizes, 8x8 and 9x7; try size=7"):
+        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+
+
+def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
+    picture, own = decoding.picture, os.getpid()
+    monkeypatch.setattr(decoding, "picture", lambda file: picture(file) if os.getpid() == own else os._exit(1))
+    with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
+        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
+    monkeypatch.setattr(importing, "TOGETHER", 1)
+    monkeypatch.setattr("streams.recording.codec.SHARD_FRAMES", 16)
+    (many / "22.png").write_bytes(b"no picture")
+    told = settings([f"source={many}", f"path={many}.zarr", "names=.*"])
+    with pytest.raises(SettingError, match="22.png.*; .*zarr ends before that: remove it, and import again"):
+        import_stream(told)
+    assert Recording(f"{many}.zarr").committed == 16
+    with pytest.raises(SettingError, match="holds a recording already; remove it"):
+        import_stream(told)
+
+
+def test_an_image_is_cut_to_its_middle():
+    image = np.zeros((10, 30, 3), np.uint8)
+    image[:, 10:20] = 200
+    assert (fitted(image, 5) > 150).all()
+    assert fitted(image, 0) is image

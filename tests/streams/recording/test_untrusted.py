@@ -1,0 +1,181 @@
+"""What is damaged is named and never shown; what is no recording of ours is one line, and nothing of it is run."""
+
+import json
+import os
+import shutil
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from envs.errors import SettingError
+from runs.config import composing as told
+from streams.check import check, examine
+from streams.record import record
+from streams.recording.reader import Recording
+from streams.replay.sequential import Replay
+from tests.helpers.recordings import SMALL, files, live, recorded
+
+
+@pytest.fixture
+def walk(tmp_path):
+    return recorded(tmp_path / "walk.zarr", 700 * 3)
+
+
+HURT = {
+    "a flipped bit": lambda file: file.write_bytes(
+        bytes([*file.read_bytes()[:40], file.read_bytes()[40] ^ 4]) + file.read_bytes()[41:]
+    ),
+    "a cut": lambda file: file.write_bytes(file.read_bytes()[:-50]),
+    "an empty file": lambda file: file.write_bytes(b""),
+    "no file": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("hurt", HURT)
+@pytest.mark.parametrize("name", ["images", "episode", "factors/age"])
+def test_damage_is_named_and_never_shown(walk, hurt, name, capsys):
+    file = next(file for file in (walk / name / "c" / "1").rglob("*") if file.is_file())
+    HURT[hurt](file)
+    where = str(file.relative_to(walk))
+    with closing(Replay(str(walk))) as replay:
+        for lived in islice(live(), 336):
+            assert torch.equal(next(replay).images, lived.images)
+        with pytest.raises(SettingError, match=f"{where} is damaged") as caught:
+            next(replay)
+    assert "\n" not in str(caught.value)
+    assert check(str(walk)) == 1
+    said = capsys.readouterr().out.replace("\n", "")
+    assert where in said
+    assert "the first 336 of 700 steps are sound" in said
+
+
+def test_a_sound_recording_is_summed_up(walk, capsys):
+    found = examine(str(walk))
+    assert (found["frames"], found["steps"], found["worlds"], found["size"]) == (2100, 700, 3, [4, 4])
+    assert (found["damaged"], found["sound_steps"]) == ([], 700)
+    assert found["episodes"] == sum(len(set(row)) for row in Recording(str(walk)).span(0, 700, "episode").T.tolist())
+    assert found["compression"] > 1
+    assert check(str(walk)) == 0
+    assert "2,100: 700 steps of 3 worlds, 4x4" in capsys.readouterr().out
+
+
+def changed(walk, name, change):
+    path = walk / name / "zarr.json" if name else walk / "zarr.json"
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+
+
+def outside(walk, name):
+    """Moves a part of the recording out and puts a link in its place."""
+    shutil.move(walk / name, walk.parent / "elsewhere")
+    (walk / name).symlink_to(walk.parent / "elsewhere")
+
+
+def instead(walk, make):
+    """Something else in place of a shard."""
+    place = walk / "images" / "c" / "0" / "0" / "0" / "0" / "0"
+    place.unlink()
+    make(place)
+
+
+UNTRUSTED = {
+    "another format": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(format="other/1")),
+        "has format other/1",
+    ),
+    "another version": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(format="contiguity-stream/2")),
+        "has format contiguity-stream/2, and this version reads contiguity-stream/1",
+    ),
+    "no attributes": (lambda w: changed(w, "", lambda d: d.pop("attributes")), "is no recording of ours"),
+    "no JSON": (lambda w: (w / "zarr.json").write_text("{"), "no JSON"),
+    "deep JSON": (lambda w: (w / "zarr.json").write_text("[" * 100_000), "no JSON"),
+    "a list": (lambda w: (w / "zarr.json").write_text("[]"), "no object"),
+    "a mark past the end": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(committed=9999)),
+        "images has 700 steps",
+    ),
+    "a mark that is none": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(committed="all")),
+        "committed='all'",
+    ),
+    "nothing committed": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(committed=0)),
+        "holds no frames yet",
+    ),
+    "a factor elsewhere": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(factors=["../../secret"])),
+        "are no names",
+    ),
+    "objects": (lambda w: changed(w, "factors/age", lambda d: d.update(data_type="object")), "numbers of type object"),
+    "another codec": (
+        lambda w: changed(w, "images", lambda d: d.update(codecs=[{"name": "numcodecs.pickle"}])),
+        "images is no array of chunks in shards",
+    ),
+    "images of floats": (lambda w: changed(w, "images", lambda d: d.update(data_type="float32")), "images"),
+    "other worlds": (
+        lambda w: changed(
+            w,
+            "episode",
+            lambda d: (d["shape"].__setitem__(1, 2), d["chunk_grid"]["configuration"]["chunk_shape"].__setitem__(1, 2)),
+        ),
+        "episode has",
+    ),
+    "an array gone": (lambda w: shutil.rmtree(w / "factors" / "age"), "lacks factors/age/zarr.json"),
+    "a pipe for a file": (lambda w: instead(w, os.mkfifo), "is damaged: the file is missing"),
+    "a folder for a file": (lambda w: instead(w, os.mkdir), "is damaged: the file is missing"),
+    "a linked array": (lambda w: outside(w, "images"), "is a link"),
+    "a linked document": (lambda w: outside(w, "zarr.json"), "is a link"),
+}
+
+
+@pytest.mark.parametrize("wrong", UNTRUSTED)
+def test_what_is_no_recording_of_ours_is_one_line(walk, wrong):
+    change, line = UNTRUSTED[wrong]
+    change(walk)
+    with pytest.raises(SettingError, match=line) as caught, closing(Replay(str(walk))) as replay:
+        next(replay)
+    assert "\n" not in str(caught.value)
+    assert str(walk) in str(caught.value)
+
+
+def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
+    outside(walk, "images/c/2")
+    before = files(walk.parent / "elsewhere")
+    with closing(Replay(str(walk), start=690)) as replay, pytest.raises(SettingError, match="is a link"):
+        next(replay)
+    with pytest.raises(SettingError, match="is a link"):
+        record([*SMALL, f"record.path={walk}", f"record.frames={720 * 3}"])
+    assert files(walk.parent / "elsewhere") == before
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"name": "os:system"},
+        {"name": "counting", "id": "os:x", "sise": 4},
+        {"name": "counting", "size": 8},
+        {"name": "counting", "size": 4, "episode_length": [7]},
+        {"name": "counting", "size": 4, "stagger": 1},
+        {"name": "moving_objects", "size": 4, "moving": [["scale"]]},
+        {"name": "moving_images", "size": 4, "path": 7},
+    ],
+)
+def test_a_world_is_made_only_of_settings_that_are_ours(walk, env):
+    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    with pytest.raises(SettingError, match="tells of a world|was altered"):
+        told.read(["stream=replay", f"stream.path={walk}"])
+
+
+def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
+    env = {"name": "moving_images", "size": 4, "num_worlds": 3, "path": f"{walk}/pictures", "dataset": "LSUN"}
+    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    asked = ["stream=replay", f"stream.path={walk}"]
+    with pytest.raises(SettingError, match="add env=moving_images env.dataset=LSUN, or eval.every=0"):
+        told.read(asked)
+    for more in (["eval.every=0"], ["env=moving_images", "env.dataset=LSUN"]):
+        assert told.read([*asked, *more]).env.dataset == "LSUN"

@@ -83,7 +83,7 @@ def hinges() -> dict[str, Callable[[], None]]:
     """Our hinge and the wide one, forth and back, on the same embeddings."""
     draws = torch.Generator().manual_seed(0)
     u, v = (torch.rand(HINGE_ROWS, EMBEDDING, generator=draws).requires_grad_() for _ in range(2))
-    episode, ours = torch.arange(HINGE_ROWS), Hinge(anchors="first", blocked=False, average="sum")
+    episode, ours = torch.arange(HINGE_ROWS), Hinge(anchors="first", stop_gradient=False, average="sum")
     others = episode[:, None] != episode
     return {
         "ours": lambda: ours(u, v, episode=episode)[0].backward(),

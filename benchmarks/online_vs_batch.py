@@ -89,8 +89,8 @@ def compared(folders: list[Path]) -> dict[str, Any]:
 def named_after(settings: dict[str, Any]) -> str:
     """As in `both, in order with reservoir`, or `both (lighting), in order`."""
     order = "in order" if settings["stream.order"] == "sequential" else settings["stream.order"]
-    memory, views = settings["memory.name"], settings.get("pairs.views", "paper")
-    pairs = settings["pairs.name"] + (f" ({views})" if views != "paper" else "")
+    memory, views = settings["memory.name"], settings.get("pairs.views", "tang2022")
+    pairs = settings["pairs.name"] + (f" ({views})" if views != "tang2022" else "")
     return f"{pairs}, {order}" + (f" with {memory}" if memory != "none" else "")
 
 

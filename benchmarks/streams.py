@@ -28,7 +28,7 @@ from streams.pairs.pairing import build_pairs
 from streams.recording.recorder import Recorded
 from streams.replay.orders import OrderSettings
 from streams.replay.sequential import Replay
-from streams.replay.shuffled import Scattered
+from streams.replay.shuffled import ShuffledReplay
 from streams.seeding import generator
 from streams.types import Rows
 
@@ -66,7 +66,7 @@ def minred() -> dict[str, float]:
 def insertion(*, updates: int, capacity: int = 4096, batch: int = 64, features: int = 1024) -> float:
     """Median seconds of an insertion into a MinRed memory once it is full."""
     memory, draws = MinRed(capacity=capacity), torch.Generator().manual_seed(0)
-    looks = torch.randn(64, features, generator=draws)  # encounters look alike in themselves
+    looks = torch.randn(64, features, generator=draws)  # episodes look alike in themselves
     took = []
     for _ in range(capacity // batch + 60):
         images = torch.randint(0, 256, (batch, 32, 32, 3), dtype=torch.uint8, generator=draws)
@@ -97,7 +97,7 @@ def long_stream(*, frames: int = 1_000_000) -> dict[str, float]:
             found["grew_mb_recording"] = growth(seen, frames)
             recorded.state_dict()
         for order in ("sequential", "window"):
-            kind = Scattered if order == "window" else Replay
+            kind = ShuffledReplay if order == "window" else Replay
             with closing(kind(f"{folder}/long.zarr", order=OrderSettings(order=order))) as replay:
                 seen = (512 * (one.step + 1) for one in replay)
                 found[f"grew_mb_replaying_{order}"] = growth(seen, frames - 16_384)

@@ -131,7 +131,7 @@ def collected(told: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def table(found: dict[str, dict[str, Any]], title: str) -> Table:
     """For a terminal."""
     shown = Table(title=f"{title}: linear probe on CIFAR-10, top-1 %", title_justify="left")
-    for heading in ("row", "mean", "95 % interval", "seeds", "gain", "paper"):
+    for heading in ("row", "mean", "95 % interval", "seeds", "gain", "tang2022"):
         shown.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
     for row, of in found.items():
         bounds = "-" if of["interval"] is None else " to ".join(f"{100 * bound:.1f}" for bound in of["interval"])

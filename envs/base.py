@@ -1,6 +1,6 @@
 """What all worlds share: N of them behind Gymnasium's vector interface, on one device, and one of them behind `Env`.
 
-An episode is one encounter with one object and lasts `episode_length` frames; its last frame comes with `truncated`,
+An episode is one episode with one object and lasts `episode_length` frames; its last frame comes with `truncated`,
 and the next step, whatever the action, shows the first frame of the next episode (Gymnasium's NEXT_STEP autoreset).
 """
 
@@ -26,7 +26,7 @@ class VectorWorld(VectorEnv):
     Observations are (N, H, W, 3) uint8 tensors on the device. The action is a gaze shift (N, 2) in [-1, 1]: right and
     up, 1 being MAX_GAZE; the eye stays where it looks until the next shift, and looks straight ahead when an episode
     begins. Rewards are 0. `info` holds the ground truth of the frame, a tensor (N, ...) for each factor, and
-    `encounter` (N,) int64 on the CPU: which encounter a frame shows, unique over worlds and time.
+    `episode_id` (N,) int64 on the CPU: which episode a frame shows, unique over worlds and time.
 
     World i's episode k is a function of (seed + i, k), so it is the same for every N, on every device.
     """
@@ -113,8 +113,8 @@ class VectorWorld(VectorEnv):
     def _observe(self) -> tuple[Tensor, dict[str, Any]]:
         age = self._on_device(self.age.astype(np.float32))
         self._image, factors = self._look(age)
-        encounter = torch.from_numpy(self.episode * self.num_envs + np.arange(self.num_envs))
-        return self._image, {"encounter": encounter, "gaze": self.gaze, **factors}
+        episode = torch.from_numpy(self.episode * self.num_envs + np.arange(self.num_envs))
+        return self._image, {"episode_id": episode, "gaze": self.gaze, **factors}
 
     def _on_device(self, array: np.ndarray) -> Tensor:
         return upload(torch.from_numpy(array), self.device)

@@ -19,7 +19,7 @@ from envs.gaze import GAZES
 from envs.moving_images import MovingImagesSettings, MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
-from envs.scene.settings import WorldSettings
+from envs.scene.settings import SceneSettings
 from envs.settings import parsed
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
@@ -28,7 +28,7 @@ INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
 WORLDS = {  # the world, its settings, those of a gallery, and what its categories are called
     "moving_objects": (
         MovingObjectsVector,
-        WorldSettings,
+        SceneSettings,
         {"samples": 2, "categories": len(CATEGORIES)},
         [name.replace("_", " ") for name in CATEGORIES],
     ),

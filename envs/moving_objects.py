@@ -6,16 +6,16 @@ from torch import Tensor
 
 from envs.base import SingleWorld, VectorWorld
 from envs.images.pictures import load_pictures
-from envs.rendering.render import Moment, Truth, ground_truth, moment, render
+from envs.rendering.render import Snapshot, Truth, ground_truth, render, snapshot
 from envs.scene.drift import beginnings, phase_of, stops_at
 from envs.scene.motion import HALF_VIEW
-from envs.scene.sampling import draw_scene, meet
-from envs.scene.settings import WorldSettings
+from envs.scene.sampling import draw_scene, sample_episode
+from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
 
 class MovingObjectsVector(VectorWorld):
-    """N worlds at once; every keyword of WorldSettings is a setting.
+    """N worlds at once; every keyword of SceneSettings is a setting.
 
     Factors in `info`, besides those of every world: category and instance (N,); position (N, 3) in object units, x
     right, y up, looking towards -z; orientation (N, 4) unit quaternion (w, x, y, z); distance (N,); light_direction
@@ -29,7 +29,7 @@ class MovingObjectsVector(VectorWorld):
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
         if max_episode_steps is not None:
             settings["episode_length"] = max_episode_steps + 1
-        self.settings = WorldSettings(**settings)
+        self.settings = SceneSettings(**settings)
         super().__init__(
             num_envs=num_envs,
             size=self.settings.size,
@@ -63,10 +63,10 @@ class MovingObjectsVector(VectorWorld):
 
     def _drawn(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
         """A call costs the same for one world as for a hundred, so the next episodes of all are drawn at once."""
-        return draw_scene(meet(seeds, episodes, self.settings), self.settings).to(self.device)
+        return draw_scene(sample_episode(seeds, episodes, self.settings), self.settings).to(self.device)
 
     def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        now = self._moment(age)
+        now = self._snapshot(age)
         factors = {
             "category": self.scene.category.clone(),
             "instance": self.scene.instance.clone(),
@@ -87,13 +87,13 @@ class MovingObjectsVector(VectorWorld):
     def ground_truth(self) -> Truth:
         """Mask, depth and normals of the frames last seen: `world.unwrapped.ground_truth()`."""
         age = self._on_device(self.age.astype(np.float32))
-        return ground_truth(self.scene, self._moment(age), self.settings)
+        return ground_truth(self.scene, self._snapshot(age), self.settings)
 
-    def _moment(self, age: Tensor) -> Moment:
+    def _snapshot(self, age: Tensor) -> Snapshot:
         stops = None
         if self.settings.drift == "day_night":
             stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
-        return moment(self.scene, age, self.gaze, self.settings, stops)
+        return snapshot(self.scene, age, self.gaze, self.settings, stops)
 
 
 class MovingObjects(SingleWorld):

@@ -10,11 +10,11 @@ from typing import Any
 
 from envs.errors import SettingError, no_such, unknown
 from envs.moving_images import MovingImagesSettings
-from envs.scene.settings import WorldSettings
+from envs.scene.settings import SceneSettings
 
 
 @dataclass
-class MovingObjectsSettings(WorldSettings):
+class MovingObjectsSettings(SceneSettings):
     """env=moving_objects"""
 
     name: str = "moving_objects"

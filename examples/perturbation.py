@@ -24,7 +24,7 @@ class WeightPerturbation(EndToEnd):
     def __init__(self, network, losses, *, sigma: float, **more):
         super().__init__(network, losses, **more)
         if isinstance(self.loss, Remembered):
-            raise SettingError("learner=perturbation looks twice at every pair; set loss=hinge_blocked")
+            raise SettingError("learner=perturbation looks twice at every pair; set loss=hinge_stop_gradient")
         self.sigma = sigma
 
     @torch.no_grad()

@@ -7,16 +7,30 @@ import torch
 
 from envs.errors import SettingError, unknown
 from learners.losses import build_losses
-from learners.networks.network import Network, Spec, spec_of
+from learners.losses.clapp import ClappSettings
+from learners.losses.equations import BarlowTwinsSettings, NTXentSettings, VICRegSettings
+from learners.losses.hinge import HingeSettings
+from learners.networks.network import Network, NetworkSettings, Spec, spec_of
 from learners.registry import check_numbers, named
-from learners.rules.base import Learner
+from learners.rules.base import Learner, LearnerSettings
 from learners.rules.end_to_end import EndToEnd, Untrained
-from learners.rules.layerwise import LayerWise
-from learners.rules.optimizer import Steps
+from learners.rules.layerwise import GreedySettings, LayerWise
+from learners.rules.optimizer import OptimizerConfig
 from learners.rules.schedules import SCHEDULES
-from learners.rules.target_prop import INVERSE_LOSSES, TargetProp
+from learners.rules.target_prop import INVERSE_LOSSES, TargetProp, TargetPropSettings
 from streams.seeding import seeded
 
+SCHEMAS: dict[tuple[str | None, str], type] = {
+    ("learner", "rule_schema"): LearnerSettings,
+    ("learner", "greedy_schema"): GreedySettings,
+    ("learner", "target_prop_schema"): TargetPropSettings,
+    ("loss", "hinge_schema"): HingeSettings,
+    ("loss", "ntxent_schema"): NTXentSettings,
+    ("loss", "clapp_schema"): ClappSettings,
+    ("loss", "barlow_twins_schema"): BarlowTwinsSettings,
+    ("loss", "vicreg_schema"): VICRegSettings,
+    ("network", "network_schema"): NetworkSettings,
+}
 RULES = {
     "end_to_end": EndToEnd,
     **dict.fromkeys(SCHEDULES, LayerWise),
@@ -55,7 +69,7 @@ def build_learner(
     many moments a loss that remembers goes back.
 
     `network`, `schedule` and the loss's `kind` are names of ours or dotted paths (see examples/). `settings` are those
-    of Steps, and the rule's own.
+    of OptimizerConfig, and the rule's own.
 
     Raises:
         SettingError: an unknown name, or a combination that makes no sense, with the reason.
@@ -63,7 +77,9 @@ def build_learner(
     rule = named("learner.schedule", schedule, RULES, wanted="a subclass of Learner", fits=_is_rule)
     if schedule in WITHOUT_FEEDBACK and feedback != "backprop":
         raise SettingError(f"learner.feedback={feedback} has no use in {WITHOUT_FEEDBACK[schedule]}; leave it out")
-    steps = Steps(**{name: settings.pop(name) for name in list(settings) if name in Steps.__dataclass_fields__})
+    steps = OptimizerConfig(
+        **{name: settings.pop(name) for name in list(settings) if name in OptimizerConfig.__dataclass_fields__}
+    )
     if rule is LayerWise:
         blocks = len(spec_of(network).blocks)
         _refuse_others(settings, SCHEDULES[schedule], schedule)

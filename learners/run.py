@@ -4,21 +4,56 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import MISSING, DictConfig
 
+from envs.settings import WORLDS
+from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.build import build_learner
+from learners.diagnostics.monitor import MonitorSettings
 from learners.rules.base import Learner
 from runs.config import composing as told
+from runs.config.composing import register
+from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.probes import Encoder
-from runs.store.timing import Means
+from runs.launch.settings import RunSettings
+from runs.store.timing import RunningMean
 from streams.pairs.frame_buffer import longest
 from streams.pairs.pairing import PairStream, build_pairs
-from streams.pairs.single_frames import Moments
+from streams.pairs.single_frames import SingleFrameStream
 from streams.seeding import seed_of
+from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
 from streams.types import Pairs
 
 PROBE = 8  # first batches of a stream, the largest of which the network is watched on
+
+
+@dataclass
+class Settings:
+    """A whole run"""
+
+    env: Any = MISSING
+    stream: Any = MISSING
+    pairs: Any = MISSING
+    memory: Any = MISSING
+    learner: Any = MISSING
+    loss: Any = MISSING
+    network: Any = MISSING
+    eval: EvalSettings = field(default_factory=EvalSettings)
+    watch: MonitorSettings = field(default_factory=MonitorSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    seed: int = 0  # of the weights and of the world
+    device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
+    results_dir: str = "results"
+
+
+SCHEMAS: dict[tuple[str | None, str], type] = {
+    (None, "settings_schema"): Settings,
+    **{("env", f"{name}_schema"): world for name, world in WORLDS.items()},
+    **STREAM_SCHEMAS,
+    **LEARNER_SCHEMAS,
+}
+register(SCHEMAS)
 
 
 @dataclass
@@ -28,7 +63,7 @@ class Run:
     settings: DictConfig
     stream: PairStream
     learner: Learner
-    means: Means = field(default_factory=Means)
+    means: RunningMean = field(default_factory=RunningMean)
     frames: int = 0  # world frames seen
     updates: int = 0  # of the weights
 
@@ -57,20 +92,22 @@ def learner_of(settings: DictConfig) -> Learner:
         seed=settings.seed,
         updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,
         device=told.device(settings),
-        longest_gap=longest(settings.pairs.gap_law, settings.pairs.gap),
+        longest_gap=longest(settings.pairs.gap_distribution, settings.pairs.gap),
         **told.keywords(settings.learner, "name"),
     )
 
 
 def build_stream(
     settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
-) -> PairStream | Moments:
+) -> PairStream | SingleFrameStream:
     """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
     env, source = told.keywords(settings.env), told.keywords(settings.stream, "record")
     needed, device = settings.run.frames, told.device(settings)
     frames = open_source(env, seed=seed, device=device, frames=needed, record=record, **source)
     if settings.loss.get("remember"):
-        return Moments(frames, gap=settings.pairs.gap, gap_law=settings.pairs.gap_law, seed=seed)
+        return SingleFrameStream(
+            frames, gap=settings.pairs.gap, gap_distribution=settings.pairs.gap_distribution, seed=seed
+        )
     pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
     return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
 

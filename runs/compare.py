@@ -26,11 +26,11 @@ from runs.analysis.reading import (
     MEASURES,
     Found,
     baseline,
+    comparison_step,
     find,
     grouped,
     load,
     measure,
-    moment,
     refuse,
     score,
     scored,
@@ -80,13 +80,13 @@ def _shared(runs: list[Found], patterns: tuple[str, ...]) -> list[str]:
 def _is_due(runs: list[Found], task: str, *, at: int | None) -> bool:
     """Whether a task that nobody named is to be told of: fine-tuning is not done wherever a probe is."""
     with suppress(SettingError):
-        return not task.startswith("finetune/") or bool(moment(runs, task, at=at))
+        return not task.startswith("finetune/") or bool(comparison_step(runs, task, at=at))
     return False
 
 
 def _task(groups: dict[str, list[Found]], task: str, *, against: str, at: int | None) -> dict[str, Any]:
     runs = [run for group in groups.values() for run in group]
-    frames = moment(runs, task, at=at)
+    frames = comparison_step(runs, task, at=at)
     scores = {label: {run.seed: score(run, task, at=frames) for run in group} for label, group in groups.items()}
     rows = []
     for label, group in groups.items():

@@ -1,5 +1,6 @@
 """A world that is watched: steps it for ever and yields Frames."""
 
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -9,6 +10,15 @@ import envs  # noqa: F401  registers the worlds
 from envs.gaze import gaze as gaze_of
 from streams.seeding import seed_of
 from streams.types import Frames
+
+
+@dataclass
+class LiveSettings:
+    """stream=live"""
+
+    name: str = "live"
+    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+    record: str | None = None  # where what the learner sees is recorded: a new folder or any fsspec URL
 
 
 class Live:
@@ -38,8 +48,8 @@ class Live:
         self.step += 1
         self._shift = self._gaze(self._seed, self.step, info)
         self.seconds += perf_counter() - start
-        factors = {name: value for name, value in info.items() if name != "encounter"}
-        return Frames(images.permute(0, 3, 1, 2), info["encounter"], self.step, factors)
+        factors = {name: value for name, value in info.items() if name != "episode_id"}
+        return Frames(images.permute(0, 3, 1, 2), info["episode_id"], self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is; nothing before the first frame."""

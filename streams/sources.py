@@ -15,7 +15,7 @@ from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
 from streams.replay.orders import OrderSettings
 from streams.replay.sequential import Replay
-from streams.replay.shuffled import Scattered
+from streams.replay.shuffled import ShuffledReplay
 
 Source = Live | Recorded | Replay  # iterators of Frames with state_dict, load_state_dict, close, step and seconds
 
@@ -55,7 +55,7 @@ def open_source(
     """
     if name == "replay":
         order = OrderSettings(**{field.name: replay.pop(field.name) for field in fields(OrderSettings)})
-        kind = Scattered if order.order in ("window", "shuffled") else Replay
+        kind = ShuffledReplay if order.order in ("window", "shuffled") else Replay
         return kind(order=order, seed=seed, device=device, frames=frames, **replay)
     settings = {key: value for key, value in env.items() if key not in ("name", "id", "num_worlds")}
     live = Live(gym.make_vec(env["id"], num_envs=env["num_worlds"], device=device, **settings), seed=seed, gaze=gaze)

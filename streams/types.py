@@ -12,7 +12,7 @@ class Frames(NamedTuple):
     """One time step of N parallel worlds."""
 
     images: Tensor  # (N, 3, H, W) uint8, channels_last in memory: a view of the world's (N, H, W, 3)
-    episode: Tensor  # (N,) int64, on the CPU: which encounter; unique over the whole stream
+    episode: Tensor  # (N,) int64, on the CPU: which episode; unique over the whole stream
     step: int  # position in the stream
     factors: dict[str, Tensor]  # (N, ...) ground truth: category, instance, position, ...
 

@@ -26,7 +26,7 @@ from runs.store.metrics import read as read_metrics
 from streams.live import Live
 from streams.pairs.augmentation import KINDS
 from streams.pairs.pairing import build_pairs
-from streams.pairs.single_frames import Moments
+from streams.pairs.single_frames import SingleFrameStream
 from streams.seeding import generator
 from streams.types import Pairs
 from tests.helpers.simulated import DEVICE, There, held, simulated
@@ -121,14 +121,14 @@ def test_a_step_of_worlds_stays_on_its_device_and_waits_for_nothing(tmp_path, ki
         for _ in range(12):
             frames, *_, info = world.step(still)
             assert isinstance(frames, There)
-            assert [name for name, of in info.items() if not isinstance(of, There)] == ["encounter"]
+            assert [name for name, of in info.items() if not isinstance(of, There)] == ["episode_id"]
         assert waits == []
 
 
 @pytest.mark.parametrize("memory", ["none", "fifo", "reservoir"])
 @pytest.mark.parametrize(
     "pairs",
-    [{"name": "temporal", "gap_law": "uniform", "symmetric": True}]
+    [{"name": "temporal", "gap_distribution": "uniform", "symmetric": True}]
     + [{"name": name, "views": kind} for name in ("augmentation", "both") for kind in KINDS],
 )
 def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
@@ -152,7 +152,7 @@ def test_a_step_of_the_counting_world_stays_on_its_device_and_waits_for_nothing(
 
 def test_moments_stay_on_their_device_and_wait_for_nothing():
     with simulated() as waits:
-        for found in islice(Moments(Live(objects(), gaze="pursuit", seed=0), gap=1), 8):
+        for found in islice(SingleFrameStream(Live(objects(), gaze="pursuit", seed=0), gap=1), 8):
             assert isinstance(found.second, There)
         assert waits == []
 
@@ -201,7 +201,7 @@ def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, told):
 
 MOVES = {"away": (True, False), "there": (False, True), "stays": (True, True)}  # whether it is there before and after
 KEPT = {  # what a stream or a loss keeps
-    "ring": ["pairs.gap_law=uniform"],
+    "ring": ["pairs.gap_distribution=uniform"],
     "fifo": ["memory=fifo", "memory.capacity=64", "memory.updates=2"],
     "minred": ["memory=minred", "memory.capacity=64"],
     "moments": ["loss=hinge_remembered", "learner=bp"],

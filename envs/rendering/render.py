@@ -1,4 +1,4 @@
-"""From a scene to pixels, or to ground truth: a moment of all worlds, handed to the tracer's kernels where it lies."""
+"""From a scene to pixels, or to ground truth: a snapshot of all worlds handed to the tracer's kernels where it lies."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +8,14 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from envs.rendering.tracer import World, draw, survey
+from envs.rendering.tracer import World, draw, ground_truth_kernel
 from envs.scene.lighting import light_colors, light_directions
 from envs.scene.motion import orientations, positions, rotation_matrix, waves
-from envs.scene.settings import WorldSettings
+from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
 
-class Moment(NamedTuple):
+class Snapshot(NamedTuple):
     """What the renderer needs of N worlds at one moment, besides the scene. O objects, L lights."""
 
     place: Tensor  # (N, O, 3) centres of the objects
@@ -29,12 +29,12 @@ class Moment(NamedTuple):
     waves: dict[str, Tensor]  # (N,) each
 
 
-def moment(scene: Scene, age: Tensor, gaze: Tensor, settings: WorldSettings, stops: Tensor | None = None) -> Moment:
+def snapshot(scene: Scene, age: Tensor, gaze: Tensor, settings: SceneSettings, stops: Tensor | None = None) -> Snapshot:
     """The scene at ages (N,) seen with gaze (N, 2), its light changed by so many stops (N,); of its arguments alone."""
     wave = waves(scene, age)
     stops = torch.zeros_like(age) if stops is None else stops
     dim = torch.exp2(stops)
-    return Moment(
+    return Snapshot(
         positions(wave, occluder=settings.occluder),
         orientations(scene, age),
         light_directions(wave, second=settings.second_light),
@@ -55,7 +55,7 @@ class Truth(NamedTuple):
     normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
 
 
-def render(scene: Scene, now: Moment, settings: WorldSettings, pictures: Tensor | None = None) -> Tensor:
+def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tensor | None = None) -> Tensor:
     """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device.
 
     `pictures` (M, h, w, 3) uint8 are those of `background="pictures"`.
@@ -78,18 +78,18 @@ def render(scene: Scene, now: Moment, settings: WorldSettings, pictures: Tensor 
     return image
 
 
-def ground_truth(scene: Scene, now: Moment, settings: WorldSettings) -> Truth:
+def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings) -> Truth:
     """Mask, depth and normals of what `render` shows."""
     shape, device = (len(scene.category), settings.size, settings.size), scene.category.device
     mask = torch.empty(shape, dtype=torch.uint8, device=device)
     depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
     world, outputs = _world(scene, now), [wp.from_torch(out) for out in (mask, depth, normals)]
     inputs = [wp.array([world], dtype=World, device=outputs[0].device), *outputs]
-    wp.launch(survey, shape, inputs, **_where(mask))
+    wp.launch(ground_truth_kernel, shape, inputs, **_where(mask))
     return Truth(mask, depth, normals)
 
 
-def _world(scene: Scene, now: Moment, pictures: Tensor | None = None) -> World:
+def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World:
     if pictures is None:
         pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
     turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye

@@ -39,7 +39,7 @@ NEAR = wp.constant(1.0e-3)
 
 @wp.struct
 class World:
-    """The kernel's view of a Scene and a Moment: arrays with a leading world axis.
+    """The kernel's view of a Scene and a Snapshot: arrays with a leading world axis.
 
     Kernels and functions take it as an array of one: a struct is handed on by value, and copying these 1.5 KB at every
     call took a third of a frame's time.
@@ -86,11 +86,11 @@ def outside() -> Span:
 
 
 @wp.func
-def cut(span: Span, origin: wp.vec3, way: wp.vec3, normal: wp.vec3, offset: float) -> Span:
+def cut(span: Span, origin: wp.vec3, direction: wp.vec3, normal: wp.vec3, offset: float) -> Span:
     """Keeps the part of the span in the half-space normal . p <= offset."""
     out = span
     height = wp.dot(normal, origin) - offset
-    slope = wp.dot(normal, way)
+    slope = wp.dot(normal, direction)
     if wp.abs(slope) < 1.0e-9:
         if height > 0.0:
             out.leave = -NOTHING
@@ -106,12 +106,12 @@ def cut(span: Span, origin: wp.vec3, way: wp.vec3, normal: wp.vec3, offset: floa
 
 
 @wp.func
-def quadric(origin: wp.vec3, way: wp.vec3, curve: wp.vec3, width: float, slope: float) -> Span:
+def quadric(origin: wp.vec3, direction: wp.vec3, curve: wp.vec3, width: float, slope: float) -> Span:
     """Inside curve.x x^2 + curve.y y^2 + curve.z z^2 <= (width + slope y)^2: a sphere, a cylinder or a cone."""
     w = width + slope * origin[1]
-    dw = slope * way[1]
-    a = wp.dot(curve, wp.cw_mul(way, way)) - dw * dw
-    b = wp.dot(curve, wp.cw_mul(origin, way)) - w * dw
+    dw = slope * direction[1]
+    a = wp.dot(curve, wp.cw_mul(direction, direction)) - dw * dw
+    b = wp.dot(curve, wp.cw_mul(origin, direction)) - w * dw
     c = wp.dot(curve, wp.cw_mul(origin, origin)) - w * w
     span = outside()
     disc = b * b - a * c
@@ -123,19 +123,19 @@ def quadric(origin: wp.vec3, way: wp.vec3, curve: wp.vec3, width: float, slope: 
         else:  # inside a double cone along its length: outside between the roots; the caps pick the right side
             first = (-b + root) / a
             second = (-b - root) / a
-            if width + slope * (origin[1] + second * way[1]) > 0.0 and (slope * way[1] > 0.0):
+            if width + slope * (origin[1] + second * direction[1]) > 0.0 and (slope * direction[1] > 0.0):
                 span.enter = second
                 span.leave = NOTHING
             else:
                 span.enter = -NOTHING
                 span.leave = first
-        p = origin + span.enter * way
+        p = origin + span.enter * direction
         span.normal = wp.cw_mul(curve, p) - wp.vec3(0.0, slope * (width + slope * p[1]), 0.0)
     return span
 
 
 @wp.func
-def inside(kind: int, taper: wp.vec2, origin: wp.vec3, way: wp.vec3) -> Span:
+def inside(kind: int, taper: wp.vec2, origin: wp.vec3, direction: wp.vec3) -> Span:
     """A ray's stay in one of envs.scene.objects.KINDS, in the unit solid's own frame."""
     up = wp.vec3(0.0, 1.0, 0.0)
     span = Span()
@@ -144,30 +144,30 @@ def inside(kind: int, taper: wp.vec2, origin: wp.vec3, way: wp.vec3) -> Span:
     if kind == 1:
         kx = 0.5 * taper[0]
         kz = 0.5 * taper[1]
-        span = cut(span, origin, way, wp.vec3(1.0, kx, 0.0), 1.0 - kx)
-        span = cut(span, origin, way, wp.vec3(-1.0, kx, 0.0), 1.0 - kx)
-        span = cut(span, origin, way, wp.vec3(0.0, kz, 1.0), 1.0 - kz)
-        span = cut(span, origin, way, wp.vec3(0.0, kz, -1.0), 1.0 - kz)
+        span = cut(span, origin, direction, wp.vec3(1.0, kx, 0.0), 1.0 - kx)
+        span = cut(span, origin, direction, wp.vec3(-1.0, kx, 0.0), 1.0 - kx)
+        span = cut(span, origin, direction, wp.vec3(0.0, kz, 1.0), 1.0 - kz)
+        span = cut(span, origin, direction, wp.vec3(0.0, kz, -1.0), 1.0 - kz)
     elif kind == 2:
         k = 0.5 * taper[0]
-        span = quadric(origin, way, wp.vec3(1.0, 0.0, 1.0), 1.0 - k, -k)
+        span = quadric(origin, direction, wp.vec3(1.0, 0.0, 1.0), 1.0 - k, -k)
     else:
-        span = quadric(origin, way, wp.vec3(1.0, 1.0, 1.0), 1.0, 0.0)
+        span = quadric(origin, direction, wp.vec3(1.0, 1.0, 1.0), 1.0, 0.0)
     if kind == 1 or kind == 2:
-        span = cut(span, origin, way, up, 1.0)
-        span = cut(span, origin, way, -up, 1.0)
+        span = cut(span, origin, direction, up, 1.0)
+        span = cut(span, origin, direction, -up, 1.0)
     if kind == 3:
-        span = cut(span, origin, way, -up, 0.0)
+        span = cut(span, origin, direction, -up, 0.0)
     return span
 
 
 @wp.func
-def misses(origin: wp.vec3, way: wp.vec3, centre: wp.vec3, radius: float) -> bool:
-    """Whether the ray (any length of way) stays clear of a sphere, or the sphere lies behind it."""
+def misses(origin: wp.vec3, direction: wp.vec3, centre: wp.vec3, radius: float) -> bool:
+    """Whether the ray (of any length) stays clear of a sphere, or the sphere lies behind it."""
     to = centre - origin
-    along = wp.dot(to, way)
-    aside = wp.dot(to, to) * wp.dot(way, way) - along * along
-    reach = radius * radius * wp.dot(way, way)
+    along = wp.dot(to, direction)
+    aside = wp.dot(to, to) * wp.dot(direction, direction) - along * along
+    reach = radius * radius * wp.dot(direction, direction)
     return aside > reach or (along < 0.0 and wp.dot(to, to) > radius * radius)
 
 
@@ -182,19 +182,19 @@ class Hit:
 
 
 @wp.func
-def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, way: wp.vec3) -> Hit:
+def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: wp.vec3) -> Hit:
     hit = Hit()
     hit.t = NOTHING
     hit.body = -1
     hit.part = -1
     for o in range(world[0].kind.shape[1]):
-        if not misses(origin, way, world[0].place[n, o], world[0].bound[n, o]):
+        if not misses(origin, direction, world[0].place[n, o], world[0].bound[n, o]):
             for p in range(world[0].kind.shape[2]):
                 radius = world[0].radius[n, o, p]
-                if radius > 0.0 and not misses(origin, way, world[0].centre[n, o, p], radius):
+                if radius > 0.0 and not misses(origin, direction, world[0].centre[n, o, p], radius):
                     inverse = world[0].inverse[n, o, p]
                     start = inverse * (origin - world[0].centre[n, o, p])
-                    span = inside(world[0].kind[n, o, p], world[0].taper[n, o, p], start, inverse * way)
+                    span = inside(world[0].kind[n, o, p], world[0].taper[n, o, p], start, inverse * direction)
                     if span.enter < span.leave and span.enter > NEAR and span.enter < hit.t:
                         hit.t = span.enter
                         hit.body = o
@@ -204,16 +204,16 @@ def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, way: wp.vec
 
 
 @wp.func
-def shaded(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, way: wp.vec3) -> bool:
+def shaded(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: wp.vec3) -> bool:
     """Whether anything stands between a point and a light."""
     for o in range(world[0].kind.shape[1]):
-        if not misses(origin, way, world[0].place[n, o], world[0].bound[n, o]):
+        if not misses(origin, direction, world[0].place[n, o], world[0].bound[n, o]):
             for p in range(world[0].kind.shape[2]):
                 radius = world[0].radius[n, o, p]
-                if radius > 0.0 and not misses(origin, way, world[0].centre[n, o, p], radius):
+                if radius > 0.0 and not misses(origin, direction, world[0].centre[n, o, p], radius):
                     inverse = world[0].inverse[n, o, p]
                     start = inverse * (origin - world[0].centre[n, o, p])
-                    span = inside(world[0].kind[n, o, p], world[0].taper[n, o, p], start, inverse * way)
+                    span = inside(world[0].kind[n, o, p], world[0].taper[n, o, p], start, inverse * direction)
                     if span.enter < span.leave and span.leave > NEAR:
                         return True
     return False
@@ -276,7 +276,7 @@ def wallpaper(world: wp.array1d(dtype=World), n: int, p: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def paper(world: wp.array1d(dtype=World), n: int, p: wp.vec3, film_y: float) -> wp.vec3:
+def room_albedo(world: wp.array1d(dtype=World), n: int, p: wp.vec3, film_y: float) -> wp.vec3:
     """The albedo of the room at a point: plain, gradient, checker, noise or a picture."""
     kind = world[0].background_kind[n]
     if kind == 4:
@@ -293,17 +293,17 @@ def paper(world: wp.array1d(dtype=World), n: int, p: wp.vec3, film_y: float) -> 
 
 
 @wp.func
-def seen(world: wp.array1d(dtype=World), n: int, way: wp.vec3, shadows: bool) -> wp.vec3:
+def seen(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bool) -> wp.vec3:
     """Linear RGB along a ray from the eye."""
     eye = wp.vec3(0.0, 0.0, 0.0)
-    hit = nearest(world, n, eye, way)
+    hit = nearest(world, n, eye, direction)
     t = hit.t
     normal = hit.normal
     albedo = wp.vec3(0.0, 0.0, 0.0)
     gloss = wp.vec2(0.0, 1.0)
     if hit.body >= 0:
         texture = world[0].texture[n, hit.body]
-        p = world[0].upright[n, hit.body] * (t * way - world[0].place[n, hit.body])
+        p = world[0].upright[n, hit.body] * (t * direction - world[0].place[n, hit.body])
         albedo = world[0].color[n, hit.body, hit.part] * (
             1.0 - texture[2] * grain(int(texture[0]), p, texture[1], texture[3])
         )
@@ -312,12 +312,12 @@ def seen(world: wp.array1d(dtype=World), n: int, way: wp.vec3, shadows: bool) ->
         room = world[0].room[n]
         t = room[1]
         normal = wp.vec3(0.0, 0.0, 1.0)
-        if way[1] < 0.0 and room[0] / way[1] < t:
-            t = room[0] / way[1]
+        if direction[1] < 0.0 and room[0] / direction[1] < t:
+            t = room[0] / direction[1]
             normal = wp.vec3(0.0, 1.0, 0.0)
-        albedo = paper(world, n, t * way, way[1])
-    point = t * way + 2.0e-3 * normal
-    back = -wp.normalize(way)
+        albedo = room_albedo(world, n, t * direction, direction[1])
+    point = t * direction + 2.0e-3 * normal
+    back = -wp.normalize(direction)
     light = wp.cw_mul(albedo, world[0].ambient[n])
     for lamp in range(world[0].light_direction.shape[1]):
         to = world[0].light_direction[n, lamp]
@@ -351,7 +351,7 @@ def draw(world: wp.array1d(dtype=World), first: int, shadows: bool, samples: int
 
 
 @wp.kernel(enable_backward=False)
-def survey(
+def ground_truth_kernel(
     world: wp.array1d(dtype=World),
     mask: wp.array3d(dtype=wp.uint8),
     depth: wp.array3d(dtype=wp.float32),

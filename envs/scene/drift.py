@@ -49,7 +49,7 @@ def beginnings(seeds: np.ndarray, episodes: np.ndarray, settings) -> np.ndarray:
 def phase_of(start: np.ndarray, age: np.ndarray, settings: DriftSettings) -> np.ndarray:
     """(N,) int64: the phase of frames of this age in episodes that began at times (N,).
 
-    An encounter belongs to the block of categories in which it began, whereas the light changes under it.
+    An episode belongs to the block of categories in which it began, whereas the light changes under it.
     """
     return phase_at(start if settings.drift == "categories" else start + age, settings)
 

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor
 
 from envs.scene.random import Draws
-from envs.scene.settings import WorldSettings
+from envs.scene.settings import SceneSettings
 
 KEY_STRENGTH = 0.85  # irradiance of the key light at 0 stops, where 1 shows white paper at full scale
 SECOND_STRENGTH = 0.35  # of the key's
 SECOND_TURN = 130.0  # degrees of azimuth from the key
 
 
-def draw_light(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
+def draw_light(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
     """What of the light stays for an episode; what moves is in envs.scene.motion.WAVES."""
     level = draws.uniform("ambient", 0.15, 0.35)[:, None]
     return {"ambient": level * draws.uniform("ambient/color", 0.85, 1.15, 3)}

@@ -1,7 +1,8 @@
 """Laws of motion: where everything is at a given age, in closed form.
 
-Every quantity that moves is a wave, `level + swing · sin(rate · age + phase)`, or a turn about an axis at a constant
-rate. A world can therefore be shown at any age without having been stepped there: saving a world is saving its age.
+Every quantity that moves is a wave, `level + amplitude · sin(rate · age + phase)`, or a turn about an axis at a
+constant rate. A world can therefore be shown at any age without having been stepped there: saving a world is saving
+its age.
 """
 
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 from torch import Tensor
 
 from envs.scene.random import Draws
-from envs.scene.settings import WorldSettings
+from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
-# wave: (nuisance it belongs to, range of its level, range of its swing, range of its period in steps)
+# wave: (nuisance it belongs to, range of its level, range of its amplitude, range of its period in steps)
 WAVES = {
     "x": ("translation", (-0.15, 0.15), (0.1, 0.35), (200, 400)),  # of the half-width of the view at the object
     "y": ("translation", (-0.1, 0.1), (0.1, 0.3), (200, 400)),
@@ -34,38 +35,46 @@ OCCLUDER_DISTANCE = 0.62  # of the object's
 HALF_VIEW = 0.40  # tangent of half the field of view: about 44 degrees in all
 
 
-def draw_motion(draws: Draws, settings: WorldSettings, *, objects: int) -> dict[str, np.ndarray]:
+def draw_motion(draws: Draws, settings: SceneSettings, *, objects: int) -> dict[str, np.ndarray]:
     """The waves and turns of N episodes, as arrays for a Scene."""
-    level, swing, rate, phase = (np.zeros((len(draws), len(WAVES), *tail)) for tail in ((), (2,), (2,), (2,)))
-    for k, (name, (nuisance, levels, swings, periods)) in enumerate(WAVES.items()):
+    level, amplitude, rate, phase = (np.zeros((len(draws), len(WAVES), *tail)) for tail in ((), (2,), (2,), (2,)))
+    for k, (name, (nuisance, levels, amplitudes, periods)) in enumerate(WAVES.items()):
         speed = settings.speed * (nuisance in settings.moving)
         level[:, k] = draws.uniform(f"{name}/level", *levels)
-        swing[:, k, 0] = draws.uniform(f"{name}/swing", *swings)
-        swing[:, k, 1] = settings.jitter * swing[:, k, 0]
+        amplitude[:, k, 0] = draws.uniform(f"{name}/swing", *amplitudes)
+        amplitude[:, k, 1] = settings.jitter * amplitude[:, k, 0]
         rate[:, k, 0] = speed * 2 * np.pi / draws.uniform(f"{name}/period", *periods)
         rate[:, k, 1] = speed * 2 * np.pi / draws.uniform(f"{name}/jitter", *JITTER_PERIOD)
         phase[:, k] = draws.uniform(f"{name}/phase", 0, 2 * np.pi, 2)
     if settings.light_path == "arc":
-        _sun(level, swing, rate, phase, draws, settings)
+        _sun(level, amplitude, rate, phase, draws, settings)
     elif settings.light_path == "flicker":
         for name, most in FLICKER.items():
-            swing[:, WAVE[name], 1] = most
+            amplitude[:, WAVE[name], 1] = most
     turns = [_turn(draws, settings, name) for name in ("object", "occluder")[:objects]]
     facing, axis, spin = (np.stack(part, 1) for part in zip(*turns, strict=True))
-    return {"level": level, "swing": swing, "rate": rate, "phase": phase, "facing": facing, "axis": axis, "spin": spin}
+    return {
+        "level": level,
+        "amplitude": amplitude,
+        "rate": rate,
+        "phase": phase,
+        "facing": facing,
+        "axis": axis,
+        "spin": spin,
+    }
 
 
-def _sun(level, swing, rate, phase, draws: Draws, settings: WorldSettings) -> None:
+def _sun(level, amplitude, rate, phase, draws: Draws, settings: SceneSettings) -> None:
     """Rises on one side, is highest half-way through the episode, and sets on the other."""
     azimuth, elevation = WAVE["light_azimuth"], WAVE["light_elevation"]
     day = settings.speed * ("light_direction" in settings.moving) * np.pi / settings.episode_length
-    level[:, azimuth], swing[:, azimuth, 0] = 0, 75 * draws.sign("sun/side")
-    level[:, elevation], swing[:, elevation, 0] = 15, draws.uniform("sun/noon", 25, 55)
+    level[:, azimuth], amplitude[:, azimuth, 0] = 0, 75 * draws.sign("sun/side")
+    level[:, elevation], amplitude[:, elevation, 0] = 15, draws.uniform("sun/noon", 25, 55)
     rate[:, [azimuth, elevation], 0] = day
     phase[:, azimuth, 0], phase[:, elevation, 0] = -np.pi / 2, 0
 
 
-def _turn(draws: Draws, settings: WorldSettings, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _turn(draws: Draws, settings: SceneSettings, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Orientation at age 0 (N, 4), axis (N, 3), rad a step (N,)."""
     yaw = _about(np.array([0.0, 1.0, 0.0]), draws.uniform(f"{name}/yaw", 0, 2 * np.pi))
     if settings.axis == "vertical":  # stands upright, give or take, and turns about its own upright axis
@@ -83,7 +92,7 @@ def _turn(draws: Draws, settings: WorldSettings, name: str) -> tuple[np.ndarray,
 
 def waves(scene: Scene, age: Tensor) -> dict[str, Tensor]:
     """The value (N,) of every wave at ages (N,)."""
-    values = scene.level + (scene.swing * torch.sin(scene.rate * age[:, None, None] + scene.phase)).sum(2)
+    values = scene.level + (scene.amplitude * torch.sin(scene.rate * age[:, None, None] + scene.phase)).sum(2)
     return dict(zip(WAVES, values.unbind(1), strict=True))
 
 

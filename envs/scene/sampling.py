@@ -12,14 +12,14 @@ from envs.scene.lighting import draw_light
 from envs.scene.motion import draw_motion
 from envs.scene.objects import Objects, assemble
 from envs.scene.random import Draws, key
-from envs.scene.settings import BACKGROUNDS, SPLIT_STRIDE, SPLITS, WorldSettings
+from envs.scene.settings import BACKGROUNDS, SPLIT_STRIDE, SPLITS, SceneSettings
 from envs.scene.state import FIELDS, Scene
 
 CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of two colours drawn apart
 
 
 @dataclass
-class Encounter:
+class Episode:
     """Which object a row meets: drawn on the host, because it decides what else is drawn."""
 
     keys: np.ndarray  # (N,) uint64 of (world seed, episode)
@@ -31,38 +31,38 @@ class Encounter:
         self.draws = Draws(self.keys)
 
 
-def meet(seeds: np.ndarray, episodes: np.ndarray, settings: WorldSettings) -> Encounter:
-    """What the worlds with these seeds (N,) meet in their episodes (N,), counted from 0."""
+def sample_episode(seeds: np.ndarray, episodes: np.ndarray, settings: SceneSettings) -> Episode:
+    """What the worlds with these seeds (N,) show in their episodes (N,), counted from 0."""
     keys = key("encounter", seeds, episodes)
     draws = Draws(keys)
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
     start = beginnings(seeds, episodes, settings)
-    return Encounter(keys, categories_at(draws, start, settings, categories=settings.categories), instance)
+    return Episode(keys, categories_at(draws, start, settings, categories=settings.categories), instance)
 
 
-def draw_scene(encounter: Encounter, settings: WorldSettings) -> Scene:
-    """The scenes (on the CPU) of N encounters; a function of the encounters and nothing else."""
-    draws = encounter.draws
-    arrays = {"category": encounter.category, "instance": encounter.instance}
-    arrays |= _objects(encounter, settings)
+def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
+    """The scenes (on the CPU) of N episodes; a function of the episodes and nothing else."""
+    draws = episode.draws
+    arrays = {"category": episode.category, "instance": episode.instance}
+    arrays |= _objects(episode, settings)
     arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
     arrays |= draw_light(draws, settings)
     arrays |= _background(draws, settings)
     return Scene(**{name: _tensor(arrays[name]) for name in FIELDS})
 
 
-def _objects(encounter: Encounter, settings: WorldSettings) -> dict[str, np.ndarray]:
+def _objects(episode: Episode, settings: SceneSettings) -> dict[str, np.ndarray]:
     known = list(CATEGORIES.values())[: settings.categories]
-    cast = [assemble(known, encounter.category, encounter.instance)]
+    cast = [assemble(known, episode.category, episode.instance)]
     if settings.occluder:
-        draws = encounter.draws
+        draws = episode.draws
         instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("occluder/instance", settings.instances)
         cast.append(assemble(known, draws.integers("occluder/category", settings.categories), instance))
     names = [item.name for item in fields(Objects)]
     return {name: np.stack([getattr(one, name) for one in cast], 1) for name in names}
 
 
-def _background(draws: Draws, settings: WorldSettings) -> dict[str, np.ndarray]:
+def _background(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
     if settings.background == "mixed":
         kind = draws.integers("background", BACKGROUNDS.index("pictures"))
     else:

@@ -17,7 +17,7 @@ BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
 
 
 @dataclass
-class WorldSettings(DriftSettings):
+class SceneSettings(DriftSettings):
     """What the world of moving objects is told. Angles in degrees, times in steps, lengths in object units."""
 
     size: int = 32  # pixels along an edge of the square frame
@@ -30,7 +30,7 @@ class WorldSettings(DriftSettings):
     speed: float = 1.0  # of everything that moves; 0 stands still
     turn: float = 1.5  # degrees a step about the object's axis, at most; each episode draws half of it to all of it
     axis: str = "vertical"  # what objects turn about: vertical (give or take a tilt) or any
-    jitter: float = 0.0  # fast shaking added to translation, scale and light, as a share of their slow swing
+    jitter: float = 0.0  # fast shaking added to translation, scale and light, as a share of their slow amplitude
     light_path: str = "wander"  # wander, arc (like a sun, once an episode) or flicker (like a flame)
     second_light: bool = False  # a weaker lamp from another side
     shadows: bool = True  # cast by objects on themselves, each other, the floor and the wall

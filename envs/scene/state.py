@@ -27,7 +27,7 @@ class Scene:
     axis: Tensor  # (N, O, 3) what it turns about
     spin: Tensor  # (N, O) rad a step
     level: Tensor  # (N, K) middle of each wave of envs.scene.motion.WAVES
-    swing: Tensor  # (N, K, 2) amplitudes of the slow wave and of the jitter
+    amplitude: Tensor  # (N, K, 2) amplitudes of the slow wave and of the jitter
     rate: Tensor  # (N, K, 2) rad a step
     phase: Tensor  # (N, K, 2) rad
     ambient: Tensor  # (N, 3) linear RGB

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from learners.diagnostics.monitor import every_block
+from learners.diagnostics.monitor import clone_all_blocks
 from learners.rules.base import Learner
 from learners.rules.layerwise import LayerWise
 from streams.types import Pairs
@@ -18,7 +18,7 @@ def phases(learner: Learner, pairs: Pairs) -> int:
 
     The order in which blocks run, errors arrive at them and inverses run is written down; a sweep ends where it turns.
     """
-    copy, visits = every_block(learner), []  # (what happens, number of the block)
+    copy, visits = clone_all_blocks(learner), []  # (what happens, number of the block)
 
     def listen(number: int, kind: str):
         def hook(_, __, output: Tensor) -> None:
@@ -53,7 +53,7 @@ def forward_weights(learner: Learner) -> int:
         weight.numel()
         for module in modules
         for name, weight in module.state_dict().items()
-        if not name.endswith("back")
+        if not name.endswith("feedback_weight")
     )
 
 
@@ -86,24 +86,24 @@ def stored_activations(learner: Learner, pairs: Pairs) -> float:
     """Numbers kept for the way back at the fullest moment, a pair; weights not counted; the mean as above."""
     found = []
     for copy in each_turn(learner):
-        held = Held({weight.untyped_storage().data_ptr() for weight in all_weights(copy)})
+        held = SavedTensorCounter({weight.untyped_storage().data_ptr() for weight in all_weights(copy)})
         with saved_tensors_hooks(held.keep, lambda kept: kept.tensor):
             copy.update(pairs)
         found.append(held.most)
     return sum(found) / len(found) / len(pairs.episode)
 
 
-class Held:
+class SavedTensorCounter:
     """Counts the elements of tensors that autograd holds, each memory once, and remembers the most."""
 
     def __init__(self, weights: set[int]):
         self.weights, self.holders, self.now, self.most = weights, {}, 0, 0
 
-    def keep(self, tensor: Tensor) -> "Kept":
-        """Called for every tensor that is saved for the way back; `Kept` lives as long as autograd needs it."""
+    def keep(self, tensor: Tensor) -> "SavedTensor":
+        """Called for every tensor that is saved for the way back; `SavedTensor` lives as long as autograd needs it."""
         memory = tensor.untyped_storage()
         place, size = memory.data_ptr(), memory.nbytes() // tensor.element_size()
-        kept = Kept(tensor)
+        kept = SavedTensor(tensor)
         if place not in self.weights:
             self.holders[place] = self.holders.get(place, 0) + 1
             self.now += size * (self.holders[place] == 1)
@@ -116,7 +116,7 @@ class Held:
         self.now -= size * (self.holders[place] == 0)
 
 
-class Kept:
+class SavedTensor:
     """A saved tensor, in an object whose end can be noticed."""
 
     def __init__(self, tensor: Tensor):
@@ -127,8 +127,8 @@ def each_turn(learner: Learner) -> list[Learner]:
     """A copy for each block that the schedule may have learn alone, or one copy where all learn at once."""
     blocks = len(learner.network.blocks)
     if not isinstance(learner, LayerWise) or len(learner.schedule(0)) == blocks:
-        return [every_block(learner)]
-    copies = [every_block(learner) for _ in range(blocks)]
+        return [clone_all_blocks(learner)]
+    copies = [clone_all_blocks(learner) for _ in range(blocks)]
     for number, copy in enumerate(copies):
         copy.schedule = lambda update, number=number: range(number, number + 1)
     return copies

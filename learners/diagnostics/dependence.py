@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from learners.diagnostics.monitor import activities, every_block, gradients
+from learners.diagnostics.monitor import activities, clone_all_blocks, gradients
 from learners.networks.feedback import Conv, Layer
 from learners.networks.network import Network
 from learners.rules.base import Learner
@@ -21,7 +21,7 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     Weights are changed where no activity on these pairs shows it (those of the heads, then those of the blocks), so
     that what still changes in an update is the way that its error, or target, came down.
     """
-    before = gradients(every_block(learner), pairs)
+    before = gradients(clone_all_blocks(learner), pairs)
     for found, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
         if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
             return found
@@ -40,10 +40,10 @@ def heads_only(network: Network) -> list[Layer]:
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:
     """Whether a block's update waits for later blocks: whether it changes when a later block, or its head, does."""
-    before = gradients(every_block(learner), pairs)
+    before = gradients(clone_all_blocks(learner), pairs)
     blocks, heads = learner.network.blocks, learner.network.heads
     for number in range(1, len(blocks)):
-        copy = every_block(learner)
+        copy = clone_all_blocks(learner)
         later = [*copy.network.blocks[number:], *copy.network.heads[max(0, number - len(blocks) + len(heads)) :]]
         for layer in [layer for module in later for layer in layers_of(module)]:
             layer.weight.data = like(layer.weight)
@@ -72,7 +72,7 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
 def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
     """What arrives at the output of each block in one update, (views * B, ...) for each time that it ran."""
-    copy, found = every_block(learner), defaultdict(dict)
+    copy, found = clone_all_blocks(learner), defaultdict(dict)
 
     def listen(block: nn.Module, _, output: Tensor) -> None:
         if output.requires_grad:
@@ -89,7 +89,7 @@ def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
 
 def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], list[Layer]]) -> Learner:
     """A copy some of whose layers are changed in such a way that they do the same to these pairs."""
-    copy, inputs = every_block(learner), defaultdict(list)
+    copy, inputs = clone_all_blocks(learner), defaultdict(list)
     layers = choose(copy.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
     embed(copy.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))

@@ -6,6 +6,7 @@ layer-wise rules each block's own loss) and of the loss at the top of the whole 
 """
 
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,8 @@ from torch.nn.functional import cosine_similarity
 from envs.devices import upload
 from learners.losses import Report
 from learners.losses.base import mean_distances
-from learners.networks.feedback import Layer, through_own_weights
-from learners.networks.network import Network, still
+from learners.networks.feedback import Layer, use_own_weights
+from learners.networks.network import Network, eval_mode
 from learners.rules.base import Learner
 from learners.rules.end_to_end import EndToEnd, Untrained
 from learners.rules.layerwise import LayerWise
@@ -27,28 +28,35 @@ from streams.types import Pairs
 NUDGE = 1e-2  # of an activity, when the way an inverse carries it back is measured
 
 
+@dataclass
+class MonitorSettings:
+    """When the network itself is looked at: ranks, norms, and the alignment of its updates with the gradient"""
+
+    every: int | None = None  # frames between two looks; 0 for none at all; at every evaluation where not given
+
+
 def watch(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     """One row of each of the series `watch/blockN` and `alignment/blockN`; waits for the device once, at the end.
 
     watch: the report of the block's loss (`loss`, `active`, ...; a loss at the top is the last block's),
-    `positive_distance` and `negative_distance` of the embeddings of every block that has a head (see `apart`),
+    `positive_distance` and `negative_distance` of the embeddings of every block that has a head (see `pair_distances`),
     `effective_rank` of its output, `weight_norm`, and `update_norm` of what one update would change in it.
     alignment: cosines of the block's update, before the optimiser, with `own_gradient` and `top_gradient`; and of its
     `feedback` with its forward weights (target propagation: of what its inverse and what backpropagation carry back).
     """
     before = [flat(weights_of(block)).detach() for block in learner.network.blocks]
-    copy = every_block(learner)
+    copy = clone_all_blocks(learner)
     report = copy.update(pairs)
     after = [flat(weights_of(block)).detach() for block in copy.network.blocks]
     first, second = (activities(learner.network, images) for images in (pairs.first, pairs.second))
-    distances = apart(learner, first, second, episode=pairs.episode)
+    distances = pair_distances(learner, first, second, episode=pairs.episode)
     found = {}
     for number, (old, new, h) in enumerate(zip(before, after, second, strict=True), 1):
         sizes = {"effective_rank": effective_rank(h.flatten(1))}
         sizes |= {"weight_norm": old.norm(), "update_norm": (new - old).norm()}
         found[f"watch/block{number}"] = distances[number - 1] | of_block(report, number, len(before)) | sizes
     if not isinstance(learner, Untrained):
-        for number, row in enumerate(alignments(learner, pairs, updates=left(copy)), 1):
+        for number, row in enumerate(alignments(learner, pairs, updates=block_gradients(copy)), 1):
             found[f"alignment/block{number}"] = row
     return numbers(found)
 
@@ -66,7 +74,7 @@ def effective_rank(features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def apart(learner: Learner, first: list[Tensor], second: list[Tensor], *, episode: Tensor) -> list[Report]:
+def pair_distances(learner: Learner, first: list[Tensor], second: list[Tensor], *, episode: Tensor) -> list[Report]:
     """Of each block the mean distance of a pair's embeddings, and of those of different episodes (0 without any).
 
     Each in the space in which the block's loss compares: L1 of the embeddings as they are for the hinge, L2 for all
@@ -87,9 +95,9 @@ def alignments(learner: Learner, pairs: Pairs, *, updates: list[Tensor] | None =
 
     `updates` are the gradients of the rule's own update, where one was made already.
     """
-    updates = updates or gradients(every_block(learner), pairs)
+    updates = updates or gradients(clone_all_blocks(learner), pairs)
     top = gradients(end_to_end(by_backprop(learner)), pairs)
-    own = gradients(every_block(by_backprop(learner)), pairs) if isinstance(learner, LayerWise) else top
+    own = gradients(clone_all_blocks(by_backprop(learner)), pairs) if isinstance(learner, LayerWise) else top
     carried = feedback_alignment(learner, pairs)
     return [
         {"own_gradient": cosine(update, a), "top_gradient": cosine(update, b)} | back
@@ -105,9 +113,9 @@ def feedback_alignment(learner: Learner, pairs: Pairs) -> list[dict[str, Tensor]
     first = len(learner.network.blocks) - len(heads)  # that has a head
     found = []
     for number, block in enumerate(learner.network.blocks):
-        row = {"feedback": weights_with_feedback(block)}
+        row = {"feedback": weight_feedback_alignment(block)}
         if number >= first:
-            row["head_feedback"] = weights_with_feedback(heads[number - first])
+            row["head_feedback"] = weight_feedback_alignment(heads[number - first])
         found.append(row)
     return found
 
@@ -121,7 +129,7 @@ def inverse_alignment(learner: TargetProp, pairs: Pairs) -> list[dict[str, Tenso
         with torch.no_grad():
             carried = inverse(h[number] + nudge) - inverse(h[number])
         below = h[number - 1].clone().requires_grad_()
-        with still(block):
+        with eval_mode(block):
             (true,) = torch.autograd.grad(block(below), below, nudge)
         found.append({"feedback": cosine(carried, true)})
     return found
@@ -131,10 +139,10 @@ def gradients(learner: Learner, pairs: Pairs) -> list[Tensor]:
     """What an update leaves as the gradient of each block's weights, flat. The learner is a copy."""
     learner.optimiser.zero_grad()
     learner.learn(pairs)
-    return left(learner)
+    return block_gradients(learner)
 
 
-def left(learner: Learner) -> list[Tensor]:
+def block_gradients(learner: Learner) -> list[Tensor]:
     """The gradient of each block's weights that an update has left, flat."""
     return [flat([weight.grad for weight in weights_of(block)]) for block in learner.network.blocks]
 
@@ -142,11 +150,11 @@ def left(learner: Learner) -> list[Tensor]:
 @torch.no_grad()
 def activities(network: Network, images: Tensor) -> list[Tensor]:
     """The output of each block, and nothing else changes."""
-    with still(network):
+    with eval_mode(network):
         return network.outputs(images)
 
 
-def every_block(learner: Learner) -> Learner:
+def clone_all_blocks(learner: Learner) -> Learner:
     """A copy of which every block learns at every update, whatever the schedule."""
     copy = deepcopy(learner)
     if isinstance(copy, LayerWise):
@@ -164,7 +172,7 @@ def by_backprop(learner: Learner) -> Learner:
     """A copy whose errors cross every layer by its own weights."""
     copy = deepcopy(learner)
     for part in (copy.network, copy.losses):
-        through_own_weights(part)
+        use_own_weights(part)
     return copy
 
 
@@ -177,13 +185,13 @@ def of_block(report: dict[str, Tensor], number: int, blocks: int) -> dict[str, T
 
 def weights_of(module: nn.Module) -> list[Tensor]:
     """The forward weights: parameters less those that carry errors back."""
-    return [weight for name, weight in module.named_parameters() if name.rpartition(".")[2] != "back"]
+    return [weight for name, weight in module.named_parameters() if name.rpartition(".")[2] != "feedback_weight"]
 
 
-def weights_with_feedback(module: nn.Module) -> Tensor:
+def weight_feedback_alignment(module: nn.Module) -> Tensor:
     """The cosine of all layers' weights with those that carry errors back across them."""
     layers = [layer for layer in module.modules() if isinstance(layer, Layer)]
-    return cosine(flat([layer.weight for layer in layers]), flat([layer.carrier() for layer in layers])).detach()
+    return cosine(flat([layer.weight for layer in layers]), flat([layer.error_weight() for layer in layers])).detach()
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

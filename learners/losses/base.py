@@ -15,9 +15,9 @@ Report = dict[str, Tensor]  # detached scalars
 class Loss(nn.Module):
     """A loss of one head's embeddings; a module, since it may have weights of its own that learn with the network."""
 
-    blocked = False  # whether the first view is remembered activity, through which no error goes
+    stop_gradient = False  # whether the first view is remembered activity, through which no error goes
 
-    def draw(self, width: int, **drawn) -> None:
+    def draw(self, width: int, **init_kwargs) -> None:
         """Draws the weights of its own for embeddings of so many dimensions; most losses have none."""
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:

@@ -11,7 +11,7 @@ from learners.losses.clapp import Clapp
 from learners.losses.equations import barlow_twins, ntxent, vicreg
 from learners.losses.hinge import Hinge
 from learners.losses.memory_bank import Remembered
-from learners.networks.network import EMBEDDING, drawn
+from learners.networks.network import EMBEDDING, init_kwargs
 from learners.registry import check_numbers, named
 from streams.seeding import seeded
 
@@ -39,9 +39,9 @@ def build_losses(
         with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
             losses.append(_loss(kind, keywords, instead=instead))
     if settings.get("remember"):
-        losses = [Remembered(loss, longest=longest_gap) for loss in losses]
+        losses = [Remembered(loss, longest_gap=longest_gap) for loss in losses]
     for number, loss in enumerate(losses, 1):
-        loss.draw(EMBEDDING, **drawn(seed, f"loss{number}", feedback=feedback))
+        loss.draw(EMBEDDING, **init_kwargs(seed, f"loss{number}", feedback=feedback))
     return nn.ModuleList(losses)
 
 

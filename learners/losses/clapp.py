@@ -1,5 +1,7 @@
 """CLAPP: is the later view what the earlier one predicts, or another episode's?"""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -19,24 +21,33 @@ def clapp(score: Tensor, negative: Tensor) -> Tensor:
     return (pull + push.sum(1) / negative.sum(1).clamp_min(1)).mean()
 
 
+@dataclass
+class ClappSettings:
+    """loss=clapp"""
+
+    name: str = "clapp"
+    kind: str = "clapp"
+    stop_gradient: bool = True  # no error goes through the earlier view
+
+
 class Clapp(Loss):
     """Illing, Ventura, Bellec and Gerstner (2021), "Local plasticity rules can learn deep representations".
 
     `s_ij = v_j^T W u_i`, with a W for each head, which learns; where the gap is drawn, one W serves all gaps. The error
-    goes to u through W's feedback weights, as through any layer's, unless u is blocked.
+    goes to u through W's feedback weights, as through any layer's, unless `stop_gradient`.
     """
 
-    def __init__(self, *, blocked: bool = True):
+    def __init__(self, *, stop_gradient: bool = True):
         super().__init__()
-        self.blocked = blocked
+        self.stop_gradient = stop_gradient
 
-    def draw(self, width: int, **drawn) -> None:
-        self.prediction = Linear((width, width), **drawn)
+    def draw(self, width: int, **init_kwargs) -> None:
+        self.prediction = Linear((width, width), **init_kwargs)
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         episode = upload(episode, u.device)
         negative = episode[:, None] != episode
-        score = self.prediction(u.detach() if self.blocked else u) @ v.T  # (B, B)
+        score = self.prediction(u.detach() if self.stop_gradient else u) @ v.T  # (B, B)
         loss = clapp(score, negative)
         with torch.no_grad():
             count = negative.sum().clamp_min(1)

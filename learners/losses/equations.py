@@ -1,10 +1,41 @@
 """Losses that are one equation, from embeddings u, v (B, D) to a number. `episode` (B,) says what each row shows."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.functional import batch_norm, cross_entropy, mse_loss, normalize
 
 from envs.errors import SettingError
+
+
+@dataclass
+class NTXentSettings:
+    """loss=ntxent, SimCLR's"""
+
+    name: str = "ntxent"
+    kind: str = "ntxent"
+    temperature: float = 0.5
+
+
+@dataclass
+class BarlowTwinsSettings:
+    """loss=barlow_twins"""
+
+    name: str = "barlow_twins"
+    kind: str = "barlow_twins"
+    redundancy: float = 5e-3  # weight of what different dimensions share
+
+
+@dataclass
+class VICRegSettings:
+    """loss=vicreg"""
+
+    name: str = "vicreg"
+    kind: str = "vicreg"
+    invariance: float = 25.0  # weight of the distance between the two views
+    variance: float = 25.0  # weight of stds that are less than 1
+    covariance: float = 1.0  # weight of what different dimensions share
 
 
 def ntxent(u: Tensor, v: Tensor, *, episode: Tensor, temperature: float = 0.5) -> Tensor:

@@ -1,5 +1,7 @@
 """The contrastive hinge: a pair nearer than one margin, rows of different episodes further apart than another."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -37,6 +39,21 @@ class _Distances(Function):
         return torch.ops.aten._cdist_backward(error + error.T, rows, rows, 1, distance)
 
 
+@dataclass
+class HingeSettings:
+    """loss=hinge"""
+
+    name: str = "hinge"
+    kind: str = "hinge"  # which loss it is; the name is a label
+    anchors: str = "both"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
+    positive_margin: float = 1.0
+    negative_margin: float = 3.0
+    stop_gradient: bool = False  # the gradient block: the earlier view is remembered activity
+    negatives: int = 0  # other rows each anchor is kept from; 0 for all
+    average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
+    remember: bool = False  # each frame passes through the network once; earlier views and negatives are remembered
+
+
 class Hinge(Loss):
     """The contrastive hinge in the paper's forms. Distances are L1; rows of one episode are no negatives of each other.
 
@@ -50,7 +67,7 @@ class Hinge(Loss):
         anchors: str = "first",
         positive_margin: float = 1.0,
         negative_margin: float = 3.0,
-        blocked: bool = True,
+        stop_gradient: bool = True,
         negatives: int = 0,
         average: str = "sum",
     ):
@@ -67,17 +84,17 @@ class Hinge(Loss):
                 f"loss.negative_margin={negative_margin} must be larger than loss.positive_margin={positive_margin}, "
                 "which must not be negative; try 3 and 1"
             )
-        if anchors == "both" and (blocked or negatives):
+        if anchors == "both" and (stop_gradient or negatives):
             raise SettingError(
                 "loss.anchors=both has every row as anchor and as other, so it has no gradient block and takes all "
-                "negatives; set loss.blocked=false loss.negatives=0, or loss.anchors=first"
+                "negatives; set loss.stop_gradient=false loss.negatives=0, or loss.anchors=first"
             )
-        self.anchors, self.blocked, self.negatives, self.average = anchors, blocked, negatives, average
+        self.anchors, self.stop_gradient, self.negatives, self.average = anchors, stop_gradient, negatives, average
         self.positive_margin, self.negative_margin = positive_margin, negative_margin
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         """As of any loss; the report has the share of active hinges and the mean distances."""
-        if self.blocked:
+        if self.stop_gradient:
             u = u.detach()
         episode = upload(episode, u.device)
         if self.anchors == "both":

@@ -12,7 +12,7 @@ from learners.losses.hinge import Hinge
 
 
 class Remembered(Loss):
-    """A blocked hinge on stored embeddings (Tang et al. 2022, section 2.1: remembered post-synaptic activity).
+    """A hinge on stored embeddings (Tang et al. 2022, section 2.1: remembered post-synaptic activity).
 
     The positive of a frame's embedding is that of the same world `gap` moments ago, where it shows the same episode;
     its negatives are the last embeddings of the last n episodes that ended, each counting 1/n, or with `negatives=0`
@@ -20,21 +20,21 @@ class Remembered(Loss):
     view is given all the same (u is not None), this is the plain hinge, and nothing is remembered.
     """
 
-    blocked = True
+    stop_gradient = True
 
-    def __init__(self, hinge: Hinge, *, longest: int):
-        """`longest` is the longest gap that will be asked for.
+    def __init__(self, hinge: Hinge, *, longest_gap: int):
+        """`longest_gap` is the longest gap that will be asked for.
 
         Raises:
             SettingError: a hinge of which both views learn.
         """
         super().__init__()
-        if not hinge.blocked:
+        if not hinge.stop_gradient:
             raise SettingError(
                 "loss.remember=true has a remembered earlier view, through which no error goes; try "
-                "loss=hinge_remembered, or set loss.blocked=true loss.anchors=first"
+                "loss=hinge_remembered, or set loss.stop_gradient=true loss.anchors=first"
             )
-        self.hinge, self.past = hinge, Past(longest, hinge.negatives)
+        self.hinge, self.bank = hinge, MemoryBank(longest_gap, hinge.negatives)
         self.rows = 0  # that had a positive at the last moment
 
     def forward(self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor) -> tuple[Tensor, Report]:
@@ -42,7 +42,7 @@ class Remembered(Loss):
         if u is not None:
             self.rows = len(u)
             return self.hinge(u, v, episode=episode)
-        rows, before = self.past.before(gap, episode)
+        rows, before = self.bank.before(gap, episode)
         self.rows = len(rows)
         found = self._compare(before, v, episode, rows) if self.rows else (v.new_zeros(()), {})
         self.keep(v, episode=episode)
@@ -53,13 +53,13 @@ class Remembered(Loss):
         before, v, episode = before[at], v[at], episode[rows]
         if not self.hinge.negatives:
             return self.hinge(before, v, episode=episode)
-        others, of = self.past.ended()
+        others, of = self.bank.ended()
         negative = upload(episode[:, None] != of, v.device)  # (B, n)
         return self.hinge.judge(self.distances(v, others), (before - v).abs().sum(1), negative)
 
     def keep(self, v: Tensor, *, episode: Tensor) -> None:
         """Remembers a moment without learning from it."""
-        self.past.add(v.detach(), episode)
+        self.bank.add(v.detach(), episode)
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
         return self.hinge.distances(u, v)
@@ -69,23 +69,23 @@ class Remembered(Loss):
 
     def get_extra_state(self) -> dict[str, Any]:
         """What is remembered, as part of the module's state."""
-        return self.past.state_dict()
+        return self.bank.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        self.past.load_state_dict(state)
+        self.bank.load_state_dict(state)
 
 
-class Past:
+class MemoryBank:
     """Embeddings of the last moments of N worlds, and the last embedding of each of the last episodes that ended.
 
     Which episodes they show is kept on the CPU, where streams tell it, so that nothing waits for the device.
     """
 
-    def __init__(self, longest: int, episodes: int):
-        self.longest, self.episodes = longest, episodes
+    def __init__(self, longest_gap: int, episodes: int):
+        self.longest_gap, self.episodes = longest_gap, episodes
         self.count = 0  # moments so far
-        self.moments: Tensor | None = None  # (longest, N, D), moment s in slot s % longest
-        self.shown: Tensor | None = None  # (longest, N) int64: the episode of each, -1 where nothing has been yet
+        self.moments: Tensor | None = None  # (longest_gap, N, D), moment s in slot s % longest_gap
+        self.shown: Tensor | None = None  # (longest_gap, N) int64: the episode of each, -1 where nothing has been yet
         self.ends = 0  # episodes that ended so far
         self.last: Tensor | None = None  # (episodes, D), the e-th to end in slot e % episodes
         self.last_shown = torch.full((episodes,), -1)
@@ -94,7 +94,7 @@ class Past:
         """The rows whose moment `gap` (N,) ago showed their `episode` (N,), and its embeddings (N, D)."""
         if self.moments is None:
             return torch.zeros(0, dtype=torch.int64), None
-        slots, worlds = (self.count - gap) % self.longest, torch.arange(len(gap))
+        slots, worlds = (self.count - gap) % self.longest_gap, torch.arange(len(gap))
         rows = torch.nonzero(self.shown[slots, worlds] == episode)[:, 0]
         at = upload(slots * len(gap) + worlds, self.moments.device)
         return rows, self.moments.flatten(0, 1).index_select(0, at)
@@ -107,10 +107,10 @@ class Past:
     def add(self, v: Tensor, episode: Tensor) -> None:
         """The embeddings (N, D) of a moment that showed episodes (N,)."""
         if self.moments is None:
-            self.moments = v.new_zeros(self.longest, *v.shape)
-            self.shown = torch.full((self.longest, len(v)), -1)
+            self.moments = v.new_zeros(self.longest_gap, *v.shape)
+            self.shown = torch.full((self.longest_gap, len(v)), -1)
             self.last = v.new_zeros(self.episodes, v.shape[1])
-        now, before = self.count % self.longest, (self.count - 1) % self.longest
+        now, before = self.count % self.longest_gap, (self.count - 1) % self.longest_gap
         if self.count and self.episodes:
             over = torch.nonzero(self.shown[before] != episode)[:, 0][-self.episodes :]
             slots = (self.ends + torch.arange(len(over))) % self.episodes

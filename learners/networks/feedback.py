@@ -28,17 +28,17 @@ class _Conv(Function):
     """A 3x3 convolution whose error goes back through other weights."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight, back)
+    def forward(ctx, x: Tensor, weight: Tensor, feedback_weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight, feedback_weight)
         return nn.functional.conv2d(x, weight, padding=1)
 
     @staticmethod
     def backward(ctx, error: Tensor):
-        x, weight, back = ctx.saved_tensors
+        x, weight, feedback_weight = ctx.saved_tensors
         plan = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
         below = kernel = None
         if ctx.needs_input_grad[0]:
-            below = torch.ops.aten.convolution_backward(error, x, back, None, *plan, [True, False, False])[0]
+            below = torch.ops.aten.convolution_backward(error, x, feedback_weight, None, *plan, [True, False, False])[0]
         if ctx.needs_input_grad[1]:
             kernel = torch.ops.aten.convolution_backward(error, x, weight, None, *plan, [False, True, False])[1]
         return below, kernel, kernel if ctx.needs_input_grad[2] else None
@@ -48,14 +48,14 @@ class _Linear(Function):
     """A matrix whose error goes back through another."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(x, back)
+    def forward(ctx, x: Tensor, weight: Tensor, feedback_weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, feedback_weight)
         return x @ weight.T
 
     @staticmethod
     def backward(ctx, error: Tensor):
-        x, back = ctx.saved_tensors
-        below = error @ back if ctx.needs_input_grad[0] else None
+        x, feedback_weight = ctx.saved_tensors
+        below = error @ feedback_weight if ctx.needs_input_grad[0] else None
         matrix = error.T @ x if ctx.needs_input_grad[1] else None
         return below, matrix, matrix if ctx.needs_input_grad[2] else None
 
@@ -81,9 +81,9 @@ class Layer(nn.Module):
         self.bound = gain / math.sqrt(math.prod(shape[1:]))
         self.weight = nn.Parameter(self._draw(shape, generators[0]))
         if feedback == "updated":
-            self.back = nn.Parameter(self._draw(shape, generators[1]))
+            self.feedback_weight = nn.Parameter(self._draw(shape, generators[1]))
         if feedback == "random":
-            self.register_buffer("back", self._draw(shape, generators[1]))
+            self.register_buffer("feedback_weight", self._draw(shape, generators[1]))
 
     def _draw(self, shape: tuple[int, ...], draws: torch.Generator) -> Tensor:
         return (2 * torch.rand(shape, generator=draws) - 1) * self.bound
@@ -91,20 +91,20 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.feedback == "backprop":
             return self.plain(x)
-        return self.operation.apply(x, self.weight, self.carrier())
+        return self.operation.apply(x, self.weight, self.error_weight())
 
-    def carrier(self) -> Tensor:
+    def error_weight(self) -> Tensor:
         """The weights by which an error goes back across the layer."""
         if self.feedback == "sign":
             return self.bound / math.sqrt(3) * self.weight.detach().sign()
-        return self.weight if self.feedback == "backprop" else self.back
+        return self.weight if self.feedback == "backprop" else self.feedback_weight
 
     def plain(self, x: Tensor) -> Tensor:
         """The layer as autograd knows it."""
         raise NotImplementedError
 
 
-def through_own_weights(module: nn.Module) -> nn.Module:
+def use_own_weights(module: nn.Module) -> nn.Module:
     """The same module, in which errors from now on cross every layer by its own weights: backpropagation."""
     for layer in module.modules():
         if isinstance(layer, Layer):

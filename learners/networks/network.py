@@ -6,6 +6,7 @@ be taken on, and is no part of what the network is scored by: that is the flatte
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -88,6 +89,13 @@ class Head(nn.Module):
         return z.tanh() if self.squash else z
 
 
+@dataclass
+class NetworkSettings:
+    """network=conv4"""
+
+    name: str = "conv4"  # conv4, conv6, vgg6, or the dotted path of a Spec of your own
+
+
 class Network(nn.Module):
     """Blocks, and a head for each (or for the last alone). Weights are a function of (seed, layer), not of feedback."""
 
@@ -114,7 +122,7 @@ class Network(nn.Module):
                 where = f"block{number}/layer{len(layers)}"
                 if isinstance(layer, int):
                     layers.append(
-                        Conv((layer, channels, 3, 3), **drawn(seed, where, feedback=feedback, gain=spec.gain))
+                        Conv((layer, channels, 3, 3), **init_kwargs(seed, where, feedback=feedback, gain=spec.gain))
                     )
                     channels = layer
                 else:
@@ -123,7 +131,7 @@ class Network(nn.Module):
             size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
             if heads == "every" or number == len(spec.blocks):
-                weights = drawn(seed, f"head{number}", feedback=feedback)
+                weights = init_kwargs(seed, f"head{number}", feedback=feedback)
                 self.heads.append(Head(channels * size * size, squash=spec.squash, **weights))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -132,14 +140,14 @@ class Network(nn.Module):
 
     def outputs(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) float in [0, 1] to the output (B, C, H, W) of every block."""
-        outputs = [prepared(images.contiguous(memory_format=torch.channels_last))]
+        outputs = [normalize(images.contiguous(memory_format=torch.channels_last))]
         for block in self.blocks:
             outputs.append(block(outputs[-1]))
         return outputs[1:]
 
 
 @contextmanager
-def still(network: nn.Module) -> Iterator[None]:
+def eval_mode(network: nn.Module) -> Iterator[None]:
     """As one that does not learn: a BatchNorm takes the statistics that it has gathered, and gathers none."""
     learning = network.training
     network.eval()
@@ -149,7 +157,7 @@ def still(network: nn.Module) -> Iterator[None]:
         network.train(learning)
 
 
-def prepared(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """Images in [0, 1] to inputs in [-2, 2]: a fixed scale, since statistics of a stream would follow the scene."""
     return (images - 0.5) * 4
 
@@ -171,7 +179,7 @@ def _layer(layer: str | Callable[[int], nn.Module], channels: int) -> nn.Module:
     return LAYERS[layer]()
 
 
-def drawn(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:
+def init_kwargs(seed: int, where: str, *, feedback: str, gain: float = 1.0) -> dict:
     """What a layer's weights are drawn with: keywords of Layer, a function of (seed, where)."""
     generators = generator(seed, f"weights/{where}"), generator(seed, f"feedback/{where}")
     return {"feedback": feedback, "generators": generators, "gain": gain}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from learners.losses import Report
-from learners.networks.network import prepared
+from learners.networks.network import normalize
 from learners.rules.base import Learner
 from streams.types import Pairs
 
@@ -13,7 +13,7 @@ class EndToEnd(Learner):
     """Backpropagation, or feedback alignment where the network's layers carry errors by other weights."""
 
     def learn(self, pairs: Pairs) -> Report:
-        with torch.set_grad_enabled(not self.loss.blocked):  # a remembered view needs no way back
+        with torch.set_grad_enabled(not self.loss.stop_gradient):  # a remembered view needs no way back
             u = self.embed(pairs.first)
         loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
         if report:
@@ -24,7 +24,7 @@ class EndToEnd(Learner):
         """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head; None, for the loss to remember, stays None."""
         if images is None:
             return None
-        x = prepared(images)
+        x = normalize(images)
         for block in self.network.blocks:
             x = block(x)
         return self.network.heads[-1](x)

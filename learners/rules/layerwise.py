@@ -4,16 +4,26 @@ Which blocks learn at an update is the schedule. Blocks above the last that lear
 remembered.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from learners.losses import Report
-from learners.networks.network import Network, prepared
-from learners.rules.base import Learner
+from learners.networks.network import Network, normalize
+from learners.rules.base import Learner, LearnerSettings
 from learners.rules.schedules import Plateau, Schedule
 from streams.types import Pairs
+
+
+@dataclass
+class GreedySettings(LearnerSettings):
+    """learner=gll"""
+
+    turns: str = "share"  # of the blocks: share (of run.frames), or without an end: rotate, plateau (of a block's loss)
+    patience: int = 500  # that a turn lasts; with plateau, of the windows whose mean losses are compared
+    min_delta: float = 0.01  # with plateau: the share by which a window's loss must be less than the best before it
 
 
 class LayerWise(Learner):
@@ -27,7 +37,7 @@ class LayerWise(Learner):
 
     def learn(self, pairs: Pairs) -> Report:
         learning, remembering = self.schedule(self.updates), pairs.first is None
-        a, b = None if remembering else prepared(pairs.first), prepared(pairs.second)
+        a, b = None if remembering else normalize(pairs.first), normalize(pairs.second)
         report, total = {}, 0.0
         for number, (block, head, criterion) in enumerate(
             zip(self.network.blocks, self.network.heads, self.losses, strict=True)
@@ -36,7 +46,9 @@ class LayerWise(Learner):
                 break
             learns, u = number in learning, None
             if not remembering:
-                with torch.set_grad_enabled(learns and not criterion.blocked):  # a blocked view needs no way back
+                with torch.set_grad_enabled(
+                    learns and not criterion.stop_gradient
+                ):  # a view without a gradient needs no way back
                     a = block(a.detach())
                     u = head(a) if learns else None
             with torch.set_grad_enabled(learns):
@@ -51,7 +63,7 @@ class LayerWise(Learner):
             elif remembering:  # any block may be the next to learn
                 criterion.keep(v, episode=pairs.episode)
         if report and isinstance(self.schedule, Plateau):
-            self.schedule.hear(total)
+            self.schedule.observe(total)
         return report | {"loss": total} if report else report
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,11 +14,11 @@ OPTIMISERS = {
 }
 FUSED = ("adam", "adamw", "sgd")  # one kernel for all weights, on CPU and CUDA
 WITH_MOMENTUM = ("sgd", "rmsprop")
-LAWS = ("constant", "inverse_sqrt")
+LR_SCHEDULES = ("constant", "inverse_sqrt")
 
 
 @dataclass(frozen=True)
-class Steps:
+class OptimizerConfig:
     """The optimiser's settings, checked when made.
 
     Raises:
@@ -29,14 +29,14 @@ class Steps:
     optimiser: str = "adam"
     momentum: float = 0.0
     weight_decay: float = 0.0
-    lr_law: str = "constant"
+    lr_schedule: str = "constant"
     warmup: int = 0  # updates
 
     def __post_init__(self):
         if self.optimiser not in OPTIMISERS:
             raise unknown("learner.optimiser", self.optimiser, OPTIMISERS)
-        if self.lr_law not in LAWS:
-            raise unknown("learner.lr_law", self.lr_law, LAWS)
+        if self.lr_schedule not in LR_SCHEDULES:
+            raise unknown("learner.lr_schedule", self.lr_schedule, LR_SCHEDULES)
         if self.momentum and self.optimiser not in WITH_MOMENTUM:
             raise SettingError(
                 f"learner.momentum={self.momentum} has no use with learner.optimiser={self.optimiser}; only "
@@ -45,9 +45,9 @@ class Steps:
         for name, value in (("momentum", self.momentum), ("weight_decay", self.weight_decay), ("warmup", self.warmup)):
             if value < 0:
                 raise SettingError(f"learner.{name}={value} must be 0 or more")
-        if self.lr_law == "inverse_sqrt" and not self.warmup:
+        if self.lr_schedule == "inverse_sqrt" and not self.warmup:
             raise SettingError(
-                "learner.lr_law=inverse_sqrt falls after the warm-up; with learner.warmup=0 try 500 updates"
+                "learner.lr_schedule=inverse_sqrt falls after the warm-up; with learner.warmup=0 try 500 updates"
             )
 
     def optimiser_of(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
@@ -62,5 +62,5 @@ class Steps:
         inverse_sqrt: `lr sqrt(warmup / update)` (Vaswani et al. 2017, "Attention is all you need", section 5.3).
         """
         rise = min(1.0, (update + 1) / max(self.warmup, 1))
-        fall = (self.warmup / max(update + 1, self.warmup)) ** 0.5 if self.lr_law == "inverse_sqrt" else 1.0
+        fall = (self.warmup / max(update + 1, self.warmup)) ** 0.5 if self.lr_schedule == "inverse_sqrt" else 1.0
         return self.lr * rise * fall

@@ -14,20 +14,20 @@ TURNS = ("share", "rotate", "plateau")
 
 
 def greedy(
-    blocks: int, *, updates: int, seed: int = 0, turns: str = "share", turn_updates: int = 500, turn_gain: float = 0.01
+    blocks: int, *, updates: int, seed: int = 0, turns: str = "share", patience: int = 500, min_delta: float = 0.01
 ) -> Schedule:
     """One block after another. `share`: each has an equal share of so many updates, and the last goes on afterwards.
 
-    Two more need no end. `rotate`: turns of `turn_updates`, round and round. `plateau`: see Plateau; round and round.
+    Two more need no end. `rotate`: turns of `patience`, round and round. `plateau`: see Plateau; round and round.
     """
     if turns not in TURNS:
         raise unknown("learner.turns", turns, TURNS)
-    if turn_updates < 1:
-        raise SettingError(f"learner.turn_updates={turn_updates} is no turn; try 500")
-    if turn_gain < 0:
-        raise SettingError(f"learner.turn_gain={turn_gain} would call a rising loss a fall; try 0.01")
+    if patience < 1:
+        raise SettingError(f"learner.patience={patience} is no turn; try 500")
+    if min_delta < 0:
+        raise SettingError(f"learner.min_delta={min_delta} would call a rising loss a fall; try 0.01")
     if turns == "plateau":
-        return Plateau(blocks, window=turn_updates, gain=turn_gain)
+        return Plateau(blocks, window=patience, gain=min_delta)
     if turns == "share" and updates < blocks:
         raise SettingError(
             f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
@@ -35,7 +35,7 @@ def greedy(
         )
 
     def schedule(update: int) -> range:
-        block = min(update * blocks // updates, blocks - 1) if turns == "share" else update // turn_updates % blocks
+        block = min(update * blocks // updates, blocks - 1) if turns == "share" else update // patience % blocks
         return range(block, block + 1)
 
     return schedule
@@ -68,26 +68,26 @@ class Plateau:
 
     def __init__(self, blocks: int, *, window: int, gain: float):
         self.blocks, self.window, self.gain = blocks, window, gain
-        self.block, self.heard, self.best = 0, 0, None
-        self.total: Tensor = torch.zeros(())  # of the losses heard in this window
+        self.block, self.observed, self.best = 0, 0, None
+        self.total: Tensor = torch.zeros(())  # of the losses observed in this window
 
     def __call__(self, update: int) -> range:
         return range(self.block, self.block + 1)
 
-    def hear(self, loss: Tensor) -> None:
+    def observe(self, loss: Tensor) -> None:
         """The loss () of the block that learns, after each update."""
-        self.total, self.heard = self.total.to(loss.device) + loss, self.heard + 1
-        if self.heard < self.window:
+        self.total, self.observed = self.total.to(loss.device) + loss, self.observed + 1
+        if self.observed < self.window:
             return
-        mean = self.total.item() / self.heard
+        mean = self.total.item() / self.observed
         if self.best is None or mean < self.best - self.gain * abs(self.best):
             self.best = mean
         else:
             self.block, self.best = (self.block + 1) % self.blocks, None
-        self.total, self.heard = torch.zeros_like(self.total), 0
+        self.total, self.observed = torch.zeros_like(self.total), 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("block", "heard", "best", "total")}
+        return {name: getattr(self, name) for name in ("block", "observed", "best", "total")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

@@ -7,6 +7,7 @@ would (`ldrl`: Ernoult et al. 2022, "Towards scaling difference target propagati
 """
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from learners.losses import Report
-from learners.networks.network import Network, Spec, prepared
-from learners.rules.base import Learner
-from learners.rules.optimizer import Steps
+from learners.networks.network import Network, Spec, normalize
+from learners.rules.base import Learner, LearnerSettings
+from learners.rules.optimizer import OptimizerConfig
 from streams.seeding import generator
 from streams.types import Pairs
 
@@ -97,6 +98,18 @@ def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
     )
 
 
+@dataclass
+class TargetPropSettings(LearnerSettings):
+    """learner=dtp"""
+
+    alpha: float = 0.5  # step from the top activity to its target, in units of one row's loss gradient
+    noise: float = 0.3  # std of what is added to an activity when its inverse learns
+    inverse_lr: float = 5e-3  # of the inverses' own Adam
+    inverse_steps: int = 1  # updates of the inverses before each forward update
+    inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
+    inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
+
+
 class TargetProp(Learner):
     """DTP. At each update: targets by the present inverses; then the inverses learn; then the blocks."""
 
@@ -123,16 +136,16 @@ class TargetProp(Learner):
         self.teach_inverse = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
         device = next(network.parameters()).device
         self.inverses = inverses_of(network.spec, seed=self.seed).to(device, memory_format=torch.channels_last)
-        self.inverse_optimiser = Steps(lr=inverse_lr).optimiser_of(self.inverses.parameters())
+        self.inverse_optimiser = OptimizerConfig(lr=inverse_lr).optimiser_of(self.inverses.parameters())
 
     def learn(self, pairs: Pairs) -> Report:
-        blocked, head = self.loss.blocked, self.network.heads[-1]
+        stop_gradient, head = self.loss.stop_gradient, self.network.heads[-1]
         with torch.no_grad():  # a remembered view gives embeddings and learns nothing
-            u = head(self.activities(pairs.first)[-1]) if blocked and pairs.first is not None else None
-        h = self.activities(pairs.second if blocked else torch.cat([pairs.first, pairs.second]))
+            u = head(self.activities(pairs.first)[-1]) if stop_gradient and pairs.first is not None else None
+        h = self.activities(pairs.second if stop_gradient else torch.cat([pairs.first, pairs.second]))
         top = h[-1].detach().requires_grad_()
         z = head(top)
-        views = (u, z) if blocked else z.chunk(2)
+        views = (u, z) if stop_gradient else z.chunk(2)
         loss, report = self.loss(*views, episode=pairs.episode, gap=pairs.gap)
         if not report:
             return report
@@ -146,7 +159,7 @@ class TargetProp(Learner):
 
     def activities(self, images: Tensor) -> list[Tensor]:
         """h_1 to h_L, each of which leads back to its own block's weights only."""
-        h = [prepared(images)]
+        h = [normalize(images)]
         for block in self.network.blocks:
             h.append(block(h[-1].detach()))
         return h[1:]

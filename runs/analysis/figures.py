@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from envs.errors import SettingError
 from runs.analysis.reading import MEASURES
-from runs.page.charts import apart
+from runs.page.charts import spread_labels
 from streams.recording.storage import replace
 
 STYLE = {
@@ -45,9 +45,9 @@ def title_of(task: str) -> str:
 
 
 def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndarray | None = None) -> None:
-    """Writes frames (worlds, T, H, W, 3) uint8 as rows of worlds over time, `stride` steps apart.
+    """Writes frames (worlds, T, H, W, 3) uint8 as rows of worlds over time, `stride` steps spread_labels.
 
-    `ends` (worlds, T) bool marks frames before which another encounter began; a gap is drawn there.
+    `ends` (worlds, T) bool marks frames before which another episode began; a gap is drawn there.
     """
     rows, columns = frames.shape[:2]
     with rc_context(STYLE):
@@ -163,7 +163,7 @@ def _labels(axes, levels: dict[str, float | None], *, learner: tuple[str, float]
     named = [(100 * level, BASELINES[key][0], QUIET, "normal") for key, level in levels.items() if level is not None]
     named.append((learner[1], learner[0], CURVE, "bold"))
     low, high = axes.get_ylim()
-    places = apart([level for level, *_ in named], gap=0.068 * (high - low), low=low, high=high)
+    places = spread_labels([level for level, *_ in named], gap=0.068 * (high - low), low=low, high=high)
     for place, (_, text, color, weight) in zip(places, named, strict=True):
         axes.annotate(
             text, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",

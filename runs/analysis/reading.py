@@ -182,7 +182,7 @@ def _path_of(run: Found, task: str) -> str | None:
     return next((name for name in told if Path(name).name != task.removeprefix("transfer/")), None)
 
 
-def moment(runs: list[Found], task: str, *, at: int | None) -> int:
+def comparison_step(runs: list[Found], task: str, *, at: int | None) -> int:
     """The number of frames at which runs are compared: `at`, or their ends where all have one.
 
     Raises:

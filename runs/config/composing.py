@@ -1,6 +1,6 @@
 """What a run is told: overrides, read with Hydra against `runs/schema.py`. What cannot work, `runs/checks.py` finds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib.resources import files
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -20,7 +21,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.devices import device as device_of
 from envs.errors import SettingError, no_such, unknown
-from runs.config.schema import register
 from streams.replay.orders import OrderSettings
 from streams.sources import recorded_env
 
@@ -38,6 +38,12 @@ ALIASES = {  # what choices are called elsewhere
     },
 }
 SEEN_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
+
+
+def register(schemas: Mapping[tuple[str | None, str], type]) -> None:
+    """Tells Hydra the schemas; the YAML files in `runs/conf` build on them."""
+    for (group, name), node in schemas.items():
+        ConfigStore.instance().store(group=group, name=name, node=node)
 
 
 def choices(*more: Traversable) -> dict[str, list[str]]:
@@ -79,7 +85,6 @@ def read(overrides: list[str]) -> DictConfig:
     Raises:
         SettingError: an unknown group or key (with the near miss), several values, or a value of the wrong type.
     """
-    register()
     picks, values = _sorted(overrides)
     with _hydra():
         try:
@@ -185,7 +190,6 @@ def sweep(overrides: list[str]) -> Sweep:
     Raises:
         SettingError: an unknown experiment, or several of which one is a sweep itself.
     """
-    register()
     lines = [override for override in map(_parsed, overrides) if override.key_or_group == "experiment"]
     picks = [text for override in lines for text in _each(override)]
     said = [text for text in overrides if text.startswith(HYDRA)]

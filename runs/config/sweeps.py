@@ -15,7 +15,6 @@ from omegaconf import DictConfig
 
 from envs.errors import SettingError
 from runs.config import composing as told
-from runs.config.schema import register
 
 
 class Failed(Exception):
@@ -46,7 +45,6 @@ def sweep(job: Callable[[list[str]], int]) -> int:
             print(text, file=sys.stderr)  # noqa: T201
             raise Failed(text, os.getpid())
 
-    register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would tell once more, as a traceback, what has been told
     try:
         one_of_many()

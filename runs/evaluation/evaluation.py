@@ -1,6 +1,7 @@
 """What an encoder is scored on, and beside what: the world's own test instances, other data, and the baselines."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -41,6 +42,29 @@ from streams.process.signals import Stop
 
 LABEL_PROBES = ("linear", "knn", "logistic", "few")  # what is done at every block
 BLOCK_QUERIES = 1000  # test images whose neighbours are looked up below the top
+
+
+@dataclass
+class EvalSettings:
+    """When and on what the encoder is scored"""
+
+    every: int = 16_384  # frames between two evaluations; 0 for none at all
+    train: int = 8_000  # images the probe learns from, of training instances
+    validation: int = 1_000  # images its strength is chosen on, of validation instances
+    test: int = 4_000  # images it is scored on, of test instances
+    seed: int = 0  # of the images; runs that share it are scored on the same ones
+    probes: list[str] = field(
+        default_factory=lambda: ["linear", "factors"]
+    )  # at every evaluation: of runs.evaluation.probes
+    ends: list[str] = field(  # beside them, at a run's start and end; finetune takes minutes
+        default_factory=lambda: ["knn", "few", "blocks"]
+    )
+    samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
+    transfer: list[str] = field(  # other sets the same encoder is scored on: of runs.evaluation.transfer, paths, or all
+        default_factory=lambda: ["digits"]
+    )
+    data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
+    download: bool = False  # whether torchvision may fetch those that are not there
 
 
 class Scored(Tunable, Protocol):

@@ -67,7 +67,7 @@ class Classifier(nn.Module):
 class _Best(NamedTuple):
     """The copy that did best on validation images so far."""
 
-    merit: tuple[float, float]  # top-1, and of copies that are equal in it, less cross-entropy
+    validation_score: tuple[float, float]  # top-1, and of copies that are equal in it, less cross-entropy
     rate: float
     step: int
     model: Classifier
@@ -96,19 +96,19 @@ def fine_tune(
     for number, rate in enumerate(RATES):
         model = Classifier(encoder.trainable(), seen, classes=task.classes)
         orders = batches(len(images), seed=seed, name=task.name, device=device)
-        for step in lessons(model, images, labels.train, orders=orders, rate=rate, stop=stop):
+        for step in train_steps(model, images, labels.train, orders=orders, rate=rate, stop=stop):
             said = features(model, task.validation.images, device=device)
-            merit = top1(said, labels.validation), -float(cross_entropy(said, labels.validation))
-            if best is None or merit > best.merit:
-                best = _Best(merit, rate, step, deepcopy(model))
+            validation_score = top1(said, labels.validation), -float(cross_entropy(said, labels.validation))
+            if best is None or validation_score > best.validation_score:
+                best = _Best(validation_score, rate, step, deepcopy(model))
             tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
         if stop:
             return None
     tested = top1(features(best.model, task.test.images, device=device), labels.test)
-    return Tuned(tested, best.merit[0], best.rate, best.step / -(-len(images) // ROWS))
+    return Tuned(tested, best.validation_score[0], best.rate, best.step / -(-len(images) // ROWS))
 
 
-def lessons(
+def train_steps(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

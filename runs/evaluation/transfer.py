@@ -165,7 +165,7 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
 
 
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
-    """Pictures and, where the name says train and a file beside it says test, those too; a recording by encounter."""
+    """Pictures and, where the name says train and a file beside it says test, those too; a recording by episode."""
     if (path / "zarr.json").exists() and "committed" in zarr.open_group(path, mode="r").attrs:
         return _recording(str(path))
     beside = path.with_name(re.sub("train", "test", path.name))
@@ -174,7 +174,7 @@ def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
 
 
 def _recording(path: str) -> tuple[Pictures, Pictures]:
-    """Frames of a recorded stream, each checked; no encounter gives to both parts."""
+    """Frames of a recorded stream, each checked; no episode gives to both parts."""
     recording = Recording(path, setting="eval.transfer")
     if "category" not in recording.facts["factors"]:
         raise SettingError(

@@ -19,9 +19,9 @@ MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps"
 def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnight=False, **settings: Any) -> Task:
     """A world's categories as a classification task: `images[split]` frames of each split's own instances.
 
-    Every image is another encounter, at a random age, and all categories are met: a drift is left out. The images
+    Every image is another episode, at a random age, and all categories are met: a drift is left out. The images
     are a function of (seed, split) and of the world's settings, and of nothing that training draws. At midnight
-    the same encounters are seen two steps later and in 1/8 of their light.
+    the same episodes are seen two steps later and in 1/8 of their light.
     """
     still = {"drift": "none"} if "drift" in settings else {}
     told = settings | {"stagger": True, "steps": 0, "device": device} | still | (MIDNIGHT if midnight else {})
@@ -32,7 +32,7 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
             for first in range(0, count, BATCH)
         ]
         seen, infos, categories = zip(*parts, strict=True)
-        factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "encounter"}
+        factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "episode_id"}
         splits[split] = LabelledImages(torch.cat(seen), factors["category"], factors)
     return Task("linear", splits["train"], splits["validation"], splits["test"], classes=categories[0])
 

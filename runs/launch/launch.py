@@ -26,7 +26,7 @@ from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.preview import keep_seen
-from runs.store.tensorboard import Mirror
+from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
 from streams.recording.writer import check_free
@@ -174,7 +174,7 @@ def _follow(
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
-        metrics.mirror = Mirror(folder.path, frames=run.frames)
+        metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
         closing(run.stream.frames),
         Stop() as stop,

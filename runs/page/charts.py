@@ -72,7 +72,7 @@ def line_chart(
     for number, line in enumerate(lines):
         parts += _curve(line, f"c{number % 8}", across=across, up=up)
         ends.append((float(up(line.y[np.isfinite(line.y)][-1])), line.name, f"name c{number % 8}"))
-    places = apart([end[0] for end in ends], gap=APART, low=TOP, high=height - BOTTOM)
+    places = spread_labels([end[0] for end in ends], gap=APART, low=TOP, high=height - BOTTOM)
     parts += [
         f'<text class="{kind}" x="{width - RIGHT + 6}" y="{y + 4:.1f}">{escape(name)}</text>'
         for y, (_, name, kind) in zip(places, ends, strict=True)
@@ -108,7 +108,7 @@ def _ticks(values, *, count: int) -> np.ndarray:
     return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
 
 
-def apart(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
+def spread_labels(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
     """The places (n,) nearest to these that are `gap` or more apart and within [low, high], where that has room.
 
     Nearest in the sum of squares: less `gap` times its rank, a place may not lie below the one before it, which makes

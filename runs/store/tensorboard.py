@@ -8,7 +8,7 @@ from envs.errors import SettingError
 FOLDER = "tensorboard"
 
 
-class Mirror:
+class TensorBoardLogger:
     """Writes committed rows as scalars `group/name` at their frames; what a resumed run wrote beyond them is hidden."""
 
     def __init__(self, run: Path, *, frames: int = 0):

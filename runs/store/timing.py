@@ -15,8 +15,8 @@ def due(every: int, before: int, now: int) -> bool:
     return every > 0 and now // every > before // every
 
 
-class Means:
-    """Means of named scalars since they were last taken, kept on the device: adding to them waits for nothing."""
+class RunningMean:
+    """RunningMean of named scalars since they were last taken, kept on the device: adding to them waits for nothing."""
 
     def __init__(self):
         self._sums: dict[str, Tensor] = {}

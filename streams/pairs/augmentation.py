@@ -27,7 +27,7 @@ JITTER, HUE = 0.4, 0.1  # SimCLR's colour distortion at the strength 0.5 that it
 JITTERED, GREYED, FLIPPED = 0.8, 0.2, 0.5  # shares of the views
 
 
-def paper(images: Tensor, draws: torch.Generator) -> Tensor:
+def tang2022(images: Tensor, draws: torch.Generator) -> Tensor:
     """Affine warps, saturation, hue and flips of Tang, Yang and Amit (2022), section 2.1.
 
     The affine matrix, from view to image, is I + U(-.25, .25), translations doubled; saturation is multiplied by
@@ -79,7 +79,7 @@ def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
 
 
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "paper": paper,
+    "tang2022": tang2022,
     "simclr": simclr,
     "crops": crops,
     "lighting": lighting,

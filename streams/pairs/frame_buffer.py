@@ -7,7 +7,7 @@ from torch import Tensor
 
 from envs.devices import upload
 
-GAP_LAWS = ("fixed", "uniform", "geometric")
+GAP_DISTRIBUTIONS = ("fixed", "uniform", "geometric")
 LONGEST = 4  # a geometric gap is cut at so many times its mean
 
 

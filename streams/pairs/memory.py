@@ -5,10 +5,12 @@ augmented twice. Its capacity is in frames, so that it holds half as many pairs 
 which slots are taken and drawn is decided on the CPU, so that nothing waits for the device.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import MISSING
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
@@ -20,6 +22,22 @@ from streams.types import Rows
 LOOKED_AT = 1024  # slots, at most, that redundancy is told from
 THUMBNAIL = 8  # pixels along its edge
 NEVER = -2.0  # less than any cosine
+
+
+@dataclass
+class MemorySettings:
+    """memory=none"""
+
+    name: str = "none"
+    updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought
+
+
+@dataclass
+class BufferSettings(MemorySettings):
+    """memory=fifo, reservoir or minred"""
+
+    name: str = MISSING
+    capacity: int = 4096  # frames; a pair of two frames takes two
 
 
 class Memory:

@@ -1,16 +1,18 @@
 """From Frames to Pairs: what counts as two views of the same thing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import torch
+from omegaconf import MISSING
 from torch import Tensor
 
 from envs.devices import upload
 from envs.errors import SettingError, unknown
 from streams.pairs.augmentation import views as augmentation
-from streams.pairs.frame_buffer import GAP_LAWS, Ring, gaps, longest
+from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
 from streams.pairs.memory import Fifo, Memory, Reservoir, select
 from streams.pairs.minred import MinRed
 from streams.seeding import generator
@@ -20,6 +22,37 @@ KINDS = ("temporal", "augmentation", "both")
 MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
 LABELS = ("category", "phase")  # factors that a memory counts its frames by
 PATIENCE = 1000  # steps without a pair, at least, after which none is waited for
+
+
+@dataclass
+class PairsSettings:
+    """What all kinds of pairs have in common"""
+
+    name: str = MISSING
+    gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where the gap is drawn
+    gap_distribution: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
+
+
+@dataclass
+class TemporalSettings(PairsSettings):
+    """pairs=temporal"""
+
+    symmetric: bool = False  # draw which of the two frames comes first, instead of the earlier
+
+
+@dataclass
+class AugmentationSettings(PairsSettings):
+    """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
+
+    gap: int = 4  # as in the other kinds; 0 takes every frame
+    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
+
+
+@dataclass
+class BothSettings(TemporalSettings):
+    """pairs=both: neighbours, and a view of each"""
+
+    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
 
 
 def build_pairs(
@@ -53,7 +86,7 @@ def build_pairs(
 class PairStream:
     """Pairs of views of the same thing, a batch for each update.
 
-    - temporal: each frame with the frame of the same world `gap` steps before it, where both show one encounter
+    - temporal: each frame with the frame of the same world `gap` steps before it, where both show one episode
     - augmentation: two views of one frame, each drawn by itself; gap 0
     - both: two frames as in temporal, a view of each
 
@@ -75,7 +108,7 @@ class PairStream:
         *,
         name: str = "temporal",
         gap: int = 4,
-        gap_law: str = "fixed",
+        gap_distribution: str = "fixed",
         symmetric: bool = False,
         views: str | None = None,
         memory: Memory | None = None,
@@ -87,17 +120,17 @@ class PairStream:
             raise unknown("pairs", name, KINDS)
         if gap < (name != "augmentation"):
             raise SettingError(f"pairs.gap={gap} pairs a frame with itself; try 1 or more, or pairs=augmentation")
-        if gap_law not in GAP_LAWS:
-            raise unknown("pairs.gap_law", gap_law, GAP_LAWS)
+        if gap_distribution not in GAP_DISTRIBUTIONS:
+            raise unknown("pairs.gap_distribution", gap_distribution, GAP_DISTRIBUTIONS)
         if updates < 1:
             raise SettingError(f"memory.updates={updates} would learn nothing; try 1 or more a step")
-        self.frames, self.name, self.gap, self.gap_law, self.seed = frames, name, gap, gap_law, seed
+        self.frames, self.name, self.gap, self.gap_distribution, self.seed = frames, name, gap, gap_distribution, seed
         self.symmetric, self.updates, self.encode = symmetric, updates, encode
         self.memory = memory or Memory()
         assert self.encode or not self.memory.asks_for_features
-        self.view = None if name == "temporal" else augmentation(views or "paper")
+        self.view = None if name == "temporal" else augmentation(views or "tang2022")
         self.seconds = 0.0  # spent here, not in the frames' own making
-        self._ring = Ring(longest(gap_law, gap))
+        self._ring = Ring(longest(gap_distribution, gap))
         self._scattered = hasattr(frames, "look_back")
         if self._scattered and gap:
             frames.look_back(self._gaps)
@@ -109,11 +142,13 @@ class PairStream:
         return self
 
     def __next__(self) -> Pairs:
-        barren = 0
+        empty_steps = 0
         while not self._owed:
-            if barren > max(PATIENCE, 10 * longest(self.gap_law, self.gap)):
-                raise SettingError(f"pairs.gap={self.gap} formed no two pairs in {barren} steps; try a shorter one")
-            frames, barren = next(self.frames), barren + 1
+            if empty_steps > max(PATIENCE, 10 * longest(self.gap_distribution, self.gap)):
+                raise SettingError(
+                    f"pairs.gap={self.gap} formed no two pairs in {empty_steps} steps; try a shorter one"
+                )
+            frames, empty_steps = next(self.frames), empty_steps + 1
             start = perf_counter()
             rows = self._find(frames)
             self._worlds = len(frames.episode)
@@ -153,7 +188,7 @@ class PairStream:
 
     def _gaps(self, step: int, count: int) -> Tensor:
         """(count,) steps from each row of a step back to its pair."""
-        return gaps(self.gap_law, self.gap, count=count, draws=generator(self.seed, "gap", step))
+        return gaps(self.gap_distribution, self.gap, count=count, draws=generator(self.seed, "gap", step))
 
     def _draw(self) -> Pairs:
         """One batch from the memory, as floats and, where asked for, as views."""

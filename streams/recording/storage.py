@@ -40,7 +40,7 @@ class Folder(Protocol):
 
 
 class Lock(Protocol):
-    """Held until it is closed."""
+    """SavedTensorCounter until it is closed."""
 
     def close(self) -> None: ...
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from time import perf_counter, sleep
 from typing import Any
 
@@ -19,6 +20,17 @@ from streams.types import Frames
 
 AHEAD, THREADS = 3, 2  # blocks that are read while one is shown, and by how many threads
 POLL_S = 0.05  # between two looks whether the writer has come further
+
+
+@dataclass
+class ReplaySettings(OrderSettings):
+    """stream=replay; the env settings are the recording's"""
+
+    name: str = "replay"
+    path: Any = None  # a recording, or a list of them, shown side by side
+    weights: list[float] = field(default_factory=list)  # how much of each batch each recording makes up
+    repeat: bool = False  # whether it begins anew at its end
+    start: int = 0  # step of the recording to begin at
 
 
 class Replay:

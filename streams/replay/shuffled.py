@@ -9,7 +9,7 @@ from torch import Tensor
 from streams.replay.sequential import Replay, _beside
 
 
-class Scattered(Replay):
+class ShuffledReplay(Replay):
     """Frames whose neighbours in time are not those that came before; pairing asks for them."""
 
     _gap_at: Callable[[int, int], Tensor] | None = None

@@ -20,7 +20,7 @@ def test_pixels_spell_seed_episode_and_age():
         image, _, terminated, truncated, info = world.step(np.zeros((3, 2), np.float32))
         assert not terminated.any()
         assert truncated.tolist() == [(step + 1) % 4 == 3] * 3
-        assert info["encounter"].tolist() == [(step + 1) // 4 * 3 + i for i in range(3)]
+        assert info["episode_id"].tolist() == [(step + 1) // 4 * 3 + i for i in range(3)]
 
 
 def test_stagger_spreads_the_ages():

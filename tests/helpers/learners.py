@@ -29,7 +29,7 @@ TARGETS = {
 }
 
 
-BESIDE = ("optimiser", "momentum", "weight_decay", "lr_law", "warmup", "turns", "turn_updates", "longest_gap")
+BESIDE = ("optimiser", "momentum", "weight_decay", "lr_schedule", "warmup", "turns", "patience", "longest_gap")
 
 
 def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):

@@ -85,7 +85,7 @@ def test_features_are_the_last_block_whatever_the_rule():
         ("learner.alpha is no setting of learner.schedule=end_to_end", {"alpha": 0.1}),
         ("learner.alpha is no setting .* choose learner=rll", {"schedule": "random", "alpha": 0.1}),
         ("learner.schedule=target_prop needs learner.alpha; .* choose learner=dtp", {"schedule": "target_prop"}),
-        ("learner.turn_gain=-1", {"schedule": "greedy", "turns": "plateau", "turn_gain": -1}),
+        ("learner.min_delta=-1", {"schedule": "greedy", "turns": "plateau", "min_delta": -1}),
         ("network.name=conv5", {"network": "conv5"}),
         ("env.size=8", {"size": 8}),
         ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
@@ -124,7 +124,7 @@ RULES_OF_THE_PRODUCT = [
     *(("target_prop", "backprop", TARGETS | {"inverse_loss": name}) for name in ("reconstruction", "ldrl")),
     ("untrained", "backprop", {}),
 ]
-LOSSES = [{"anchors": "both", "blocked": False, "average": "violators"}, *({"kind": kind} for kind in KINDS)]
+LOSSES = [{"anchors": "both", "stop_gradient": False, "average": "violators"}, *({"kind": kind} for kind in KINDS)]
 
 
 @pytest.fixture

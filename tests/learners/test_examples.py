@@ -44,7 +44,7 @@ def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
 
 
 def test_a_rule_that_looks_twice_cannot_learn_from_what_passes_once():
-    with pytest.raises(SettingError, match="looks twice at every pair; set loss=hinge_blocked"):
+    with pytest.raises(SettingError, match="looks twice at every pair; set loss=hinge_stop_gradient"):
         learner_of(read([*OWN, *SMALL, "learner=perturbation", "loss=hinge_remembered"]))
 
 

@@ -31,11 +31,15 @@ def test_a_row_of_the_hinge_is_what_the_paper_says(learner):
         assert settings.learner.name == learner
         assert settings.network.name == ("conv4" if learner == "dtp" else "conv6")
         assert settings.learner.lr == (2e-4 if learner == "dtp" else 1e-4)
-        assert (settings.pairs.name, settings.pairs.gap, settings.pairs.views) == ("augmentation", 0, "paper")
+        assert (settings.pairs.name, settings.pairs.gap, settings.pairs.views) == ("augmentation", 0, "tang2022")
         assert (settings.loss.positive_margin, settings.loss.negative_margin) == (1, 3)
-    assert (free.loss.blocked, free.loss.negatives) == (False, 0)
+    assert (free.loss.stop_gradient, free.loss.negatives) == (False, 0)
     assert free.loss.average == ("violators" if learner == "dtp" else "sum")
-    assert (blocked.loss.blocked, blocked.loss.negatives, blocked.loss.average) == (True, 5, "sum")
+    assert (blocked.loss.stop_gradient, blocked.loss.negatives, blocked.loss.average) == (
+        True,
+        5,
+        "sum",
+    )
 
 
 @pytest.mark.parametrize("row", OTHERS)

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from envs.rendering.render import _pool, ground_truth, moment, render
+from envs.rendering.render import _pool, ground_truth, render, snapshot
 from envs.scene.categories import CATEGORIES
 from envs.scene.motion import HALF_VIEW, rotation_matrix
-from envs.scene.sampling import draw_scene, meet
-from envs.scene.settings import WorldSettings
+from envs.scene.sampling import draw_scene, sample_episode
+from envs.scene.settings import SceneSettings
 
 
 def scene_of(count, **settings):
-    settings = WorldSettings(**{"size": 48, "categories": len(CATEGORIES), **settings})
+    settings = SceneSettings(**{"size": 48, "categories": len(CATEGORIES), **settings})
     numbers = np.arange(count, dtype=np.uint64)
-    return draw_scene(meet(numbers, 0 * numbers, settings), settings), settings
+    return draw_scene(sample_episode(numbers, 0 * numbers, settings), settings), settings
 
 
 def now_of(scene, settings, age=0.0):
     count = len(scene.category)
-    return moment(scene, torch.full((count,), age), torch.zeros(count, 2), settings)
+    return snapshot(scene, torch.full((count,), age), torch.zeros(count, 2), settings)
 
 
 def ball(count=1, **settings):
@@ -277,7 +277,7 @@ def test_a_process_forked_from_one_that_has_rendered_renders_too():
 
 def test_more_samples_smooth_edges_without_moving_them():
     scene, settings = scene_of(6, size=32)
-    fine = WorldSettings(**{**vars(settings), "samples": 4})
+    fine = SceneSettings(**{**vars(settings), "samples": 4})
     one, many = (render(scene, now_of(scene, s), s).float().mean(-1) for s in (settings, fine))
     assert (one - many).abs().mean() < 6
     assert (one - many).mean().abs() < math.sqrt(0.1)

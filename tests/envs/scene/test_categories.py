@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from envs.rendering.render import ground_truth, moment
+from envs.rendering.render import ground_truth, snapshot
 from envs.scene.categories import CATEGORIES
 from envs.scene.motion import HALF_VIEW
 from envs.scene.objects import KINDS, MAX_PARTS, PALETTE, Objects, assemble
 from envs.scene.random import Draws
-from envs.scene.sampling import Encounter, draw_scene
-from envs.scene.settings import WorldSettings
+from envs.scene.sampling import Episode, draw_scene
+from envs.scene.settings import SceneSettings
 
 INSTANCES = 64
 KNOWN = list(CATEGORIES.values())
@@ -93,10 +93,10 @@ def test_an_object_does_not_depend_on_the_rows_it_came_with():
 
 def test_silhouettes_are_of_similar_size_so_that_size_does_not_tell_the_category():
     category = np.repeat(np.arange(len(KNOWN)), INSTANCES)
-    settings = WorldSettings(size=32, categories=len(KNOWN))
+    settings = SceneSettings(size=32, categories=len(KNOWN))
     numbers = np.arange(len(category))
-    scene = draw_scene(Encounter(numbers.astype(np.uint64), category, numbers), settings)
-    now = moment(scene, torch.zeros(len(category)), torch.zeros(len(category), 2), settings)
+    scene = draw_scene(Episode(numbers.astype(np.uint64), category, numbers), settings)
+    now = snapshot(scene, torch.zeros(len(category)), torch.zeros(len(category), 2), settings)
     now.place[:, 0] = torch.tensor([0.0, 0.0, -5.0])
     seen = (ground_truth(scene, now, settings).mask == 1).double().mean((1, 2)).numpy() * (2 * HALF_VIEW * 5) ** 2
     area = seen.reshape(len(KNOWN), INSTANCES).mean(1)

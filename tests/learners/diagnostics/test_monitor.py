@@ -58,8 +58,8 @@ def standardised(z):
 
 
 SPACES = {  # loss=NAME: (its settings, what it compares of u and v by the head's own weights, the norm)
-    "hinge": ({"kind": "hinge", "negatives": 0, "blocked": False}, lambda u, v, w: (u, v), 1),
-    "hinge_blocked": ({"kind": "hinge", "blocked": True}, lambda u, v, w: (u, v), 1),
+    "hinge": ({"kind": "hinge", "negatives": 0, "stop_gradient": False}, lambda u, v, w: (u, v), 1),
+    "hinge_stop_gradient": ({"kind": "hinge", "stop_gradient": True}, lambda u, v, w: (u, v), 1),
     "hinge_remembered": ({"kind": "hinge", "remember": True, "longest_gap": 2}, lambda u, v, w: (u, v), 1),
     "ntxent": ({"kind": "ntxent"}, lambda u, v, w: (normalised(u), normalised(v)), 2),
     "clapp": ({"kind": "clapp"}, lambda u, v, w: (u @ w.T, v), 2),
@@ -95,7 +95,7 @@ def test_every_loss_is_watched_by_the_distances_that_it_compares(rule, name):
 
 
 def test_a_hinge_tells_the_distances_that_it_compared():
-    pairs, some = batches(1)[0], {"negatives": 2, "blocked": False}
+    pairs, some = batches(1)[0], {"negatives": 2, "stop_gradient": False}
     one = learner("bp", **some)
     u, v = (one.embed(images) for images in (pairs.first, pairs.second))
     report = Hinge(**some)(u, v, episode=pairs.episode)[1]

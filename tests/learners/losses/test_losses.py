@@ -42,8 +42,8 @@ def loop(u, v, *, negatives=0, average="sum", anchors="first"):
 
 FORMS = [
     *({"negatives": n, "average": average} for n, average in itertools.product((0, 2, 5), ("sum", "violators"))),
-    {"anchors": "both", "blocked": False},
-    {"anchors": "both", "blocked": False, "average": "violators"},
+    {"anchors": "both", "stop_gradient": False},
+    {"anchors": "both", "stop_gradient": False, "average": "violators"},
 ]
 
 
@@ -51,8 +51,8 @@ FORMS = [
 @pytest.mark.parametrize("spread", [0.2, 0.6])
 def test_the_hinge_is_its_double_loop_and_so_is_its_gradient(form, spread):
     u, v = embeddings(spread)
-    loss, report = Hinge(**{"blocked": False, **form})(u, v, episode=EPISODE)
-    plain = {name: value for name, value in form.items() if name != "blocked"}
+    loss, report = Hinge(**{"stop_gradient": False, **form})(u, v, episode=EPISODE)
+    plain = {name: value for name, value in form.items() if name != "stop_gradient"}
     assert loss.item() == pytest.approx(loop(u, v, **plain), rel=1e-12)
     assert report["loss"].item() == loss.item()
     loss.backward()
@@ -68,7 +68,7 @@ def test_the_hinge_is_its_double_loop_and_so_is_its_gradient(form, spread):
 
 def test_no_error_goes_through_a_blocked_view():
     u, v = embeddings(0.4)
-    Hinge(blocked=True)(u, v, episode=EPISODE)[0].backward()
+    Hinge(stop_gradient=True)(u, v, episode=EPISODE)[0].backward()
     assert u.grad is None
     assert v.grad.abs().sum() > 0
 
@@ -76,7 +76,7 @@ def test_no_error_goes_through_a_blocked_view():
 def test_rows_of_one_episode_alone_make_no_negatives_and_no_nan():
     u, v = embeddings(0.4)
     for form in FORMS:
-        loss, report = Hinge(**{"blocked": False, **form})(u, v, episode=torch.zeros(ROWS, dtype=torch.int64))
+        loss, report = Hinge(**{"stop_gradient": False, **form})(u, v, episode=torch.zeros(ROWS, dtype=torch.int64))
         pull = torch.relu((u - v).abs().sum(1) - 1).mean()
         assert loss.item() == pytest.approx(pull.item())
         assert all(torch.isfinite(value) for value in report.values())
@@ -108,7 +108,7 @@ def apart(u, v):
 
 def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows():
     u, v = embeddings(0.4)
-    Hinge(blocked=False)(u, v, episode=EPISODE)[0].backward()
+    Hinge(stop_gradient=False)(u, v, episode=EPISODE)[0].backward()
     a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
     distance = (a[:, None] - b).abs().sum(2)  # by way of (B, B, D)
     push = torch.relu(3 - distance) * (EPISODE[:, None] != EPISODE)
@@ -119,7 +119,7 @@ def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows
 
 def test_where_every_row_is_an_anchor_its_gradient_is_that_of_the_difference_of_all_rows_too():
     u, v = embeddings(0.4)
-    Hinge(anchors="both", blocked=False, average="violators")(u, v, episode=EPISODE)[0].backward()
+    Hinge(anchors="both", stop_gradient=False, average="violators")(u, v, episode=EPISODE)[0].backward()
     a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
     rows, episode = torch.cat([a, b]), EPISODE.repeat(2)
     distance = (rows[:, None] - rows).abs().sum(2)
@@ -197,10 +197,10 @@ def test_clapp_is_its_double_loop_and_its_weights_learn(spread):
 def test_clapps_error_reaches_the_earlier_view_through_the_feedback_of_its_weights_or_not_at_all():
     views = 0.1 * torch.randn(2, ROWS, 64)
     errors = {}
-    for blocked, feedback in ((True, "backprop"), (False, "backprop"), (False, "random")):
+    for stop_gradient, feedback in ((True, "backprop"), (False, "backprop"), (False, "random")):
         u = views[0].clone().requires_grad_()
-        made(kind="clapp", feedback=feedback, blocked=blocked)(u, views[1], episode=EPISODE)[0].backward()
-        errors[blocked, feedback] = u.grad
+        made(kind="clapp", feedback=feedback, stop_gradient=stop_gradient)(u, views[1], episode=EPISODE)[0].backward()
+        errors[stop_gradient, feedback] = u.grad
     assert errors[True, "backprop"] is None
     assert not torch.allclose(errors[False, "backprop"], errors[False, "random"])
 

@@ -9,15 +9,15 @@ import torch
 from envs.errors import SettingError
 from learners.build import build_learner
 from learners.losses.hinge import Hinge
-from learners.losses.memory_bank import Past, Remembered
+from learners.losses.memory_bank import MemoryBank, Remembered
 from learners.rules.end_to_end import EndToEnd
 from streams.live import Live
 from streams.pairs.pairing import PairStream
-from streams.pairs.single_frames import Moments
+from streams.pairs.single_frames import SingleFrameStream
 from streams.types import Pairs
 from tests.helpers.learners import RULES, TARGETS, batches, same, weights
 
-GAPS = {"gap": 3, "gap_law": "uniform"}
+GAPS = {"gap": 3, "gap_distribution": "uniform"}
 
 
 def learner(rule="bp", *, remember=True, negatives=0, lr=0.0, longest_gap=3):
@@ -43,7 +43,7 @@ def frames(worlds, *, episode_length=8):
 
 
 def toy(moments, *, dwell=6, worlds=1, seed=0):
-    """Moments of worlds in which a picture stays for a while: noisy views of it, one at a time."""
+    """SingleFrameStream of worlds in which a picture stays for a while: noisy views of it, one at a time."""
     pictures = batches(1, rows=worlds * (moments // dwell + 2), seed=seed)[0].first
     draws, found = torch.Generator().manual_seed(seed + 1), []
     for moment in range(moments):
@@ -61,7 +61,7 @@ def gradients(one):
 @pytest.mark.parametrize("rule", ["bp", "rf", "dgl", "rll", "gll", "dtp"])
 def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from_both_views(rule):
     remembering, shown = learner(rule), learner(rule, remember=False)
-    moments, pairs = Moments(frames(5), **GAPS), PairStream(frames(5), **GAPS)
+    moments, pairs = SingleFrameStream(frames(5), **GAPS), PairStream(frames(5), **GAPS)
     for batch in islice(pairs, 8):
         moment = next(moments)
         while moment.frames < batch.frames:  # fewer than two pairs: a step that a pair stream passes over
@@ -80,7 +80,9 @@ def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from
 @pytest.mark.parametrize("worlds", [1, 3])
 def test_negatives_are_the_last_embeddings_of_the_last_episodes_that_ended_and_never_of_the_same(worlds):
     one, seen = learner(negatives=4), []
-    for moment in (next(stream) for stream in [Moments(frames(worlds, episode_length=5), gap=2)] for _ in range(40)):
+    for moment in (
+        next(stream) for stream in [SingleFrameStream(frames(worlds, episode_length=5), gap=2)] for _ in range(40)
+    ):
         told = one.update(moment)
         with torch.no_grad():
             v = one.embed(moment.second)
@@ -105,7 +107,7 @@ def test_negatives_are_the_last_embeddings_of_the_last_episodes_that_ended_and_n
 
 
 def both_views(one, *, rows=24):
-    """The blocked hinge of held-out pairs at the top of a network."""
+    """The hinge with `stop_gradient` of held-out pairs at the top of a network."""
     pairs = batches(1, rows=rows, seed=5)[0]
     with torch.no_grad():
         u, v = (EndToEnd.embed(one, view) for view in pairs[:2])
@@ -145,7 +147,7 @@ def test_where_nothing_is_remembered_yet_nothing_is_learned():
 
 
 def test_a_past_keeps_no_more_than_it_is_asked_for():
-    past = Past(2, 3)
+    past = MemoryBank(2, 3)
     for moment in range(20):
         past.add(torch.full((4, 1), float(moment)), torch.tensor([moment // 2, 100 + moment, 200, 300 + moment // 9]))
     assert past.moments.shape == (2, 4, 1)
@@ -159,4 +161,4 @@ def test_a_past_keeps_no_more_than_it_is_asked_for():
 
 def test_a_hinge_of_which_both_views_learn_cannot_be_remembered():
     with pytest.raises(SettingError, match="loss.remember=true .* loss=hinge_remembered"):
-        Remembered(Hinge(blocked=False), longest=3)
+        Remembered(Hinge(stop_gradient=False), longest_gap=3)

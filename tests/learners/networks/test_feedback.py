@@ -8,7 +8,7 @@ from learners.networks.feedback import Conv, Linear
 from tests.helpers.learners import batches, learner, weights
 
 
-def drawn(seed=0):
+def init_kwargs(seed=0):
     return torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
 
 
@@ -23,12 +23,12 @@ def errors(layer, x):
 @pytest.mark.parametrize("kind", ["random", "updated", "sign"])
 def test_the_error_goes_back_through_the_feedback_weights(kind):
     for layer, x in (
-        (Conv((4, 3, 3, 3), feedback=kind, generators=drawn()), torch.randn(2, 3, 6, 6)),
-        (Linear((4, 5), feedback=kind, generators=drawn()), torch.randn(2, 5)),
+        (Conv((4, 3, 3, 3), feedback=kind, generators=init_kwargs()), torch.randn(2, 3, 6, 6)),
+        (Linear((4, 5), feedback=kind, generators=init_kwargs()), torch.randn(2, 5)),
     ):
         below, own = errors(layer, x)
-        other = type(layer)(tuple(layer.weight.shape), feedback="backprop", generators=drawn())
-        back = layer.back if kind != "sign" else layer.bound / math.sqrt(3) * layer.weight.sign()
+        other = type(layer)(tuple(layer.weight.shape), feedback="backprop", generators=init_kwargs())
+        back = layer.feedback_weight if kind != "sign" else layer.bound / math.sqrt(3) * layer.weight.sign()
         assert torch.allclose(own, errors(other, x)[1])  # the weight's own gradient is the usual one
         with torch.no_grad():
             other.weight.copy_(back)
@@ -45,11 +45,11 @@ def test_forward_weights_are_drawn_alike_whatever_the_feedback():
 
 
 def test_updated_feedback_that_starts_at_the_weights_is_backpropagation_to_the_last_bit():
-    bp, urf = learner("bp", blocked=False), learner("urf", blocked=False)
+    bp, urf = learner("bp", stop_gradient=False), learner("urf", stop_gradient=False)
     with torch.no_grad():
         for module in urf.network.modules():
-            if hasattr(module, "back"):
-                module.back.copy_(module.weight)
+            if hasattr(module, "feedback_weight"):
+                module.feedback_weight.copy_(module.weight)
     for pairs in batches(6):
         bp.update(pairs)
         urf.update(pairs)
@@ -64,7 +64,7 @@ def test_updated_feedback_keeps_its_distance_from_the_weights_and_both_move():
         rule.update(pairs)
     after = weights(rule)
     for name in [name for name in before if name.endswith("weight")]:
-        back = name.replace("weight", "back")
+        back = name.replace("weight", "feedback_weight")
         start, end = before[name] - before[back], after[name] - after[back]
         assert torch.allclose(start, end, atol=1e-6)
         if name != "blocks.0.0.weight":
@@ -77,10 +77,10 @@ def test_random_feedback_never_changes():
     for pairs in batches(4):
         rule.update(pairs)
     after = weights(rule)
-    assert all(torch.equal(before[name], after[name]) for name in before if name.endswith("back"))
+    assert all(torch.equal(before[name], after[name]) for name in before if name.endswith("feedback_weight"))
     assert not torch.equal(before["blocks.1.0.weight"], after["blocks.1.0.weight"])
 
 
 def test_an_unknown_feedback_is_refused_by_name():
     with pytest.raises(SettingError, match="learner.feedback=transpose"):
-        Linear((2, 2), feedback="transpose", generators=drawn())
+        Linear((2, 2), feedback="transpose", generators=init_kwargs())

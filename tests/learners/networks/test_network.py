@@ -9,7 +9,7 @@ from envs.errors import SettingError
 from learners.build import build_learner
 from learners.diagnostics.monitor import watch
 from learners.losses import Loss
-from learners.networks.network import EMBEDDING, SPECS, Network, Spec, flat, prepared
+from learners.networks.network import EMBEDDING, SPECS, Network, Spec, flat, normalize
 from tests.helpers.learners import TARGETS, batches, same
 
 NORMED = Spec(((8, lambda channels: torch.nn.GroupNorm(2, channels), "relu", 12, "pool"),), squash=True)
@@ -33,7 +33,7 @@ def network(size=32, *, name="conv4", heads="top", feedback="backprop", seed=0):
 def test_features_and_heads_fit_the_images(name, size, features):
     net, images = network(size, name=name, heads="every"), torch.rand(2, 3, size, size)
     assert net(images).shape == (2, features)
-    x = prepared(images)
+    x = normalize(images)
     for block, head, spec in zip(net.blocks, net.heads, SPECS.get(name, NORMED).blocks, strict=True):
         x = block(x)
         size //= 1 + ("pool" in spec)
@@ -45,7 +45,7 @@ def test_conv4s_embedding_is_squashed_and_conv6s_is_not():
     images = 50 * torch.rand(4, 3, 32, 32)
     for name, squashed in (("conv4", True), ("conv6", False)):
         net = network(name=name)
-        x = prepared(images)
+        x = normalize(images)
         for block in net.blocks:
             x = block(x)
         assert bool((net.heads[0](100 * x).abs() <= 1).all()) == squashed
@@ -153,8 +153,8 @@ def test_the_random_encoder_is_the_same_network_wherever_its_heads_are():
 
 def test_forward_and_feedback_weights_are_drawn_alike_and_apart():
     layer = network(feedback="random").blocks[1][0]
-    assert not torch.equal(layer.weight, layer.back)
-    for drawn in (layer.weight, layer.back):  # uniform in +-1/sqrt(fan in)
+    assert not torch.equal(layer.weight, layer.feedback_weight)
+    for drawn in (layer.weight, layer.feedback_weight):  # uniform in +-1/sqrt(fan in)
         assert drawn.abs().max() <= 288**-0.5
         assert drawn.std().item() == pytest.approx((3 * 288) ** -0.5, rel=0.03)
 
@@ -167,7 +167,7 @@ def test_building_draws_nothing_from_the_global_generator():
 
 def test_channels_last_goes_all_the_way_up_and_flattens_without_a_copy():
     net = network().to(memory_format=torch.channels_last)
-    x = prepared(torch.rand(2, 32, 32, 3).permute(0, 3, 1, 2))
+    x = normalize(torch.rand(2, 32, 32, 3).permute(0, 3, 1, 2))
     for block in net.blocks:
         x = block(x)
         assert x.is_contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ def way_back(layer, feedback):
     """B_l, as the papers have it: W, random and its own, or the signs of W times the std that W was drawn with."""
     if feedback == "sign":
         return layer.weight.sign() * (3 * layer.weight[0].numel()) ** -0.5  # of a uniform in +-1/sqrt(fan in)
-    return layer.weight if feedback == "backprop" else layer.back
+    return layer.weight if feedback == "backprop" else layer.feedback_weight
 
 
 def sweep(images, blocks):
@@ -33,7 +33,7 @@ def embedding(h, head):
 
 
 def error_at(u, v):
-    """dL/dv of the blocked hinge, from its definition over all (B, B, D) differences."""
+    """dL/dv of the hinge with `stop_gradient`, from its definition over all (B, B, D) differences."""
     v = v.clone().requires_grad_()
     distance = (u[:, None] - v).abs().sum(2)
     others = ~torch.eye(len(u), dtype=torch.bool)
@@ -61,7 +61,7 @@ def gradients_are(layer, expected, feedback):
     """The layer's increment, which updated feedback weights receive too."""
     assert torch.allclose(layer.weight.grad, expected, atol=1e-12)
     if feedback == "updated":
-        assert torch.equal(layer.back.grad, layer.weight.grad)
+        assert torch.equal(layer.feedback_weight.grad, layer.weight.grad)
 
 
 @pytest.mark.parametrize("rule", END_TO_END)

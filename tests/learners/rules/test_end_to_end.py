@@ -2,15 +2,15 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d
 
-from learners.networks.network import prepared
+from learners.networks.network import normalize
 from tests.helpers.learners import RULES, batches, float64, learner
 
-PAPERS = {"anchors": "both", "blocked": False, "average": "violators"}  # the form of runs/conf/loss/hinge.yaml
+PAPERS = {"anchors": "both", "stop_gradient": False, "average": "violators"}  # the form of runs/conf/loss/hinge.yaml
 
 
 def embed(images, forward, head):
     """The network written out: conv, pool and tanh four times, then the head."""
-    x = prepared(images)
+    x = normalize(images)
     for w in forward:
         x = torch.tanh(max_pool2d(conv2d(x, w, padding=1), 2))
     return torch.tanh(x.permute(0, 2, 3, 1).flatten(1) @ head.T)
@@ -22,7 +22,7 @@ def drawn_again(rule):
     return forward, rule.network.heads[0].linear.weight.detach().clone().requires_grad_()
 
 
-@pytest.mark.parametrize("form", [{}, {"blocked": False}, PAPERS], ids=["blocked", "free", "both"])
+@pytest.mark.parametrize("form", [{}, {"stop_gradient": False}, PAPERS], ids=["stop_gradient", "free", "both"])
 def test_the_gradient_is_that_of_the_loss_at_the_top(form):
     rule, pairs = learner("bp", **form), float64(batches(1)[0])
     forward, head = drawn_again(rule)
@@ -35,7 +35,7 @@ def test_the_gradient_is_that_of_the_loss_at_the_top(form):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("form", [{}, PAPERS], ids=["blocked", "both"])
+@pytest.mark.parametrize("form", [{}, PAPERS], ids=["stop_gradient", "both"])
 def test_an_update_reports_detached_finite_scalars_and_counts_itself(rule, form):
     one = learner(rule, **form)
     report = one.update(batches(1)[0])

@@ -14,7 +14,7 @@ def moved(before, after):
 
 @pytest.mark.parametrize("rule", ["dgl", "gll", "rll"])
 def test_block_twos_loss_leaves_block_ones_gradient_exactly_zero(rule):
-    layers = learner(rule, blocked=False)
+    layers = learner(rule, stop_gradient=False)
     layers.schedule = lambda update: range(1, 2)
     layers.learn(batches(1)[0])
     assert all(p.grad is None or not p.grad.any() for p in layers.network.blocks[0].parameters())
@@ -74,7 +74,7 @@ def test_greedy_shares_the_updates_equally():
 
 
 def test_turns_go_round_and_round_without_an_end():
-    schedule = greedy(3, updates=1, turns="rotate", turn_updates=5)
+    schedule = greedy(3, updates=1, turns="rotate", patience=5)
     assert [schedule(update).start for update in range(0, 40, 5)] == [0, 1, 2, 0, 1, 2, 0, 1]
     assert schedule(10**9).start == 10**9 // 5 % 3
 
@@ -85,14 +85,14 @@ def test_a_block_learns_until_its_loss_stops_falling():
     for loss in losses:
         for _ in range(4):
             visited.append(schedule(0).start)
-            schedule.hear(torch.tensor(loss))
+            schedule.observe(torch.tensor(loss))
     assert visited[::4] == [0, 0, 0, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("turns", ["rotate", "plateau"])
 def test_a_greedy_learner_without_an_end_goes_on_bit_for_bit(turns):
     pairs = batches(20)
-    straight, half, resumed = (learner("gll", turns=turns, turn_updates=2, updates=1) for _ in range(3))
+    straight, half, resumed = (learner("gll", turns=turns, patience=2, updates=1) for _ in range(3))
     visited = []
     for batch in pairs:
         visited.append(straight.schedule(straight.updates).start)
@@ -109,5 +109,5 @@ def test_a_greedy_learner_without_an_end_goes_on_bit_for_bit(turns):
 def test_turns_that_make_no_sense_are_refused():
     with pytest.raises(SettingError, match="learner.turns=rotating is unknown; did you mean rotate"):
         learner("gll", turns="rotating")
-    with pytest.raises(SettingError, match="learner.turn_updates=0"):
-        learner("gll", turns="rotate", turn_updates=0)
+    with pytest.raises(SettingError, match="learner.patience=0"):
+        learner("gll", turns="rotate", patience=0)

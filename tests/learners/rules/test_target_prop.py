@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
 
-from learners.networks.network import SPECS, prepared
+from learners.networks.network import SPECS, normalize
 from learners.rules.target_prop import inverses_of, ldrl, noise_like, top_target
 from streams.seeding import generator
 from tests.helpers.learners import batches, float64, learner
@@ -17,7 +17,7 @@ def double(rule):
 
 
 def activities(images, forward):
-    h = [prepared(images)]
+    h = [normalize(images)]
     for w in forward:
         h.append(torch.tanh(max_pool2d(conv2d(h[-1], w, padding=1), 2)))
     return h
@@ -84,16 +84,16 @@ def test_a_blocks_gradient_is_that_of_its_own_distance_to_its_target():
 
 
 @pytest.mark.parametrize(
-    "form", [{}, {"blocked": False}, {"anchors": "both", "blocked": False, "average": "violators"}]
+    "form", [{}, {"stop_gradient": False}, {"anchors": "both", "stop_gradient": False, "average": "violators"}]
 )
 def test_the_top_target_steps_by_the_gradient_of_the_sum_over_anchors_in_every_form(form):
     rule, pairs = learner("dtp", **form), float64(batches(1)[0])
     double(rule)
     with torch.no_grad():
         u, v = (rule.activities(images)[-1] for images in (pairs.first, pairs.second))
-    blocked, head = not form, rule.network.heads[-1]
-    top = (v if blocked else torch.cat([u, v])).requires_grad_()
-    views = (head(u).detach(), head(top)) if blocked else head(top).chunk(2)
+    stop_gradient, head = not form, rule.network.heads[-1]
+    top = (v if stop_gradient else torch.cat([u, v])).requires_grad_()
+    views = (head(u).detach(), head(top)) if stop_gradient else head(top).chunk(2)
     anchors = 2 * len(u) if form.get("anchors") == "both" else len(u)
     (gradient,) = torch.autograd.grad(anchors * rule.loss(*views, episode=pairs.episode)[0], top)
     found, targets = {}, rule.targets

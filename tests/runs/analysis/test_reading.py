@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from envs.errors import SettingError
-from runs.analysis.reading import find, grouped, load, moment, refuse, whole
+from runs.analysis.reading import comparison_step, find, grouped, load, refuse, whole
 from tests.helpers.runs import fake_run
 
 
@@ -100,13 +100,13 @@ def test_of_imported_recordings_the_test_images_are_their_own(tmp_path):
 def test_budgets_are_not_mixed_unless_a_common_moment_is_named(tmp_path):
     both = runs(fake_run(tmp_path / "a"), fake_run(tmp_path / "b", seed=1, frames=(0, 64)))
     with pytest.raises(SettingError, match=r"run.frames: .*/b/bp-seed1 was last scored at 64 .* try --at 64"):
-        moment(both, "linear", at=None)
-    assert moment(both, "linear", at=64) == 64
+        comparison_step(both, "linear", at=None)
+    assert comparison_step(both, "linear", at=64) == 64
     with pytest.raises(SettingError, match=r"--at 100: .* try --at 64"):
-        moment(both, "linear", at=100)
+        comparison_step(both, "linear", at=100)
     other = runs(fake_run(tmp_path / "c", seed=2, frames=(0, 100)))
     with pytest.raises(SettingError, match="no number of frames but 0 is common to all"):
-        moment([both[0], *other], "linear", at=None)
+        comparison_step([both[0], *other], "linear", at=None)
 
 
 def test_what_has_not_come_to_its_end_is_passed_over_unless_it_is_named_or_all_there_is(tmp_path):

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from runs.page.charts import HEIGHT, WIDTH, Level, Line, apart, line_chart
+from runs.page.charts import HEIGHT, WIDTH, Level, Line, line_chart, spread_labels
 
 X = np.array([0.0, 1.0, 2.0])
 SVG = "{http://www.w3.org/2000/svg}"
@@ -48,7 +48,7 @@ def test_names_at_the_ends_of_lines_do_not_lie_on_one_another():
     ],
 )
 def test_names_lie_as_near_their_lines_as_they_can(places, found):
-    assert np.allclose(apart(places, gap=1, low=0, high=10), found)
+    assert np.allclose(spread_labels(places, gap=1, low=0, high=10), found)
 
 
 def test_numbers_that_were_not_measured_are_left_out():

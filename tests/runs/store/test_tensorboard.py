@@ -13,12 +13,12 @@ def test_tensorboard_sees_the_committed_numbers_and_forgets_what_a_resumed_run_r
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     metrics = Metrics.create(tmp_path / "metrics.zarr", {})
-    metrics.mirror = mirror.Mirror(tmp_path)
+    metrics.mirror = mirror.TensorBoardLogger(tmp_path)
     for frames in (0, 64, 128):
         metrics.add("eval/linear", frames, {"top1": frames / 256})
         metrics.commit()
     again = Metrics.open(tmp_path / "metrics.zarr", cut_to=64)
-    again.mirror = mirror.Mirror(tmp_path, frames=64)
+    again.mirror = mirror.TensorBoardLogger(tmp_path, frames=64)
     again.add("eval/linear", 256, {"top1": 0.75})
     again.commit()
     seen = EventAccumulator(str(tmp_path / mirror.FOLDER))

@@ -1,6 +1,6 @@
 import torch
 
-from runs.store.timing import Means, Stopwatch, due
+from runs.store.timing import RunningMean, Stopwatch, due
 
 
 def test_due_counts_multiples_passed_whatever_the_stride():
@@ -11,7 +11,7 @@ def test_due_counts_multiples_passed_whatever_the_stride():
 
 
 def test_means_are_of_what_came_since_they_were_taken():
-    means = Means()
+    means = RunningMean()
     for value in (1.0, 2.0, 6.0):
         means.add({"loss": torch.tensor(value)} | ({"late": torch.tensor(5.0)} if value > 1 else {}))
     assert means.take() == {"loss": 3.0, "late": 5.0}
@@ -20,7 +20,7 @@ def test_means_are_of_what_came_since_they_were_taken():
 
 
 def test_means_are_saved_and_resumed():
-    straight, half, resumed = Means(), Means(), Means()
+    straight, half, resumed = RunningMean(), RunningMean(), RunningMean()
     for means, values in ((straight, (0.1, 0.2, 0.7)), (half, (0.1, 0.2))):
         for value in values:
             means.add({"loss": torch.tensor(value)})
@@ -39,7 +39,7 @@ def test_a_stopwatch_adds_up_its_parts():
 
 
 def test_the_first_bad_loss_is_a_blocks_and_is_told_once():
-    means, fine, bad = Means(), torch.tensor(1.0), torch.tensor(float("nan"))
+    means, fine, bad = RunningMean(), torch.tensor(1.0), torch.tensor(float("nan"))
     assert means.first_bad() is None
     means.add({"loss": fine, "active": bad})  # only losses and errors are looked at
     means.add({"loss": bad, "block3/loss": bad})

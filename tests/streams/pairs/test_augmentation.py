@@ -64,7 +64,7 @@ def test_a_turned_hue_is_kornias_for_greys_and_ties_too():
 def test_the_papers_warp_is_kornias_at_the_matrix_drawn(monkeypatch):
     images = pictures()
     monkeypatch.setattr(augment, "recolor", lambda warped, *_: warped)
-    found = augment.paper(images, generator(0, "views"))
+    found = augment.tang2022(images, generator(0, "views"))
     draws = generator(0, "views")
     reach = torch.tensor([0.25, 0.25, 0.5, 0.25, 0.25, 0.5])
     matrix = torch.eye(2, 3) + (reach * (2 * torch.rand(64, 6, generator=draws) - 1)).reshape(-1, 2, 3)
@@ -127,7 +127,7 @@ def distance(a, b):
 def test_the_papers_colours_and_light_alone_leave_shapes_and_crops_leave_colours():
     grey = torch.full((32, 3, 16, 16), 0.5)
     assert torch.allclose(augment.crops(grey, generator(0, "v")), grey, atol=1e-6)
-    assert torch.allclose(augment.paper(grey, generator(0, "v")), grey, atol=1e-5)
+    assert torch.allclose(augment.tang2022(grey, generator(0, "v")), grey, atol=1e-5)
     lit = augment.lighting(grey, generator(0, "v"))
     assert lit.std((1, 2, 3)).min() > 0
     assert torch.allclose(lit[:, 0], lit[:, 1])

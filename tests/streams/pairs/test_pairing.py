@@ -32,7 +32,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("law", ["fixed", "uniform", "geometric"])
 def test_a_pair_is_one_encounter_gap_steps_apart_and_never_crosses_an_episode(law):
-    pairs = stream(gap_law=law)
+    pairs = stream(gap_distribution=law)
     gaps = []
     for _ in range(60):
         batch = next(pairs)
@@ -64,7 +64,12 @@ def test_pairs_are_channels_last_floats_that_count_the_frames():
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_a_saved_stream_goes_on_bit_for_bit_in_the_midst_of_a_step_too(name, memory, tmp_path):
     capacity = {} if memory == "none" else {"capacity": 30}
-    told = {"name": name, "gap_law": "uniform", "memory": {"name": memory, "updates": 2, **capacity}, "encode": colours}
+    told = {
+        "name": name,
+        "gap_distribution": "uniform",
+        "memory": {"name": memory, "updates": 2, **capacity},
+        "encode": colours,
+    }
     straight = stream(**told)
     expected = [next(straight) for _ in range(20)]
     half = stream(**told)
@@ -77,7 +82,7 @@ def test_a_saved_stream_goes_on_bit_for_bit_in_the_midst_of_a_step_too(name, mem
 
 
 def test_all_kinds_see_equal_frames_in_equal_batches_of_the_same_rows():
-    kinds = [stream(name=name, gap_law="uniform") for name in ("temporal", "augmentation", "both")]
+    kinds = [stream(name=name, gap_distribution="uniform") for name in ("temporal", "augmentation", "both")]
     for _ in range(20):
         temporal, augmentation, both = (next(kind) for kind in kinds)
         assert temporal.frames == augmentation.frames == both.frames
@@ -133,7 +138,7 @@ def test_a_memory_gives_pairs_of_one_encounter_from_its_past_and_counts_frames_o
         assert np.array_equal(read(batch.second)[2] - read(batch.first)[2], batch.gap.numpy())
         counted.append(batch.frames)
         spread = max(spread, np.ptp(read(batch.second)[1]))
-    assert spread > 1  # encounters that no one step shows
+    assert spread > 1  # episodes that no one step shows
     assert counted == sorted(counted)
     assert counted[2::3] == [batch + 6 for batch in counted[1::3]]
     assert counted[1::3] == counted[::3]
@@ -183,7 +188,7 @@ def test_seeds_share_no_world():
     ("settings", "told"),
     [
         ({"gap": 0}, "pairs.gap=0"),
-        ({"gap_law": "random"}, "pairs.gap_law=random"),
+        ({"gap_distribution": "random"}, "pairs.gap_distribution=random"),
         ({"name": "spatial"}, "pairs=spatial"),
         ({"name": "both", "views": "blur"}, "pairs.views=blur"),
         ({"memory": {"name": "lifo"}}, "memory=lifo"),

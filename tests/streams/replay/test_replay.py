@@ -15,7 +15,7 @@ from streams.record import record
 from streams.replay import player
 from streams.replay.orders import OrderSettings, shuffled, stretches
 from streams.replay.sequential import Replay
-from streams.replay.shuffled import Scattered
+from streams.replay.shuffled import ShuffledReplay
 from tests.helpers.recordings import SMALL, assert_same, live, recorded, recorder
 
 LENGTH, WORLDS = 350, 3  # of the recording
@@ -188,7 +188,7 @@ def test_a_mistake_is_one_line(walk, settings, line):
 
 
 def test_frames_at_the_end_that_make_no_batch_say_which_settings_are_too_large(walk):
-    with closing(Scattered(walk, order=OrderSettings(order="shuffled"), frames=LENGTH * WORLDS)) as replay:
+    with closing(ShuffledReplay(walk, order=OrderSettings(order="shuffled"), frames=LENGTH * WORLDS)) as replay:
         list(islice(replay, LENGTH))
         with pytest.raises(SettingError, match="the last of run.frames=1,050 make no whole batch of pairs; set"):
             next(replay)
@@ -234,9 +234,11 @@ def test_stretches_are_found_in_every_world():
 
 def in_pairs(path, order, steps=30, **settings):
     """Seeds, episodes and ages of both views of every pair, and the gaps."""
-    source = Scattered if order.order != "episodes" else Replay
+    source = ShuffledReplay if order.order != "episodes" else Replay
     with closing(source(path, order=order, seed=1, repeat=True, **settings)) as replay:
-        batches = list(islice(build_pairs(replay, pairs={"name": "temporal", "gap": 3, "gap_law": "uniform"}), steps))
+        batches = list(
+            islice(build_pairs(replay, pairs={"name": "temporal", "gap": 3, "gap_distribution": "uniform"}), steps)
+        )
     views = [
         torch.cat([getattr(batch, name) for batch in batches]).mul(255).round().byte().permute(0, 2, 3, 1).numpy()
         for name in ("first", "second")
@@ -259,8 +261,8 @@ def test_neighbours_in_time_are_found_in_any_order(tmp_path, walk, order):
 def test_pairs_out_of_order_are_resumed_where_they_were_and_in_the_next_round(walk, order):
     """The first round lasts 119 or 131 steps, and few of them make no pairs."""
     told = {"order": OrderSettings(order=order, worlds=8, window=60), "repeat": True, "seed": 1}
-    law = {"name": "temporal", "gap": 3, "gap_law": "uniform"}
-    with closing(Scattered(walk, **told)) as one, closing(Scattered(walk, **told)) as other:
+    law = {"name": "temporal", "gap": 3, "gap_distribution": "uniform"}
+    with closing(ShuffledReplay(walk, **told)) as one, closing(ShuffledReplay(walk, **told)) as other:
         straight, resumed = (build_pairs(source, pairs=law) for source in (one, other))
         for _ in islice(straight, 100):
             pass

@@ -19,10 +19,9 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from learners.diagnostics.monitor import watch
-from learners.online import build
-from learners.run import probe
-from runs.config import composing as told
+from envs.devices import device as device_of
+from learners.diagnostics.monitor import monitor
+from learners.online import PROGRAM, build
 from runs.evaluation.evaluation import Evaluation
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
@@ -33,17 +32,17 @@ LEARNERS, SEEDS, SCORES = ("bp", "dgl", "gll", "rll", "dtp", "rf", "urf", "sign"
 
 def parts() -> dict[str, float]:
     """Median seconds of each part of a run with its defaults, and of an update of the loop."""
-    settings = told.read(["device=cpu"])
-    run, device = build(settings), told.device(settings)
+    settings = PROGRAM.read(["device=cpu"])
+    run, device = build(settings), device_of(settings.device)
     started = perf_counter()
     evaluation = Evaluation(settings, device)
     found = {"making_the_test_images": [perf_counter() - started]}
-    batch = probe(settings, run.learner.encode)
+    batch = run.monitor_batch
     jobs = {
         "update": lambda: [run.learner.update(next(run.stream)) for _ in range(UPDATES)],
         "evaluation_between": partial(evaluation.scores, run.learner, frames=settings.eval.every),
         "evaluation_at_an_end": partial(evaluation.scores, run.learner, frames=0),
-        "watch": partial(watch, run.learner, batch),
+        "watch": partial(monitor, run.learner, batch),
         "baselines": evaluation.baselines,
     }
     for job in jobs.values():  # warms up
@@ -57,7 +56,7 @@ def parts() -> dict[str, float]:
 
 def shares(took: dict[str, float]) -> dict[str, float]:
     """What each part is of the time of a default run."""
-    settings = told.read([])
+    settings = PROGRAM.read([])
     updates = settings.run.frames / settings.env.num_worlds
     between, looks = settings.run.frames // settings.eval.every - 1, settings.run.frames // settings.eval.every + 1
     counts = {"update": updates, "evaluation_between": between, "evaluation_at_an_end": 2, "watch": looks}
@@ -69,7 +68,7 @@ def comparing() -> float:
     """Seconds of `python -m runs.compare` on a folder of 100 runs, Python's start included."""
     with TemporaryDirectory() as place:
         for learner in LEARNERS:
-            settings = told.read([f"learner={learner}"])
+            settings = PROGRAM.read([f"learner={learner}"])
             for seed in range(SEEDS):
                 a_run(Path(place), learner, seed, OmegaConf.merge(settings, {"seed": seed}))
         command = [sys.executable, "-m", "runs.compare", place, "--json"]

@@ -19,8 +19,8 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from learners.losses import Hinge
+from learners.online import PROGRAM
 from learners.run import learner_of
-from runs.config import composing as told
 from streams.process.errors import keep_memory
 from streams.types import Pairs
 
@@ -118,9 +118,11 @@ def main() -> None:
     rules = ["bp", "rf", "urf", "sign", "dgl", "rll", "dtp", "dtp_ldrl"]
     batches = pairs(UPDATES, BATCH)
     common = ["device=cpu", f"env.size={SIZE}", f"env.num_worlds={BATCH}"]
-    steps = {rule: learner_of(told.read([*common, f"learner={rule}"])).update for rule in rules} | {"bare": bare_step()}
+    steps = {rule: learner_of(PROGRAM.read([*common, f"learner={rule}"])).update for rule in rules} | {
+        "bare": bare_step()
+    }
     jobs = {name: updates(step, batches) for name, step in steps.items()}
-    remembering = learner_of(told.read([*common, "learner=bp", "loss=hinge_remembered", "pairs.gap=1"]))
+    remembering = learner_of(PROGRAM.read([*common, "learner=bp", "loss=hinge_remembered", "pairs.gap=1"]))
     jobs["bp, remembered"] = updates(remembering.update, [batch._replace(first=None) for batch in batches])
     found = medians(jobs, beside="bp", rounds=ROUNDS)
     over_bare = 1 / found["bare"]

@@ -12,8 +12,7 @@ from machine import keep, seconds
 from rich.console import Console
 from rich.table import Table
 
-from learners.online import build
-from runs.config import composing as told
+from learners.online import PROGRAM, build
 from streams.process.errors import keep_memory
 
 ROUNDS, UPDATES = 5, 12
@@ -22,8 +21,8 @@ ROUNDS, UPDATES = 5, 12
 def main() -> None:
     """Prints a table and keeps benchmarks/results/loop.json."""
     keep_memory()  # as the command does
-    default = build(told.read(["device=cpu"]))
-    contiguous = build(told.read(["device=cpu"]))
+    default = build(PROGRAM.read(["device=cpu"]))
+    contiguous = build(PROGRAM.read(["device=cpu"]))
     contiguous.learner.network.to(memory_format=torch.contiguous_format)
     shares, slower = [], []
     for _ in range(ROUNDS + 1):  # the first warms up

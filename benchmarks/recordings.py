@@ -29,8 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 sys.path.pop(0)  # this folder, where files have the names of packages
 from envs.images.pictures import picture
-from learners.online import build
-from runs.config import composing as told
+from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
 from streams.process.errors import keep_memory
 from streams.record import record
@@ -174,8 +173,8 @@ def importing(folder: Path) -> dict[str, float]:
 
 def recording_cost(folder: Path) -> dict[str, float]:
     """What recording adds to the time of the online loop with its defaults, one shard a turn."""
-    plain = build(told.read(DEFAULTS))
-    recorded = build(told.read([*DEFAULTS, f"stream.record={folder / 'online.zarr'}"]))
+    plain = build(PROGRAM.read(DEFAULTS))
+    recorded = build(PROGRAM.read([*DEFAULTS, f"stream.record={folder / 'online.zarr'}"]))
 
     def loop(run) -> None:
         for pairs in islice(run.stream, UPDATES):
@@ -189,7 +188,7 @@ def recording_cost(folder: Path) -> dict[str, float]:
 def supply(folder: Path) -> dict[str, float]:
     """Frames that replay gives at 32x32 while the default learner consumes one."""
     path = walk(folder, size=32)
-    run = build(told.read([*DEFAULTS, "stream=replay", f"stream.path={path}", "run.frames=4096"]))
+    run = build(PROGRAM.read([*DEFAULTS, "stream=replay", f"stream.path={path}", "run.frames=4096"]))
     batches = list(islice(run.stream, UPDATES))
     learn, replay = in_turns(lambda: [run.learner.update(pairs) for pairs in batches], lambda: replayed(path))
     consumed = sum(len(pairs.episode) for pairs in batches) / learn

@@ -3,16 +3,26 @@
 python -m learners.online 'hydra.searchpath=[examples/conf]' learner=perturbation
 
 `learn` leaves the gradients of an update in the weights and reports what to watch; the optimiser, resuming and scoring
-are taken care of. Keys of the YAML file that the class names are its own; the others are those of every rule.
+are taken care of. Its settings are a dataclass: those of every rule, and its own.
 """
+
+from dataclasses import dataclass
 
 import torch
 
 from envs.errors import SettingError
 from learners.losses import Remembered, Report
+from learners.rules.base import LearnerSettings
 from learners.rules.end_to_end import EndToEnd
 from streams.seeding import generator
 from streams.types import Pairs
+
+
+@dataclass
+class PerturbationSettings(LearnerSettings):
+    """learner=perturbation."""
+
+    sigma: float = 1e-3  # std of what is added to each weight
 
 
 class WeightPerturbation(EndToEnd):
@@ -21,23 +31,26 @@ class WeightPerturbation(EndToEnd):
     No error goes anywhere: all weights are nudged together, and kept where the loss fell. It is slow.
     """
 
-    def __init__(self, network, losses, *, sigma: float, **more):
-        super().__init__(network, losses, **more)
+    settings: PerturbationSettings
+    settings_type = PerturbationSettings
+
+    def __init__(self, network, losses, settings: PerturbationSettings, **keywords):
+        super().__init__(network, losses, settings, **keywords)
         if isinstance(self.loss, Remembered):
             raise SettingError("learner=perturbation looks twice at every pair; set loss=hinge_stop_gradient")
-        self.sigma = sigma
 
     @torch.no_grad()
     def learn(self, pairs: Pairs) -> Report:
-        weights = list(self.network.parameters())
+        """Leaves the estimate of the gradient in every weight."""
+        weights, sigma = list(self.network.parameters()), self.settings.sigma
         draws = generator(self.seed, "perturbation", self.updates, device=weights[0].device)
         nudges = [torch.empty_like(weight).normal_(generator=draws) for weight in weights]
-        found = []
+        losses = []
         for step in (1, -2):  # to one side, then to the other
-            torch._foreach_add_(weights, nudges, alpha=step * self.sigma)
-            found.append(self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode))
-        torch._foreach_add_(weights, nudges, alpha=self.sigma)  # back to the middle
-        (above, _), (below, report) = found
+            torch._foreach_add_(weights, nudges, alpha=step * sigma)
+            losses.append(self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode))
+        torch._foreach_add_(weights, nudges, alpha=sigma)  # back to the middle
+        (above, _), (below, report) = losses
         for weight, nudge in zip(weights, nudges, strict=True):
-            weight.grad = (above - below) / (2 * self.sigma) * nudge
+            weight.grad = (above - below) / (2 * sigma) * nudge
         return report

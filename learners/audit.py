@@ -18,10 +18,10 @@ from rich.table import Table
 from envs.errors import SettingError
 from learners.diagnostics.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
 from learners.diagnostics.dependence import other_rows, update_locking, weight_transport
+from learners.online import PROGRAM
 from learners.rules.base import Learner
-from learners.run import learner_of
-from runs.config import composing as told
-from runs.launch.validate import check
+from learners.run import learner_of, remembers
+from runs.config import composing
 from streams.types import Pairs
 
 COSTED = 128  # pairs of an update whose costs are counted
@@ -61,10 +61,10 @@ def colours(rows: int, *, size: int) -> Pairs:
 
 def audited(settings: DictConfig) -> dict[str, Any]:
     """The audit of the rule, loss and network that the settings ask for."""
-    check(settings)
+    PROGRAM.check(settings)
     if settings.learner.schedule == "untrained":
         raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
-    settings.device, size, remembers = "cpu", settings.env.size, bool(settings.loss.get("remember"))
+    settings.device, size, remembering = "cpu", settings.env.size, remembers(settings)
     learner = learner_of(settings)
     settings.env.size = max(SMALL, 2 ** learner.network.spec.halvings())
     small = learner_of(settings)
@@ -72,34 +72,37 @@ def audited(settings: DictConfig) -> dict[str, Any]:
         part.double()
     few = colours(3, size=settings.env.size)
     few = few._replace(first=few.first.double(), second=few.second.double())
-    pairs, few = (prepare(*each, remembers=remembers) for each in ((learner, colours(COSTED, size=size)), (small, few)))
+    pairs, few = (
+        prepare(*each, remembering=remembering) for each in ((learner, colours(COSTED, size=size)), (small, few))
+    )
     return audit(learner, pairs, small=small, few=few)
 
 
-def prepare(learner: Learner, pairs: Pairs, *, remembers: bool) -> Pairs:
-    """What the learner is audited on: where it remembers, it has seen other episodes and the earlier views before."""
-    if not remembers:
+def prepare(learner: Learner, pairs: Pairs, *, remembering: bool) -> Pairs:
+    """The pairs to audit on; a learner that remembers is shown other episodes and the earlier views first."""
+    if not remembering:
         return pairs
     learner.learn(pairs._replace(first=None, second=pairs.second / 2, episode=pairs.episode - len(pairs.episode)))
     learner.learn(pairs._replace(first=None, second=pairs.first))
     return pairs._replace(first=None)
 
 
-def rows(overrides: list[str]) -> dict[str, dict[str, Any]]:
+def audits(overrides: list[str]) -> dict[str, dict[str, Any]]:
     """An audit for each combination of the values that overrides give, by its name; all rules where none is given."""
-    values = told.sweep(overrides).values
-    names = [name for name in told.choices()["learner"] if name != "none"]
+    composing.register(PROGRAM.schemas)
+    values = composing.sweep(overrides).values
+    names = [name for name in composing.choices()["learner"] if name != "none"]
     values.setdefault("learner", [f"learner={name}" for name in names])
-    several = [name for name, each in values.items() if len(each) > 1] or ["learner"]
-    found = {}
-    for chosen in product(*values.values()):
-        name = " ".join(text.partition("=")[2] for key, text in zip(values, chosen, strict=True) if key in several)
-        found[name] = audited(told.read(list(chosen)))
-    return found
+    varied = [name for name, each in values.items() if len(each) > 1] or ["learner"]
+    rows = {}
+    for combination in product(*values.values()):
+        name = " ".join(text.partition("=")[2] for key, text in zip(values, combination, strict=True) if key in varied)
+        rows[name] = audited(PROGRAM.read(list(combination)))
+    return rows
 
 
-def written(row: dict[str, Any]) -> list[str]:
-    """A row of the table, in words."""
+def cells(row: dict[str, Any]) -> list[str]:
+    """A row of the table, as text."""
     transport = {"no": "no", "head": "in the head", "blocks": "yes"}
     return [
         transport[row["weight_transport"]],
@@ -111,22 +114,22 @@ def written(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def markdown(found: dict[str, dict[str, Any]]) -> str:
+def markdown(rows: dict[str, dict[str, Any]]) -> str:
     """The table for a README."""
     lines = [["rule", *HEADINGS], ["---"] * (1 + len(HEADINGS))]
-    lines += [[f"`{name}`", *written(row)] for name, row in found.items()]
-    return "\n".join([*(f"| {' | '.join(cells)} |" for cells in lines), "", LEGEND])
+    lines += [[f"`{name}`", *cells(row)] for name, row in rows.items()]
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", LEGEND])
 
 
-def table(found: dict[str, dict[str, Any]]) -> Table:
+def table(rows: dict[str, dict[str, Any]]) -> Table:
     """The table for a terminal."""
-    shown = Table(title="What an update uses and costs", title_justify="left", caption=LEGEND, caption_justify="left")
-    shown.add_column("rule", no_wrap=True)
+    sheet = Table(title="What an update uses and costs", title_justify="left", caption=LEGEND, caption_justify="left")
+    sheet.add_column("rule", no_wrap=True)
     for heading in HEADINGS:
-        shown.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
-    for name, row in found.items():
-        shown.add_row(name, *written(row))
-    return shown
+        sheet.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
+    for name, row in rows.items():
+        sheet.add_row(name, *cells(row))
+    return sheet
 
 
 def main() -> None:
@@ -136,16 +139,16 @@ def main() -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     form.add_argument("--markdown", action="store_true", help="a Markdown table")
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        found = rows(given.overrides)
+        rows = audits(args.overrides)
     except SettingError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    if given.json or given.markdown:
-        print(json.dumps(found, indent=2) if given.json else markdown(found))  # noqa: T201
+    if args.json or args.markdown:
+        print(json.dumps(rows, indent=2) if args.json else markdown(rows))  # noqa: T201
     else:
-        Console().print(table(found))
+        Console().print(table(rows))
 
 
 if __name__ == "__main__":

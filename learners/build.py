@@ -1,39 +1,28 @@
 """From settings to a learner: network x loss x feedback x schedule."""
 
-from inspect import Parameter, isclass, signature
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from inspect import isclass
 from typing import Any
 
 import torch
 
-from envs.errors import SettingError, unknown
-from learners.losses import build_losses
-from learners.losses.clapp import ClappSettings
-from learners.losses.equations import BarlowTwinsSettings, NTXentSettings, VICRegSettings
-from learners.losses.hinge import HingeSettings
-from learners.networks.network import Network, NetworkSettings, Spec, spec_of
-from learners.registry import check_numbers, named
+from envs.errors import SettingError
+from learners.losses.base import LossSettings
+from learners.losses.build import LOSSES, build_losses
+from learners.networks.network import Network, NetworkSettings, spec_of
+from learners.registry import check_numbers, look_up
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.end_to_end import EndToEnd, Untrained
-from learners.rules.layerwise import GreedySettings, LayerWise
-from learners.rules.optimizer import OptimizerConfig
-from learners.rules.schedules import SCHEDULES
-from learners.rules.target_prop import INVERSE_LOSSES, TargetProp, TargetPropSettings
+from learners.rules.layerwise import Greedy, Random, Simultaneous
+from learners.rules.target_prop import TargetProp
 from streams.seeding import seeded
 
-SCHEMAS: dict[tuple[str | None, str], type] = {
-    ("learner", "rule_schema"): LearnerSettings,
-    ("learner", "greedy_schema"): GreedySettings,
-    ("learner", "target_prop_schema"): TargetPropSettings,
-    ("loss", "hinge_schema"): HingeSettings,
-    ("loss", "ntxent_schema"): NTXentSettings,
-    ("loss", "clapp_schema"): ClappSettings,
-    ("loss", "barlow_twins_schema"): BarlowTwinsSettings,
-    ("loss", "vicreg_schema"): VICRegSettings,
-    ("network", "network_schema"): NetworkSettings,
-}
-RULES = {
+RULES: dict[str, type[Learner]] = {  # by learner.schedule
     "end_to_end": EndToEnd,
-    **dict.fromkeys(SCHEDULES, LayerWise),
+    "greedy": Greedy,
+    "random": Random,
+    "simultaneous": Simultaneous,
     "target_prop": TargetProp,
     "untrained": Untrained,
 }
@@ -45,104 +34,71 @@ PRESETS = {  # learner=NAME, which has the settings of its schedule
     "target_prop": "dtp",
     "untrained": "none",
 }
-GIVEN = ("steps", "seed", "updates")  # to every rule or schedule, from elsewhere
-WITHOUT_FEEDBACK = {
-    "target_prop": "target propagation, which sends back targets, not errors",
-    "untrained": "a network that does not learn",
+SCHEMAS: dict[tuple[str | None, str], type] = {
+    **{("learner", f"{schedule}_schema"): rule.settings_type for schedule, rule in RULES.items()},
+    ("learner", "rule_schema"): LearnerSettings,
+    **{("loss", f"{kind}_schema"): loss.settings for kind, loss in LOSSES.items()},
+    ("network", "network_schema"): NetworkSettings,
 }
 
 
 def build_learner(
+    settings: LearnerSettings | Mapping[str, Any],
     *,
-    network: str,
+    loss: LossSettings | Mapping[str, Any],
+    network: NetworkSettings,
     size: int,
-    loss: dict[str, Any],
-    schedule: str,
-    feedback: str = "backprop",
     updates: int,
     seed: int,
     device: torch.device,
     longest_gap: int = 0,
-    **settings: Any,
 ) -> Learner:
-    """A learner at its start. `updates` is how many are planned, which greedy schedules share out; `longest_gap` how
-    many moments a loss that remembers goes back.
+    """A learner at its start.
 
-    `network`, `schedule` and the loss's `kind` are names of ours or dotted paths (see examples/). `settings` are those
-    of OptimizerConfig, and the rule's own.
+    Args:
+        settings: one of ours, or a mapping of those of a rule of one's own, whose `schedule` is its dotted path.
+        loss: likewise, with the `kind` of a loss of one's own.
+        network: whose `name` is one of ours or the dotted path of a Spec.
+        size: pixels along an edge of the images.
+        updates: how many are planned, which greedy schedules share out.
+        longest_gap: steps that a loss that remembers goes back.
 
     Raises:
         SettingError: an unknown name, or a combination that makes no sense, with the reason.
     """
-    rule = named("learner.schedule", schedule, RULES, wanted="a subclass of Learner", fits=_is_rule)
-    if schedule in WITHOUT_FEEDBACK and feedback != "backprop":
-        raise SettingError(f"learner.feedback={feedback} has no use in {WITHOUT_FEEDBACK[schedule]}; leave it out")
-    steps = OptimizerConfig(
-        **{name: settings.pop(name) for name in list(settings) if name in OptimizerConfig.__dataclass_fields__}
-    )
-    if rule is LayerWise:
-        blocks = len(spec_of(network).blocks)
-        _refuse_others(settings, SCHEDULES[schedule], schedule)
-        settings = {"schedule": SCHEDULES[schedule](blocks, updates=updates, seed=seed, **settings)}
-    _refuse_others(settings, rule, schedule)
-    check_numbers(rule, settings, group="learner")
-    if rule is TargetProp:
-        _check_targets(spec_of(network), size=size, **settings)
-    net = Network(network, size=size, feedback=feedback, heads=rule.heads, seed=seed)
+    schedule = settings["schedule"] if isinstance(settings, Mapping) else settings.schedule
+    rule = look_up("learner.schedule", schedule, RULES, expected="a subclass of Learner", fits=_is_rule)
+    settings = _settings_of(rule, settings, schedule=schedule)
+    if rule.without_feedback and settings.feedback != "backprop":
+        raise SettingError(f"learner.feedback={settings.feedback} has no use in {rule.without_feedback}; leave it out")
+    rule.check(settings, spec=spec_of(network.name), size=size)
+    net = Network(network.name, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
     net = net.to(device, memory_format=torch.channels_last)
-    losses = build_losses(loss, heads=len(net.heads), feedback=feedback, seed=seed, longest_gap=longest_gap)
+    losses = build_losses(loss, heads=len(net.heads), feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
     with seeded(seed, "weights/rule"):  # which one's own may have
-        return rule(net, losses.to(device), steps=steps, seed=seed, **settings)
+        return rule(net, losses.to(device), settings, seed=seed, updates=updates)
 
 
-def _is_rule(found: Any) -> bool:
-    return isclass(found) and issubclass(found, Learner)
+def _is_rule(part: Any) -> bool:
+    return isclass(part) and issubclass(part, Learner)
 
 
-def _refuse_others(settings: dict[str, Any], of: Any, schedule: str) -> None:
-    """Refuses settings that a rule does not have, and a rule that lacks some of its own."""
-    parameters = signature(of).parameters
+def _settings_of(
+    rule: type[Learner], settings: LearnerSettings | Mapping[str, Any], *, schedule: str
+) -> LearnerSettings:
+    """The settings as the rule's own type; refuses what it does not have, and the lack of what it needs."""
+    kind, known = rule.settings_type, {item.name: item for item in fields(rule.settings_type)}
+    values = dict(settings) if isinstance(settings, Mapping) else vars(settings)
     instead = f"choose learner={PRESETS[schedule]}" if schedule in PRESETS else "see examples/"
-    for name in settings:
-        if name not in parameters:
+    for name in values:
+        if name not in known:
             raise SettingError(
                 f"learner.{name} is no setting of learner.schedule={schedule}; leave it out, or {instead}"
             )
-    for name, it in parameters.items():
-        needed = it.kind is Parameter.KEYWORD_ONLY and it.default is Parameter.empty
-        if needed and name not in (*settings, *GIVEN):
+    for name, item in known.items():
+        if item.default is MISSING and name not in values:
             raise SettingError(f"learner.schedule={schedule} needs learner.{name}; add it, or {instead}")
-
-
-def _check_targets(
-    spec: Spec,
-    *,
-    size: int,
-    alpha: float,
-    noise: float,
-    inverse_lr: float,
-    inverse_steps: int,
-    inverse_loss: str,
-    inverse_rows: int,
-) -> None:
-    """Each inverse undoes its block's halving, which must give back the size of the block below it."""
-    if len(spec.blocks) < 2:
-        raise SettingError("a network of one block has no block to send a target down to; set learner=bp")
-    first, whole = 2 ** spec.blocks[0].count("pool"), 2 ** spec.halvings()
-    if size >= whole and (size // first) % (whole // first):
-        raise SettingError(
-            f"env.size={size} does not halve evenly {spec.halvings()} times, as the inverses of target propagation "
-            f"need; try {size // whole * whole} or {(size // whole + 1) * whole}"
-        )
-    if inverse_loss not in INVERSE_LOSSES:
-        raise unknown("learner.inverse_loss", inverse_loss, INVERSE_LOSSES)
-    for name, value, least in (
-        ("noise", noise, 0),
-        ("inverse_steps", inverse_steps, 0),
-        ("inverse_rows", inverse_rows, 0),
-    ):
-        if value < least:
-            raise SettingError(f"learner.{name}={value} must be {least} or more")
-    for name, value, usual in (("alpha", alpha, 0.5), ("inverse_lr", inverse_lr, 1e-3)):
-        if value <= 0:
-            raise SettingError(f"learner.{name}={value} would learn nothing; try {usual}")
+    if type(settings) is kind:
+        return settings
+    check_numbers(kind, values, group="learner")
+    return kind(**values)

@@ -1,18 +1,20 @@
-"""What a run is made of: a stream, a learner, and where it is, from what it was told."""
+"""A run of the main job: what it can be told, its parts, and where it is."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf
 
+from envs.devices import device as device_of
+from envs.errors import SettingError
 from envs.settings import WORLDS
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.build import build_learner
-from learners.diagnostics.monitor import MonitorSettings
+from learners.diagnostics.monitor import MonitorSettings, monitor
 from learners.rules.base import Learner
-from runs.config import composing as told
-from runs.config.composing import register
+from runs.config.composing import keywords
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.probes import Encoder
 from runs.launch.settings import RunSettings
@@ -25,12 +27,13 @@ from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
 from streams.types import Pairs
 
-PROBE = 8  # first batches of a stream, the largest of which the network is watched on
+MONITORED = 8  # first batches of a stream, the largest of which the network is monitored on
+VIEWED_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
 
 
 @dataclass
 class Settings:
-    """A whole run"""
+    """A whole run."""
 
     env: Any = MISSING
     stream: Any = MISSING
@@ -44,7 +47,7 @@ class Settings:
     run: RunSettings = field(default_factory=RunSettings)
     seed: int = 0  # of the weights and of the world
     device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
-    results_dir: str = "results"
+    results_dir: str = "results"  # folder in which each run has its own
 
 
 SCHEMAS: dict[tuple[str | None, str], type] = {
@@ -53,7 +56,6 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
     **STREAM_SCHEMAS,
     **LEARNER_SCHEMAS,
 }
-register(SCHEMAS)
 
 
 @dataclass
@@ -61,24 +63,64 @@ class Run:
     """The parts of a run, which are saved and resumed together."""
 
     settings: DictConfig
-    stream: PairStream
+    stream: PairStream | SingleFrameStream
     learner: Learner
     means: RunningMean = field(default_factory=RunningMean)
-    frames: int = 0  # world frames seen
+    frames: int = 0  # world frames shown so far
     updates: int = 0  # of the weights
+    previous: int = 0  # frames before the last update
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has seen all the frames that its settings ask for."""
+        return self.frames >= self.settings.run.frames
+
+    def advance(self, pairs: Pairs, losses: dict) -> None:
+        """Counts an update that was made from these pairs."""
+        self.means.add(losses)
+        self.previous, self.frames, self.updates = self.frames, pairs.frames, self.updates + 1
+
+    def monitor(self) -> dict[str, dict[str, float]]:
+        """A row of each of the monitor's series; waits for the device."""
+        return monitor(self.learner, self.monitor_batch)
+
+    @cached_property
+    def monitor_batch(self) -> Pairs:
+        """The batch that the network is monitored on: of worlds that training does not see, and the same all along."""
+        settings = with_both_views(self.settings)
+        stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=self.learner.encode)
+        return max(islice(stream, MONITORED), key=lambda pairs: len(pairs.episode))
+
+    def preview(self) -> PairStream | SingleFrameStream:
+        """The same stream from its beginning, to look at: nothing is recorded, it never ends, both views are shown."""
+        change = {"record": None} if self.settings.stream.name == "live" else {"repeat": True}
+        settings = OmegaConf.merge(with_both_views(self.settings), {"stream": change})
+        return build_stream(settings, seed=settings.seed, encode=self.learner.encode)
+
+    def check_extension(self, planned: int) -> None:
+        """Raises SettingError where the rule cannot go on to another number of frames than was planned."""
+        frames = self.settings.run.frames
+        if frames != planned and self.learner.shares_updates:
+            raise SettingError(f"run.frames={frames} cannot change: a greedy schedule has shared out {planned}")
 
     def state_dict(self) -> dict[str, Any]:
+        """The state of every part, and where the run is."""
         parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
         return parts | {"frames": self.frames, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next update is the one that followed the saved ones."""
         for name in ("stream", "learner", "means"):
             getattr(self, name).load_state_dict(state[name])
         self.frames, self.updates = state["frames"], state["updates"]
 
 
 def build(settings: DictConfig) -> Run:
-    """The parts that the settings ask for, none of which has done anything yet."""
+    """The parts that the settings ask for, none of which has done anything yet.
+
+    Raises:
+        SettingError: settings that cannot work.
+    """
     learner, record = learner_of(settings), settings.stream.get("record")
     return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
 
@@ -86,33 +128,88 @@ def build(settings: DictConfig) -> Run:
 def learner_of(settings: DictConfig) -> Learner:
     """The learner that the settings ask for, at its start."""
     return build_learner(
-        network=settings.network.name,
-        loss=told.keywords(settings.loss),
+        OmegaConf.to_object(settings.learner),
+        loss=OmegaConf.to_object(settings.loss),
+        network=OmegaConf.to_object(settings.network),
         size=settings.env.size,
         seed=settings.seed,
-        updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,
-        device=told.device(settings),
+        updates=planned_updates(settings, settings.run.frames),
+        device=device_of(settings.device),
         longest_gap=longest(settings.pairs.gap_distribution, settings.pairs.gap),
-        **told.keywords(settings.learner, "name"),
     )
+
+
+def planned_updates(settings: DictConfig, frames: int) -> int:
+    """How many updates so many world frames make, about."""
+    return frames // settings.env.num_worlds * settings.memory.updates
 
 
 def build_stream(
     settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
 ) -> PairStream | SingleFrameStream:
-    """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
-    env, source = told.keywords(settings.env), told.keywords(settings.stream, "record")
-    needed, device = settings.run.frames, told.device(settings)
-    frames = open_source(env, seed=seed, device=device, frames=needed, record=record, **source)
-    if settings.loss.get("remember"):
+    """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers."""
+    env, source = keywords(settings.env), keywords(settings.stream, "record")
+    device = device_of(settings.device)
+    frames = open_source(env, seed=seed, device=device, frames=settings.run.frames, record=record, **source)
+    if remembers(settings):
         return SingleFrameStream(
             frames, gap=settings.pairs.gap, gap_distribution=settings.pairs.gap_distribution, seed=seed
         )
-    pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
+    pairs, memory = keywords(settings.pairs), keywords(settings.memory)
     return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
 
 
-def probe(settings: DictConfig, encode: Encoder) -> Pairs:
-    """The batch that the network is watched on: of worlds that training does not see, and the same all along."""
-    stream = build_stream(told.with_both_views(settings), seed=seed_of(settings.seed, "watch"), encode=encode)
-    return max(islice(stream, PROBE), key=lambda pairs: len(pairs.episode))
+def remembers(settings: DictConfig) -> bool:
+    """Whether the loss remembers earlier views, so that each frame passes through the network once."""
+    return bool(settings.loss.get("remember"))
+
+
+def with_both_views(settings: DictConfig) -> DictConfig:
+    """The same settings for one who is to see both views of a pair, also where the learner remembers the earlier one.
+
+    There, pairs are of some worlds at least, since one makes a single pair.
+    """
+    if not remembers(settings):
+        return settings
+    worlds = max(settings.env.num_worlds, VIEWED_WORLDS)
+    settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
+    if settings.stream.name == "replay":
+        settings.stream.update({"order": "episodes", "worlds": worlds})
+    return settings
+
+
+def validate(settings: DictConfig) -> None:
+    """Finds settings of the learner and its loss that contradict the stream's.
+
+    One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
+
+    Raises:
+        SettingError: with the setting, its value and the way out.
+    """
+    for group in ("learner", "loss"):
+        OmegaConf.to_object(settings[group])  # which checks its own values
+    alone, loss = settings.env.num_worlds < 2, settings.loss
+    if not remembers(settings):
+        if alone:
+            many = "stream.worlds" if settings.stream.name == "replay" else "env.num_worlds"
+            raise SettingError(
+                f"{many}=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
+                "loss=hinge_remembered, which remembers them"
+            )
+        return
+    if alone and not loss.negatives:
+        raise SettingError(
+            "loss.negatives=0 takes the other worlds' frames, and with env.num_worlds=1 there are none; try 5"
+        )
+    pairs, memory = settings.pairs, settings.memory
+    for name, value, needed in (
+        ("pairs", pairs.name, "temporal"),
+        ("pairs.symmetric", pairs.get("symmetric"), False),
+        ("memory", memory.name, "none"),
+        ("memory.updates", memory.updates, 1),
+    ):
+        if value != needed:
+            raise SettingError(
+                f"{name}={value} has no use with loss.remember=true, where each frame passes once and is compared with "
+                f"one that came before; set {name}={str(needed).lower()}"
+            )

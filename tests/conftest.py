@@ -10,21 +10,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from learners.online import build, train
-from runs.launch import launch
+from learners.online import PROGRAM
+from runs.config.composing import register
+from runs.launch.launch import launch
 from streams.process.versions import versions
 
 versions()
+register(PROGRAM.schemas)
 
 
 @pytest.fixture
 def online(monkeypatch, capsys):
-    """Runs the command in this process: (status, what it said on stderr)."""
+    """Runs the command in this process: (status, stderr)."""
 
     def call(*overrides):
         monkeypatch.setattr(sys, "argv", ["online", *overrides])
         with pytest.raises(SystemExit) as left:
-            launch.command(build, train)()
+            launch(PROGRAM)
         return left.value.code, capsys.readouterr().err
 
     return call

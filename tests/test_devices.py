@@ -14,11 +14,11 @@ from envs import moving_objects
 from envs.counting import CountingVector
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
-from learners.online import build, train
+from learners.online import PROGRAM, build
 from learners.rules import optimizer as steps
 from learners.run import learner_of
 from runs.config.composing import choices, read
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.show import summary
 from runs.store.checkpoint import weights_sha256
 from runs.store.folder import RunFolder
@@ -176,7 +176,7 @@ LEARNT = {  # settings by what is looked at
 
 
 def run(tmp_path, name, *overrides):
-    go([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], build, train)
+    start([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], PROGRAM)
 
 
 def numbers(tmp_path, name):
@@ -215,7 +215,7 @@ def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path, kept,
         device = "device=auto" if there else "device=cpu"
         with simulated() if there else nullcontext():
             if (tmp_path / name).exists():
-                go([f"run.resume={tmp_path}/{name}", f"run.frames={frames}", device], build, train)
+                start([f"run.resume={tmp_path}/{name}", f"run.frames={frames}", device], PROGRAM)
             else:
                 run(tmp_path, name, *told, device, f"run.frames={frames}")
     assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]

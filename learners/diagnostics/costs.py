@@ -7,9 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from learners.diagnostics.monitor import clone_all_blocks
 from learners.rules.base import Learner
-from learners.rules.layerwise import LayerWise
 from streams.types import Pairs
 
 
@@ -18,7 +16,7 @@ def phases(learner: Learner, pairs: Pairs) -> int:
 
     The order in which blocks run, errors arrive at them and inverses run is written down; a sweep ends where it turns.
     """
-    copy, visits = clone_all_blocks(learner), []  # (what happens, number of the block)
+    clone, visits = learner.clone_all_blocks(), []  # (what happens, number of the block)
 
     def listen(number: int, kind: str):
         def hook(_, __, output: Tensor) -> None:
@@ -28,22 +26,22 @@ def phases(learner: Learner, pairs: Pairs) -> int:
 
         return hook
 
-    for number, block in enumerate(copy.network.blocks, 1):
+    for number, block in enumerate(clone.network.blocks, 1):
         block.register_forward_hook(listen(number, "up"))
-    for number, inverse in enumerate(getattr(copy, "inverses", ()), 2):
+    for number, inverse in enumerate(clone.inverses_of_blocks(), 2):
         inverse.register_forward_hook(listen(number, "inverse"))
-    copy.learn(pairs)
+    clone.learn(pairs)
     return 1 + sum(a != b for a, b in pairwise(directions(visits)))
 
 
 def directions(visits: list[tuple[str, int]]) -> list[bool]:
-    """Whether it goes up, of each move from a block to its neighbour; a sweep's beginning elsewhere is no move."""
-    found = []
-    for (kind, block), (then, following) in pairwise(visits):
-        again = kind == then and {"up": following < block, "down": following > block}.get(kind, False)
-        if abs(following - block) == 1 and not again:
-            found.append(following > block)
-    return found
+    """For each move from a block to its neighbour, whether it goes up; a sweep's beginning elsewhere is no move."""
+    ups = []
+    for (kind, block), (next_kind, next_block) in pairwise(visits):
+        restarts = kind == next_kind and {"up": next_block < block, "down": next_block > block}.get(kind, False)
+        if abs(next_block - block) == 1 and not restarts:
+            ups.append(next_block > block)
+    return ups
 
 
 def forward_weights(learner: Learner) -> int:
@@ -74,46 +72,47 @@ def parts(learner: Learner) -> list[nn.Module]:
 
 def macs(learner: Learner, pairs: Pairs) -> float:
     """Multiplications of an update and a pair, by convolutions and matrices; the mean over what a schedule may draw."""
-    found = []
-    for copy in each_turn(learner):
+    counts = []
+    for clone in learner.clones_by_turn():
         with FlopCounterMode(display=False) as counter:
-            copy.update(pairs)
-        found.append(counter.get_total_flops() / 2)  # it counts a multiplication and an addition
-    return sum(found) / len(found) / len(pairs.episode)
+            clone.update(pairs)
+        counts.append(counter.get_total_flops() / 2)  # it counts a multiplication and an addition
+    return sum(counts) / len(counts) / len(pairs.episode)
 
 
 def stored_activations(learner: Learner, pairs: Pairs) -> float:
     """Numbers kept for the way back at the fullest moment, a pair; weights not counted; the mean as above."""
-    found = []
-    for copy in each_turn(learner):
-        held = SavedTensorCounter({weight.untyped_storage().data_ptr() for weight in all_weights(copy)})
-        with saved_tensors_hooks(held.keep, lambda kept: kept.tensor):
-            copy.update(pairs)
-        found.append(held.most)
-    return sum(found) / len(found) / len(pairs.episode)
+    counts = []
+    for clone in learner.clones_by_turn():
+        counter = SavedTensorCounter({weight.untyped_storage().data_ptr() for weight in all_weights(clone)})
+        with saved_tensors_hooks(counter.save, lambda saved: saved.tensor):
+            clone.update(pairs)
+        counts.append(counter.most)
+    return sum(counts) / len(counts) / len(pairs.episode)
 
 
 class SavedTensorCounter:
     """Counts the elements of tensors that autograd holds, each memory once, and remembers the most."""
 
     def __init__(self, weights: set[int]):
-        self.weights, self.holders, self.now, self.most = weights, {}, 0, 0
+        self.weights, self.now, self.most = weights, 0, 0
+        self.holders: dict[int, int] = {}  # of each memory's address
 
-    def keep(self, tensor: Tensor) -> "SavedTensor":
-        """Called for every tensor that is saved for the way back; `SavedTensor` lives as long as autograd needs it."""
+    def save(self, tensor: Tensor) -> "SavedTensor":
+        """Called for every tensor that is saved for the way back; the result lives as long as autograd needs it."""
         memory = tensor.untyped_storage()
-        place, size = memory.data_ptr(), memory.nbytes() // tensor.element_size()
-        kept = SavedTensor(tensor)
-        if place not in self.weights:
-            self.holders[place] = self.holders.get(place, 0) + 1
-            self.now += size * (self.holders[place] == 1)
+        address, size = memory.data_ptr(), memory.nbytes() // tensor.element_size()
+        saved = SavedTensor(tensor)
+        if address not in self.weights:
+            self.holders[address] = self.holders.get(address, 0) + 1
+            self.now += size * (self.holders[address] == 1)
             self.most = max(self.most, self.now)
-            weakref.finalize(kept, self._let_go, place, size)
-        return kept
+            weakref.finalize(saved, self._release, address, size)
+        return saved
 
-    def _let_go(self, place: int, size: int) -> None:
-        self.holders[place] -= 1
-        self.now -= size * (self.holders[place] == 0)
+    def _release(self, address: int, size: int) -> None:
+        self.holders[address] -= 1
+        self.now -= size * (self.holders[address] == 0)
 
 
 class SavedTensor:
@@ -121,14 +120,3 @@ class SavedTensor:
 
     def __init__(self, tensor: Tensor):
         self.tensor = tensor
-
-
-def each_turn(learner: Learner) -> list[Learner]:
-    """A copy for each block that the schedule may have learn alone, or one copy where all learn at once."""
-    blocks = len(learner.network.blocks)
-    if not isinstance(learner, LayerWise) or len(learner.schedule(0)) == blocks:
-        return [clone_all_blocks(learner)]
-    copies = [clone_all_blocks(learner) for _ in range(blocks)]
-    for number, copy in enumerate(copies):
-        copy.schedule = lambda update, number=number: range(number, number + 1)
-    return copies

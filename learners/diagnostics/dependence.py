@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from learners.diagnostics.monitor import activities, clone_all_blocks, gradients
-from learners.networks.feedback import Conv, Layer
+from learners.diagnostics.monitor import activities, gradients
+from learners.networks.feedback import Conv, Layer, layers_of
 from learners.networks.network import Network
 from learners.rules.base import Learner
 from streams.types import Pairs
@@ -21,10 +21,10 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     Weights are changed where no activity on these pairs shows it (those of the heads, then those of the blocks), so
     that what still changes in an update is the way that its error, or target, came down.
     """
-    before = gradients(clone_all_blocks(learner), pairs)
-    for found, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
+    before = gradients(learner.clone_all_blocks(), pairs)
+    for place, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
         if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
-            return found
+            return place
     return "no"
 
 
@@ -40,14 +40,14 @@ def heads_only(network: Network) -> list[Layer]:
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:
     """Whether a block's update waits for later blocks: whether it changes when a later block, or its head, does."""
-    before = gradients(clone_all_blocks(learner), pairs)
+    before = gradients(learner.clone_all_blocks(), pairs)
     blocks, heads = learner.network.blocks, learner.network.heads
     for number in range(1, len(blocks)):
-        copy = clone_all_blocks(learner)
-        later = [*copy.network.blocks[number:], *copy.network.heads[max(0, number - len(blocks) + len(heads)) :]]
+        clone = learner.clone_all_blocks()
+        later = [*clone.network.blocks[number:], *clone.network.heads[max(0, number - len(blocks) + len(heads)) :]]
         for layer in [layer for module in later for layer in layers_of(module)]:
-            layer.weight.data = like(layer.weight)
-        after = gradients(copy, pairs)
+            layer.weight.data = other_weights(layer.weight)
+        after = gradients(clone, pairs)
         if any(map(differ, before[:number], after[:number])):
             return True
     return False
@@ -71,39 +71,39 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
 
 def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
-    """What arrives at the output of each block in one update, (views * B, ...) for each time that it ran."""
-    copy, found = clone_all_blocks(learner), defaultdict(dict)
+    """The error at the output of each block in one update, (views * B, ...) for each time that it ran."""
+    clone, errors = learner.clone_all_blocks(), defaultdict(dict)
 
     def listen(block: nn.Module, _, output: Tensor) -> None:
         if output.requires_grad:
-            turn = len(found[block])
-            found[block][turn] = torch.zeros_like(output)
-            output.register_hook(lambda error: found[block].update({turn: error.clone()}))
+            run = len(errors[block])
+            errors[block][run] = torch.zeros_like(output)
+            output.register_hook(lambda error: errors[block].update({run: error.clone()}))
 
-    for block in copy.network.blocks:
+    for block in clone.network.blocks:
         block.register_forward_hook(listen)
-    copy.optimiser.zero_grad()
-    copy.learn(pairs)
-    return [error for block in copy.network.blocks for error in found[block].values()]
+    clone.optimiser.zero_grad()
+    clone.learn(pairs)
+    return [error for block in clone.network.blocks for error in errors[block].values()]
 
 
 def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], list[Layer]]) -> Learner:
     """A copy some of whose layers are changed in such a way that they do the same to these pairs."""
-    copy, inputs = clone_all_blocks(learner), defaultdict(list)
-    layers = choose(copy.network)
+    clone, inputs = learner.clone_all_blocks(), defaultdict(list)
+    layers = choose(clone.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    embed(copy.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))
+    embed(clone.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))
     for hook in hooks:
         hook.remove()
     for layer in layers:
-        seen = torch.cat([rows_of(layer, x) for x in inputs[layer]])
-        _, sizes, axes = torch.linalg.svd(seen, full_matrices=False)
+        rows = torch.cat([rows_of(layer, x) for x in inputs[layer]])
+        _, sizes, axes = torch.linalg.svd(rows, full_matrices=False)
         axes = axes[sizes > 1e-10 * sizes[0]]  # the span of all that the layer sees
-        assert len(axes) < seen.shape[1], "these pairs fill the layer's whole input; audit with fewer or plainer ones"
-        change = like(layer.weight).flatten(1)
+        assert len(axes) < rows.shape[1], "these pairs fill the layer's whole input; audit with fewer or plainer ones"
+        change = other_weights(layer.weight).flatten(1)
         with torch.no_grad():
             layer.weight += (change - change @ axes.T @ axes).view_as(layer.weight)
-    return copy
+    return clone
 
 
 @torch.no_grad()
@@ -119,15 +119,10 @@ def rows_of(layer: Layer, x: Tensor) -> Tensor:
     return nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1) if isinstance(layer, Conv) else x
 
 
-def like(weight: Tensor) -> Tensor:
+def other_weights(weight: Tensor) -> Tensor:
     """Other weights of the same shape and size, always the same."""
     draws = torch.Generator().manual_seed(0)
     return torch.randn(weight.shape, dtype=weight.dtype, generator=draws) * weight.detach().std()
-
-
-def layers_of(module: nn.Module) -> list[Layer]:
-    """All layers with weights, from the pixels up."""
-    return [layer for layer in module.modules() if isinstance(layer, Layer)]
 
 
 def differ(a: Tensor, b: Tensor) -> bool:

@@ -1,15 +1,30 @@
 """What all losses share, and how a plain function becomes one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from omegaconf import MISSING
 from torch import Tensor, nn
 
 from envs.devices import upload
 from envs.errors import SettingError
-from learners.losses.equations import SPACES
 
 Report = dict[str, Tensor]  # detached scalars
+
+
+@dataclass
+class LossSettings:
+    """loss=NAME."""
+
+    name: str = MISSING  # a label
+    kind: str = MISSING  # which loss it is: hinge, ntxent, clapp, barlow_twins, vicreg, or one of your own (examples/)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether each frame passes through the network once, and what it is compared with is remembered."""
+        return False
 
 
 class Loss(nn.Module):
@@ -18,11 +33,16 @@ class Loss(nn.Module):
     stop_gradient = False  # whether the first view is remembered activity, through which no error goes
 
     def draw(self, width: int, **init_kwargs) -> None:
-        """Draws the weights of its own for embeddings of so many dimensions; most losses have none."""
+        """Draws its own weights for embeddings of `width` dimensions; most losses have none."""
 
-    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
-        """The loss of u, v (B, D) whose rows show episodes (B,), `gap` (B,) steps apart, and what to watch of it."""
+    def forward(
+        self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
+    ) -> tuple[Tensor, Report]:
+        """The loss of u, v (B, D), whose rows show episodes (B,), `gap` (B,) steps apart, and what to watch of it."""
         raise NotImplementedError
+
+    def keep(self, v: Tensor, *, episode: Tensor) -> None:
+        """Takes note of embeddings (B, D) that are not learned from; only a loss that remembers does so."""
 
     def terms(self, pairs: int) -> int:
         """How many anchors the loss of so many pairs is the mean over."""
@@ -45,26 +65,37 @@ def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Repo
     return {"positive_distance": positive.mean(), "negative_distance": (distance * negative).sum() / count}
 
 
-class Plain(Loss):
-    """A function `f(u, v, *, episode, **settings) -> ()` as a loss."""
+class FunctionLoss(Loss):
+    """A function `f(u, v, *, episode, **keywords) -> ()` as a loss."""
 
-    def __init__(self, function: Callable[..., Tensor], **settings):
-        """Tries the function once, so that what it has to say of its settings is said before any work.
+    def __init__(
+        self,
+        function: Callable[..., Tensor],
+        keywords: Mapping[str, Any],
+        *,
+        space: Callable[[Tensor], Tensor] = lambda z: z,
+    ):
+        """Calls the function once, so that what it has to say of its keywords is said before any work.
+
+        `space` takes embeddings to the space in which the function compares them.
 
         Raises:
             SettingError: a result that is no number.
         """
         super().__init__()
-        self.function, self.settings = function, settings
-        self.space = SPACES.get(function, lambda z: z)
+        self.function, self.keywords, self.space = function, keywords, space
         rows = torch.linspace(-1, 1, 12).reshape(3, 4)
-        tried = function(rows, rows.flip(0), episode=torch.arange(3), **settings)
-        if not isinstance(tried, Tensor) or tried.shape:
-            raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {tried!r}")
+        result = function(rows, rows.flip(0), episode=torch.arange(3), **keywords)
+        if not isinstance(result, Tensor) or result.shape:
+            raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {result!r}")
 
-    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
-        loss = self.function(u, v, episode=upload(episode, u.device), **self.settings)
+    def forward(
+        self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
+    ) -> tuple[Tensor, Report]:
+        """The function of u and v, and a report of it."""
+        loss = self.function(u, v, episode=upload(episode, v.device), **self.keywords)
         return loss, {"loss": loss.detach()}
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        """(B, B) in the space in which the function compares."""
         return super().distances(self.space(u), self.space(v))

@@ -1,59 +1,106 @@
 """From settings to the losses of a network's heads."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from inspect import isclass, signature
-from typing import Any
+from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from envs.errors import SettingError
-from learners.losses.base import Loss, Plain
-from learners.losses.clapp import Clapp
-from learners.losses.equations import barlow_twins, ntxent, vicreg
-from learners.losses.hinge import Hinge
+from learners.losses.base import FunctionLoss, Loss, LossSettings
+from learners.losses.clapp import Clapp, ClappSettings
+from learners.losses.equations import (
+    SPACES,
+    BarlowTwinsSettings,
+    NTXentSettings,
+    VICRegSettings,
+    barlow_twins,
+    ntxent,
+    vicreg,
+)
+from learners.losses.hinge import Hinge, HingeSettings
 from learners.losses.memory_bank import Remembered
 from learners.networks.network import EMBEDDING, init_kwargs
-from learners.registry import check_numbers, named
+from learners.registry import check_numbers, look_up
 from streams.seeding import seeded
 
-LOSSES = {"hinge": Hinge, "ntxent": ntxent, "clapp": Clapp, "barlow_twins": barlow_twins, "vicreg": vicreg}
+
+class LossKind(NamedTuple):
+    """A loss that can be chosen."""
+
+    settings: type[LossSettings]
+    loss: type[Loss] | Callable[..., Tensor]  # a class made of its settings, or a function of u, v and their fields
+
+
+LOSSES: dict[str, LossKind] = {
+    "hinge": LossKind(HingeSettings, Hinge),
+    "ntxent": LossKind(NTXentSettings, ntxent),
+    "clapp": LossKind(ClappSettings, Clapp),
+    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins),
+    "vicreg": LossKind(VICRegSettings, vicreg),
+}
 
 
 def build_losses(
-    settings: dict[str, Any], *, heads: int, feedback: str, seed: int, longest_gap: int = 0
+    settings: LossSettings | Mapping[str, Any], *, heads: int, feedback: str, seed: int, longest_gap: int = 0
 ) -> nn.ModuleList:
-    """A loss for each of so many heads. `settings` are the keywords of the loss, and its `kind`.
+    """A loss for each of `heads` heads.
 
-    A hinge with `remember=true` remembers so many moments.
-
-    A kind is one of LOSSES or a dotted path: of a subclass of Loss, or of a function `f(u, v, *, episode, **settings)`
-    that returns the loss.
+    `settings` are one of ours, or a mapping with the `kind` of a loss of one's own: the dotted path of a subclass of
+    Loss, or of a function `f(u, v, *, episode, **keywords)` that returns the loss. A loss that remembers keeps the
+    embeddings of `longest_gap` steps.
 
     Raises:
         SettingError: an unknown kind, or a setting that it does not have.
     """
-    kind = named("loss.kind", settings.get("kind", "hinge"), LOSSES, wanted="a function or a Loss", fits=callable)
-    keywords = {name: value for name, value in settings.items() if name not in ("name", "kind", "remember")}
-    instead = f", or choose loss={settings['kind']}" if settings.get("kind") in LOSSES else ""
+    make, remembers = _maker(settings)
     losses = []
     for number in range(1, heads + 1):
         with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
-            losses.append(_loss(kind, keywords, instead=instead))
-    if settings.get("remember"):
-        losses = [Remembered(loss, longest_gap=longest_gap) for loss in losses]
-    for number, loss in enumerate(losses, 1):
+            loss = make()
+        if remembers:
+            loss = Remembered(loss, longest_gap=longest_gap)
         loss.draw(EMBEDDING, **init_kwargs(seed, f"loss{number}", feedback=feedback))
+        losses.append(loss)
     return nn.ModuleList(losses)
 
 
-def _loss(kind: Any, keywords: dict[str, Any], *, instead: str) -> Loss:
-    """`instead` is what else a setting that the loss does not have may have been meant for."""
-    plain = not (isclass(kind) and issubclass(kind, Loss))
-    known = [name for name in signature(kind).parameters if name not in ("u", "v", "episode")]
-    for name in keywords:
+def _maker(settings: LossSettings | Mapping[str, Any]) -> tuple[Callable[[], Loss], bool]:
+    """What makes a loss of these settings, and whether it remembers."""
+    name = settings.kind if isinstance(settings, LossSettings) else settings["kind"]
+    kind = look_up("loss.kind", name, LOSSES, expected="a function or a Loss", fits=callable)
+    if not isinstance(kind, LossKind):
+        return _own_maker(kind, settings), False
+    if not isinstance(settings, kind.settings):
+        values = _keywords(settings)
+        _refuse_unknown(
+            values, [item.name for item in fields(kind.settings)], of=name, instead=f", or choose loss={name}"
+        )
+        settings = kind.settings(kind=name, **values)
+    if isclass(kind.loss):
+        return lambda: kind.loss(settings), settings.remembers
+    space = SPACES.get(kind.loss, lambda z: z)
+    return lambda: FunctionLoss(kind.loss, _keywords(settings), space=space), settings.remembers
+
+
+def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
+    """What makes a loss of one's own of the settings that its signature names."""
+    values = _keywords(settings)
+    known = [name for name in signature(part).parameters if name not in ("u", "v", "episode")]
+    _refuse_unknown(values, known, of=part.__name__)
+    check_numbers(part, values, group="loss")
+    return lambda: part(**values) if isclass(part) and issubclass(part, Loss) else FunctionLoss(part, values)
+
+
+def _keywords(settings: LossSettings | Mapping[str, Any]) -> dict[str, Any]:
+    values = settings if isinstance(settings, Mapping) else asdict(settings)
+    return {name: value for name, value in values.items() if name not in ("name", "kind")}
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: list[str], *, of: str, instead: str = "") -> None:
+    for name in values:
         if name not in known:
             raise SettingError(
-                f"loss.{name} is no setting of {kind.__name__}, which has {', '.join(known) or 'none'}; "
-                f"leave it out{instead}"
+                f"loss.{name} is no setting of {of}, which has {', '.join(known) or 'none'}; leave it out{instead}"
             )
-    check_numbers(kind, keywords, group="loss")
-    return Plain(kind, **keywords) if plain else kind(**keywords)

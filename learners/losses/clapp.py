@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from envs.devices import upload
-from learners.losses.base import Loss, Report
+from learners.losses.base import Loss, LossSettings, Report
 from learners.networks.feedback import Linear
 
 
@@ -22,8 +22,8 @@ def clapp(score: Tensor, negative: Tensor) -> Tensor:
 
 
 @dataclass
-class ClappSettings:
-    """loss=clapp"""
+class ClappSettings(LossSettings):
+    """loss=clapp."""
 
     name: str = "clapp"
     kind: str = "clapp"
@@ -37,14 +37,16 @@ class Clapp(Loss):
     goes to u through W's feedback weights, as through any layer's, unless `stop_gradient`.
     """
 
-    def __init__(self, *, stop_gradient: bool = True):
+    def __init__(self, settings: ClappSettings):
         super().__init__()
-        self.stop_gradient = stop_gradient
+        self.stop_gradient = settings.stop_gradient
 
     def draw(self, width: int, **init_kwargs) -> None:
+        """Draws W (width, width)."""
         self.prediction = Linear((width, width), **init_kwargs)
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
+        """As of any loss; the report has the share of active hinges and the mean scores."""
         episode = upload(episode, u.device)
         negative = episode[:, None] != episode
         score = self.prediction(u.detach() if self.stop_gradient else u) @ v.T  # (B, B)
@@ -59,5 +61,5 @@ class Clapp(Loss):
         return loss, {"loss": loss.detach()} | report
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
-        """Of each v from what each context predicts, `W u`."""
+        """(B, B) of each v from what each context predicts, `W u`."""
         return super().distances(self.prediction(u), v)

@@ -7,20 +7,21 @@ from torch import Tensor
 from torch.nn.functional import batch_norm, cross_entropy, mse_loss, normalize
 
 from envs.errors import SettingError
+from learners.losses.base import LossSettings
 
 
 @dataclass
-class NTXentSettings:
-    """loss=ntxent, SimCLR's"""
+class NTXentSettings(LossSettings):
+    """loss=ntxent, SimCLR's."""
 
     name: str = "ntxent"
     kind: str = "ntxent"
-    temperature: float = 0.5
+    temperature: float = 0.5  # by which cosines are divided
 
 
 @dataclass
-class BarlowTwinsSettings:
-    """loss=barlow_twins"""
+class BarlowTwinsSettings(LossSettings):
+    """loss=barlow_twins."""
 
     name: str = "barlow_twins"
     kind: str = "barlow_twins"
@@ -28,8 +29,8 @@ class BarlowTwinsSettings:
 
 
 @dataclass
-class VICRegSettings:
-    """loss=vicreg"""
+class VICRegSettings(LossSettings):
+    """loss=vicreg."""
 
     name: str = "vicreg"
     kind: str = "vicreg"
@@ -38,7 +39,7 @@ class VICRegSettings:
     covariance: float = 1.0  # weight of what different dimensions share
 
 
-def ntxent(u: Tensor, v: Tensor, *, episode: Tensor, temperature: float = 0.5) -> Tensor:
+def ntxent(u: Tensor, v: Tensor, *, episode: Tensor, temperature: float) -> Tensor:
     """NT-Xent (Chen et al. 2020, "A simple framework for contrastive learning of visual representations", equation 1).
 
     `-log exp(s_ij / t) / sum_{k != i} exp(s_ik / t)`, the mean over all 2B rows i of both views; s is the cosine, j the
@@ -53,28 +54,26 @@ def ntxent(u: Tensor, v: Tensor, *, episode: Tensor, temperature: float = 0.5) -
     return cross_entropy((z @ z.T / temperature).masked_fill(left_out, -torch.inf), positive)
 
 
-def barlow_twins(u: Tensor, v: Tensor, *, episode: Tensor, redundancy: float = 5e-3) -> Tensor:
+def barlow_twins(u: Tensor, v: Tensor, *, episode: Tensor, redundancy: float) -> Tensor:
     """Barlow Twins (Zbontar et al. 2021, "Self-supervised learning via redundancy reduction", equation 1).
 
     `sum_i (1 - C_ii)^2 + redundancy sum_{i != j} C_ij^2`, where C (D, D) is the correlation over the batch of u_i and
     v_j. It has no negatives; what rows show is not asked.
     """
-    _check(redundancy=redundancy)
+    _check_weights(redundancy=redundancy)
     a, b = standardised(u), standardised(v)
     c = a.T @ b / len(a)
     on = c.diagonal()
     return (1 - on).square().sum() + redundancy * (c.square().sum() - on.square().sum())
 
 
-def vicreg(
-    u: Tensor, v: Tensor, *, episode: Tensor, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0
-) -> Tensor:
+def vicreg(u: Tensor, v: Tensor, *, episode: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
     """VICReg (Bardes, Ponce and LeCun 2022, "Variance-invariance-covariance regularization", equations 1 to 6).
 
     The mean squared difference of u and v, the mean hinge of the stds at 1 and the squared covariances, each with its
     weight; the variance term is the mean of the two views' as in the authors' code. It has no negatives.
     """
-    _check(invariance=invariance, variance=variance, covariance=covariance)
+    _check_weights(invariance=invariance, variance=variance, covariance=covariance)
     both = (u, v)
     spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in both) / 2
     covaried = sum(_off_diagonal_square(_covariance(z)) / z.shape[1] for z in both)
@@ -90,10 +89,10 @@ def standardised(z: Tensor) -> Tensor:
 SPACES = {ntxent: normalize, barlow_twins: standardised}
 
 
-def _check(**weights: float) -> None:
+def _check_weights(**weights: float) -> None:
     for name, value in weights.items():
         if value < 0:
-            raise SettingError(f"loss.{name}={value} would seek what it is to avoid; try 0 or more")
+            raise SettingError(f"loss.{name}={value} is negative and would reward what it should avoid; try 0 or more")
 
 
 def _covariance(z: Tensor) -> Tensor:

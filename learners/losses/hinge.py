@@ -8,18 +8,18 @@ from torch.autograd import Function
 
 from envs.devices import upload
 from envs.errors import SettingError, unknown
-from learners.losses.base import Loss, Report, mean_distances
+from learners.losses.base import Loss, LossSettings, Report, mean_distances
 
 
-def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, loss: "Hinge") -> Tensor:
+def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, settings: "HingeSettings") -> Tensor:
     """The contrastive hinge (Tang, Yang and Amit 2022) of N anchors from distances (N, M), the mean over anchors.
 
     `L = 1/N sum_i ([d_i+ - m_pos]_+ + sum_j w_ij [m_neg - d_ij]_+)`; `positive` (N,) are the d_i+, `negative` (N, M)
     bool says which j are negatives of i, and w is 1, or 1 / (number of i's negatives inside the margin).
     """
-    pull = (positive - loss.positive_margin).clamp_min(0)
-    push = (loss.negative_margin - distance).clamp_min(0) * negative
-    if loss.average == "violators":
+    pull = (positive - settings.positive_margin).clamp_min(0)
+    push = (settings.negative_margin - distance).clamp_min(0) * negative
+    if settings.average == "violators":
         push = push / (push.detach() > 0).sum(1, keepdim=True).clamp_min(1)
     return (pull + push.sum(1)).mean()
 
@@ -40,101 +40,104 @@ class _Distances(Function):
 
 
 @dataclass
-class HingeSettings:
-    """loss=hinge"""
-
-    name: str = "hinge"
-    kind: str = "hinge"  # which loss it is; the name is a label
-    anchors: str = "both"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
-    positive_margin: float = 1.0
-    negative_margin: float = 3.0
-    stop_gradient: bool = False  # the gradient block: the earlier view is remembered activity
-    negatives: int = 0  # other rows each anchor is kept from; 0 for all
-    average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
-    remember: bool = False  # each frame passes through the network once; earlier views and negatives are remembered
-
-
-class Hinge(Loss):
-    """The contrastive hinge in the paper's forms. Distances are L1; rows of one episode are no negatives of each other.
+class HingeSettings(LossSettings):
+    """loss=hinge.
 
     Raises:
         SettingError: a value that means nothing, when it is made.
     """
 
-    def __init__(
-        self,
-        *,
-        anchors: str = "first",
-        positive_margin: float = 1.0,
-        negative_margin: float = 3.0,
-        stop_gradient: bool = True,
-        negatives: int = 0,
-        average: str = "sum",
-    ):
-        """The settings are explained in runs/schema.py."""
-        super().__init__()
-        if anchors not in ("first", "both"):
-            raise unknown("loss.anchors", anchors, ("first", "both"))
-        if average not in ("sum", "violators"):
-            raise unknown("loss.average", average, ("sum", "violators"))
-        if negatives < 0:
-            raise SettingError(f"loss.negatives={negatives} must be 0 (all) or more")
-        if not 0 <= positive_margin < negative_margin:
+    name: str = "hinge"
+    kind: str = "hinge"
+    anchors: str = "both"  # first: u_i against v_j; both: all 2B rows against each other (the paper's conv4 form)
+    positive_margin: float = 1.0  # distance under which a positive pair is near enough
+    negative_margin: float = 3.0  # distance over which a negative is far enough
+    stop_gradient: bool = False  # the gradient block: the earlier view is remembered activity
+    negatives: int = 0  # other rows each anchor is kept from; 0 for all
+    average: str = "violators"  # over an anchor's negatives: sum, or violators (mean over those inside the margin)
+    remember: bool = False  # each frame passes through the network once; earlier views and negatives are remembered
+
+    def __post_init__(self):
+        if self.anchors not in ("first", "both"):
+            raise unknown("loss.anchors", self.anchors, ("first", "both"))
+        if self.average not in ("sum", "violators"):
+            raise unknown("loss.average", self.average, ("sum", "violators"))
+        if self.negatives < 0:
+            raise SettingError(f"loss.negatives={self.negatives} must be 0 (all) or more")
+        if not 0 <= self.positive_margin < self.negative_margin:
             raise SettingError(
-                f"loss.negative_margin={negative_margin} must be larger than loss.positive_margin={positive_margin}, "
-                "which must not be negative; try 3 and 1"
+                f"loss.negative_margin={self.negative_margin} must be larger than loss.positive_margin="
+                f"{self.positive_margin}, which must not be negative; try 3 and 1"
             )
-        if anchors == "both" and (stop_gradient or negatives):
+        if self.anchors == "both" and (self.stop_gradient or self.negatives):
             raise SettingError(
                 "loss.anchors=both has every row as anchor and as other, so it has no gradient block and takes all "
                 "negatives; set loss.stop_gradient=false loss.negatives=0, or loss.anchors=first"
             )
-        self.anchors, self.stop_gradient, self.negatives, self.average = anchors, stop_gradient, negatives, average
-        self.positive_margin, self.negative_margin = positive_margin, negative_margin
+
+    @property
+    def remembers(self) -> bool:
+        """As `remember` says."""
+        return self.remember
+
+
+class Hinge(Loss):
+    """The contrastive hinge in the paper's forms.
+
+    Distances are L1; rows of one episode are no negatives of each other.
+    """
+
+    def __init__(self, settings: HingeSettings):
+        super().__init__()
+        self.settings, self.stop_gradient = settings, settings.stop_gradient
 
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         """As of any loss; the report has the share of active hinges and the mean distances."""
         if self.stop_gradient:
             u = u.detach()
         episode = upload(episode, u.device)
-        if self.anchors == "both":
+        if self.settings.anchors == "both":
             rows, episode = torch.cat([u, v]), episode.repeat(2)
             distance = _Distances.apply(rows)  # (2B, 2B)
             positive = distance.diagonal(len(u)).repeat(2)
             negative = episode[:, None] != episode
-        elif self.negatives:
-            distance, negative = self._some(u, v, episode)  # (B, n)
+        elif self.settings.negatives:
+            distance, negative = self._some_distances(u, v, episode)  # (B, n)
             positive = (u - v).abs().sum(1)
         else:
             distance = self.distances(u, v)  # (B, B)
             positive = distance.diagonal()
             negative = episode[:, None] != episode
-        return self.judge(distance, positive, negative)
+        return self.from_distances(distance, positive, negative)
 
-    def judge(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
+    def from_distances(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
         """The loss of N anchors from their distances, as in hinge_of_distances, and the report."""
-        if self.negatives and self.average == "sum":
-            loss = hinge_of_distances(distance, positive, negative.to(distance.dtype) / max(distance.shape[1], 1), self)
+        if self.settings.negatives and self.settings.average == "sum":
+            loss = hinge_of_distances(
+                distance, positive, negative.to(distance.dtype) / max(distance.shape[1], 1), self.settings
+            )
         else:
-            loss = hinge_of_distances(distance, positive, negative, self)
-        return loss, _report(loss, distance, positive, negative, self)
+            loss = hinge_of_distances(distance, positive, negative, self.settings)
+        return loss, _report(loss, distance, positive, negative, self.settings)
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        """(B, B) L1."""
         return torch.cdist(u, v, p=1)
 
     def terms(self, pairs: int) -> int:
-        return pairs * (2 if self.anchors == "both" else 1)
+        """One anchor a pair, or both of its rows."""
+        return pairs * (2 if self.settings.anchors == "both" else 1)
 
-    def _some(self, u: Tensor, v: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:
+    def _some_distances(self, u: Tensor, v: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (B, n) to n others, which lie at n even steps round the batch, and whether each is a negative."""
-        count = min(self.negatives, len(u) - 1)
+        count = min(self.settings.negatives, len(u) - 1)
         steps = 1 + (len(u) - 1) * torch.arange(count, device=u.device) // count
         others = (torch.arange(len(u), device=u.device)[:, None] + steps) % len(u)
         return (u[:, None] - v[others]).abs().sum(2), episode[:, None] != episode[others]
 
 
-def _report(loss: Tensor, distance: Tensor, positive: Tensor, negative: Tensor, of: Hinge) -> Report:
+def _report(loss: Tensor, distance: Tensor, positive: Tensor, negative: Tensor, settings: HingeSettings) -> Report:
     with torch.no_grad():
         count = negative.sum().clamp_min(1)
-        active = ((distance < of.negative_margin) * negative).sum() / count
+        active = ((distance < settings.negative_margin) * negative).sum() / count
         return {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)

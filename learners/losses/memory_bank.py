@@ -34,7 +34,7 @@ class Remembered(Loss):
                 "loss.remember=true has a remembered earlier view, through which no error goes; try "
                 "loss=hinge_remembered, or set loss.stop_gradient=true loss.anchors=first"
             )
-        self.hinge, self.bank = hinge, MemoryBank(longest_gap, hinge.negatives)
+        self.hinge, self.bank = hinge, MemoryBank(longest_gap, hinge.settings.negatives)
         self.rows = 0  # that had a positive at the last moment
 
     def forward(self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor) -> tuple[Tensor, Report]:
@@ -44,27 +44,29 @@ class Remembered(Loss):
             return self.hinge(u, v, episode=episode)
         rows, before = self.bank.before(gap, episode)
         self.rows = len(rows)
-        found = self._compare(before, v, episode, rows) if self.rows else (v.new_zeros(()), {})
+        result = self._compare(before, v, episode, rows) if self.rows else (v.new_zeros(()), {})
         self.keep(v, episode=episode)
-        return found
+        return result
 
     def _compare(self, before: Tensor, v: Tensor, episode: Tensor, rows: Tensor) -> tuple[Tensor, Report]:
         at = upload(rows, v.device)
         before, v, episode = before[at], v[at], episode[rows]
-        if not self.hinge.negatives:
+        if not self.hinge.settings.negatives:
             return self.hinge(before, v, episode=episode)
         others, of = self.bank.ended()
         negative = upload(episode[:, None] != of, v.device)  # (B, n)
-        return self.hinge.judge(self.distances(v, others), (before - v).abs().sum(1), negative)
+        return self.hinge.from_distances(self.distances(v, others), (before - v).abs().sum(1), negative)
 
     def keep(self, v: Tensor, *, episode: Tensor) -> None:
-        """Remembers a moment without learning from it."""
+        """Remembers the embeddings (N, D) of a step without learning from them."""
         self.bank.add(v.detach(), episode)
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
+        """(B, B) as of the hinge."""
         return self.hinge.distances(u, v)
 
     def terms(self, pairs: int) -> int:
+        """How many rows had a positive at the last moment."""
         return self.hinge.terms(self.rows)
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn.functional import cosine_similarity
 
 from envs.errors import unknown
 
@@ -85,6 +86,11 @@ class Layer(nn.Module):
         if feedback == "random":
             self.register_buffer("feedback_weight", self._draw(shape, generators[1]))
 
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        if f"{prefix}back" in state_dict:  # its name before November 2026
+            state_dict[f"{prefix}feedback_weight"] = state_dict.pop(f"{prefix}back")
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def _draw(self, shape: tuple[int, ...], draws: torch.Generator) -> Tensor:
         return (2 * torch.rand(shape, generator=draws) - 1) * self.bound
 
@@ -104,12 +110,33 @@ class Layer(nn.Module):
         raise NotImplementedError
 
 
+def layers_of(module: nn.Module) -> list[Layer]:
+    """All layers with weights, from the pixels up."""
+    return [layer for layer in module.modules() if isinstance(layer, Layer)]
+
+
 def use_own_weights(module: nn.Module) -> nn.Module:
     """The same module, in which errors from now on cross every layer by its own weights: backpropagation."""
-    for layer in module.modules():
-        if isinstance(layer, Layer):
-            layer.feedback = "backprop"
+    for layer in layers_of(module):
+        layer.feedback = "backprop"
     return module
+
+
+def feedback_cosine(module: nn.Module) -> Tensor:
+    """The cosine () of all layers' weights with those that carry errors back across them."""
+    layers = layers_of(module)
+    weights, errors = ([layer.weight for layer in layers], [layer.error_weight() for layer in layers])
+    return cosine(flat(weights), flat(errors)).detach()
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """The cosine () of two tensors as vectors; 0 where one is 0."""
+    return cosine_similarity(a.flatten(), b.flatten(), dim=0)
+
+
+def flat(tensors: list[Tensor]) -> Tensor:
+    """All the elements in one vector."""
+    return torch.cat([tensor.flatten() for tensor in tensors])
 
 
 class Conv(Layer):

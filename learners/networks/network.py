@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from omegaconf import MISSING
 from torch import Tensor, nn
 
 from envs.errors import SettingError, unknown
 from learners.networks.feedback import Conv, Linear
-from learners.registry import named
+from learners.registry import look_up
 from streams.seeding import generator, seeded
 
 EMBEDDING = 64  # dimensions of a head's output
@@ -67,13 +68,13 @@ def spec_of(name: str) -> Spec:
     Raises:
         SettingError: there is none such, or it has a block of which nothing would learn.
     """
-    found = named("network.name", name, SPECS, wanted="a Spec", fits=lambda found: isinstance(found, Spec))
-    if not found.blocks:
+    spec = look_up("network.name", name, SPECS, expected="a Spec", fits=lambda part: isinstance(part, Spec))
+    if not spec.blocks:
         raise SettingError(f"network.name={name} has no blocks; give it one or more")
-    for number, block in enumerate(found.blocks, 1):
+    for number, block in enumerate(spec.blocks, 1):
         if not any(isinstance(layer, int) for layer in block):
             raise SettingError(f"network.name={name}: block {number} has no convolution; add a number of channels")
-    return found
+    return spec
 
 
 class Head(nn.Module):
@@ -85,15 +86,16 @@ class Head(nn.Module):
         self.squash = squash
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to embeddings (B, 64)."""
         z = self.linear(flat(x))
         return z.tanh() if self.squash else z
 
 
 @dataclass
 class NetworkSettings:
-    """network=conv4"""
+    """network=NAME."""
 
-    name: str = "conv4"  # conv4, conv6, vgg6, or the dotted path of a Spec of your own
+    name: str = MISSING  # conv4, conv6, vgg6, or the dotted path of a Spec of your own
 
 
 class Network(nn.Module):
@@ -169,11 +171,11 @@ def flat(x: Tensor) -> Tensor:
 
 def _layer(layer: str | Callable[[int], nn.Module], channels: int) -> nn.Module:
     if callable(layer):
-        made = layer(channels)
-        for part in made.modules():
+        module = layer(channels)
+        for part in module.modules():
             if isinstance(part, DRAWING):
                 raise SettingError(f"a network's {type(part).__name__} draws what no resumed run would; leave it out")
-        return made
+        return module
     if layer not in LAYERS:
         raise unknown("a layer of the network", layer, LAYERS)
     return LAYERS[layer]()

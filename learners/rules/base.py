@@ -1,4 +1,4 @@
-"""What all rules share."""
+"""What all rules share: a network, a loss for each head, an optimiser, and what diagnostics ask of a rule."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -9,37 +9,45 @@ from omegaconf import MISSING
 from torch import Tensor, nn
 
 from learners.losses import Report
-from learners.networks.feedback import use_own_weights
+from learners.networks.feedback import feedback_cosine, use_own_weights
 from learners.networks.network import Network, eval_mode
 from learners.rules.optimizer import OptimizerConfig
 from streams.types import Pairs
 
 
 @dataclass
-class LearnerSettings:
-    """learner=NAME: a schedule with a feedback, or targets"""
+class LearnerSettings(OptimizerConfig):
+    """learner=NAME: a schedule with a feedback, or targets."""
 
-    name: str = MISSING
+    name: str = MISSING  # a label
     schedule: str = "end_to_end"  # end_to_end, greedy, random, simultaneous, target_prop or untrained
     feedback: str = "backprop"  # backprop, random, updated or sign
-    lr: float = 1e-3  # learning rate
-    optimiser: str = "adam"  # or adamw, sgd, rmsprop, adagrad, adadelta, adamax, nadam, radam
-    momentum: float = 0.0  # of sgd and rmsprop
-    weight_decay: float = 0.0  # with feedback=updated this is Kolen and Pollack's rule
-    lr_schedule: str = "constant"  # or inverse_sqrt: after the warm-up it falls as one over the root of the updates
-    warmup: int = 0  # updates in which the learning rate rises to lr
 
 
 class Learner:
-    """What all rules share: a network, a loss for each head, an optimiser, a count of updates."""
+    """A network, a loss for each head, an optimiser and a count of updates.
 
+    A rule implements `learn`, which leaves the gradients of an update in the weights. What it draws is a function of
+    (seed, name, update).
+    """
+
+    settings_type: type[LearnerSettings] = LearnerSettings
     heads = "top"  # which blocks have one: top, or every
+    learns = True  # whether weights ever change
+    shares_updates = False  # whether what it does depends on how many updates are planned
+    without_feedback = ""  # why learner.feedback has no use with this rule
 
-    def __init__(self, network: Network, losses: nn.ModuleList, *, steps: OptimizerConfig, seed: int = 0):
-        """Whatever a rule draws is a function of (seed, name, update)."""
-        self.network, self.losses, self.steps, self.seed = network, losses, steps, seed
-        self.optimiser = steps.optimiser_of([*network.parameters(), *losses.parameters()])
+    def __init__(
+        self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, seed: int = 0, updates: int = 0
+    ):
+        """`updates` is how many are planned."""
+        self.network, self.losses, self.settings, self.seed = network, losses, settings, seed
+        self.optimiser = settings.build([*network.parameters(), *losses.parameters()])
         self.updates = 0
+
+    @classmethod
+    def check(cls, settings: LearnerSettings, *, spec: Any, size: int) -> None:
+        """Raises SettingError where the settings cannot work with a network of that Spec on images of that size."""
 
     @property
     def loss(self):
@@ -47,14 +55,15 @@ class Learner:
         return self.losses[-1]
 
     def update(self, pairs: Pairs) -> Report:
-        """One step of learning from a batch of pairs; detached scalars, of which `loss` is one.
+        """One step of learning from a batch of pairs: detached scalars, of which `loss` is one.
 
-        Where no row has a positive (a loss that remembers, at the beginning of an episode), nothing is learned or told.
+        Where no row has a positive (a loss that remembers, at the beginning of an episode), nothing is learned and the
+        report is empty.
         """
         self.optimiser.zero_grad()
         report = self.learn(pairs)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.steps.lr_at(self.updates)
+            group["lr"] = self.settings.lr_at(self.updates)
         self.optimiser.step()
         self.updates += 1
         return report
@@ -78,6 +87,41 @@ class Learner:
     def trainable(self) -> nn.Module:
         """A copy of the encoder, from images to the same features, that learns by true backpropagation."""
         return use_own_weights(deepcopy(self.network))
+
+    def inverses_of_blocks(self) -> list[nn.Module]:
+        """The modules that carry targets down from block 2, 3, ...; most rules have none."""
+        return []
+
+    def clone_all_blocks(self) -> "Learner":
+        """A copy in which every block learns at every update, whatever the schedule."""
+        return deepcopy(self)
+
+    def clones_by_turn(self) -> list["Learner"]:
+        """A copy for each set of blocks that an update may teach; here one, for all learn at once."""
+        return [self.clone_all_blocks()]
+
+    def clone_with_backprop(self) -> "Learner":
+        """A copy in which errors cross every layer by its own weights."""
+        clone = deepcopy(self)
+        for part in (clone.network, clone.losses):
+            use_own_weights(part)
+        return clone
+
+    def own_objective(self) -> "Learner | None":
+        """A copy that follows the true gradient of the rule's own losses; None where that is the loss at the top."""
+        return None
+
+    def feedback_alignment(self, pairs: Pairs) -> list[dict[str, Tensor]]:
+        """For each block, the cosine of its weights (of its head's too, if it has one) with their feedback weights."""
+        heads = self.network.heads
+        first = len(self.network.blocks) - len(heads)  # block that has a head
+        rows = []
+        for number, block in enumerate(self.network.blocks):
+            row = {"feedback": feedback_cosine(block)}
+            if number >= first:
+                row["head_feedback"] = feedback_cosine(heads[number - first])
+            rows.append(row)
+        return rows
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""

@@ -13,7 +13,8 @@ class EndToEnd(Learner):
     """Backpropagation, or feedback alignment where the network's layers carry errors by other weights."""
 
     def learn(self, pairs: Pairs) -> Report:
-        with torch.set_grad_enabled(not self.loss.stop_gradient):  # a remembered view needs no way back
+        """Sends the error of the loss at the top down to the first block."""
+        with torch.set_grad_enabled(not self.loss.stop_gradient):
             u = self.embed(pairs.first)
         loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
         if report:
@@ -33,7 +34,11 @@ class EndToEnd(Learner):
 class Untrained(EndToEnd):
     """The random encoder: reports its loss and learns nothing."""
 
+    learns = False
+    without_feedback = "a network that does not learn"
+
     def update(self, pairs: Pairs) -> Report:
+        """The report of the loss; no weight changes."""
         self.updates += 1
         with torch.no_grad():
             u, v = self.embed(pairs.first), self.embed(pairs.second)

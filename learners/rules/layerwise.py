@@ -4,73 +4,115 @@ Which blocks learn at an update is the schedule. Blocks above the last that lear
 remembered.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from learners.losses import Report
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
-from learners.rules.schedules import Plateau, Schedule
+from learners.rules.schedules import GreedySettings, RandomBlock, Schedule, greedy
 from streams.types import Pairs
 
 
-@dataclass
-class GreedySettings(LearnerSettings):
-    """learner=gll"""
-
-    turns: str = "share"  # of the blocks: share (of run.frames), or without an end: rotate, plateau (of a block's loss)
-    patience: int = 500  # that a turn lasts; with plateau, of the windows whose mean losses are compared
-    min_delta: float = 0.01  # with plateau: the share by which a window's loss must be less than the best before it
-
-
-class LayerWise(Learner):
+class Simultaneous(Learner):
     """Every block learns from its own head's loss; its input is detached."""
 
     heads = "every"
+    schedule_type: Callable[..., Schedule] = Schedule
 
-    def __init__(self, network: Network, losses: nn.ModuleList, *, schedule: Schedule, **more):
-        super().__init__(network, losses, **more)
-        self.schedule = schedule
+    def __init__(
+        self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, seed: int = 0, updates: int = 0
+    ):
+        super().__init__(network, losses, settings, seed=seed, updates=updates)
+        self.schedule = type(self).schedule_type(len(network.blocks), settings, updates=updates, seed=seed)
+        self.shares_updates = self.schedule.planned
 
     def learn(self, pairs: Pairs) -> Report:
+        """Sends each learning block's loss down to its own weights and no further."""
         learning, remembering = self.schedule(self.updates), pairs.first is None
-        a, b = None if remembering else normalize(pairs.first), normalize(pairs.second)
-        report, total = {}, 0.0
+        a, b = None if pairs.first is None else normalize(pairs.first), normalize(pairs.second)
+        report: Report = {}
+        total: Tensor | None = None
         for number, (block, head, criterion) in enumerate(
             zip(self.network.blocks, self.network.heads, self.losses, strict=True)
         ):
             if number == learning.stop and not remembering:
                 break
             learns, u = number in learning, None
-            if not remembering:
-                with torch.set_grad_enabled(
-                    learns and not criterion.stop_gradient
-                ):  # a view without a gradient needs no way back
+            if a is not None:
+                with torch.set_grad_enabled(learns and not criterion.stop_gradient):
                     a = block(a.detach())
                     u = head(a) if learns else None
             with torch.set_grad_enabled(learns):
                 b = block(b.detach())
                 v = head(b) if learns or remembering else None
             if learns:
-                loss, found = criterion(u, v, episode=pairs.episode, gap=pairs.gap)
-                if found:
+                loss, losses = criterion(u, v, episode=pairs.episode, gap=pairs.gap)
+                if losses:
                     loss.backward()  # at once: nothing of this block need be kept for later
-                    total = total + loss.detach()
-                report |= {f"block{number + 1}/{name}": value for name, value in found.items()}
+                    total = loss.detach() if total is None else total + loss.detach()
+                report |= {f"block{number + 1}/{name}": value for name, value in losses.items()}
             elif remembering:  # any block may be the next to learn
                 criterion.keep(v, episode=pairs.episode)
-        if report and isinstance(self.schedule, Plateau):
-            self.schedule.observe(total)
-        return report | {"loss": total} if report else report
+        if total is None:
+            return report
+        self.schedule.observe(total)
+        return report | {"loss": total}
+
+    def clone_all_blocks(self) -> Learner:
+        """A copy whose schedule is every block at every update."""
+        clone = deepcopy(self)
+        clone.schedule = Schedule(len(clone.network.blocks))
+        return clone
+
+    def clones_by_turn(self) -> list[Learner]:
+        """A copy for each block that the schedule has learn alone."""
+        blocks = len(self.network.blocks)
+        if len(self.schedule(0)) == blocks:
+            return [self.clone_all_blocks()]
+        clones = [deepcopy(self) for _ in range(blocks)]
+        for number, clone in enumerate(clones):
+            clone.schedule = Only(blocks, number)
+        return clones
+
+    def own_objective(self) -> Learner:
+        """A copy whose heads send each block the true gradient of its own loss."""
+        return self.clone_with_backprop().clone_all_blocks()
 
     def state_dict(self) -> dict[str, Any]:
-        more = {"schedule": self.schedule.state_dict()} if isinstance(self.schedule, Plateau) else {}
-        return super().state_dict() | more
+        """Everything the next update depends on, the schedule's state where it has one."""
+        state = self.schedule.state_dict()
+        return super().state_dict() | ({"schedule": state} if state else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next update is the one that followed the saved ones."""
         super().load_state_dict(state)
-        if isinstance(self.schedule, Plateau):
-            self.schedule.load_state_dict(state["schedule"])
+        self.schedule.load_state_dict(state.get("schedule", {}))
+
+
+class Greedy(Simultaneous):
+    """GLL: the blocks learn one after another."""
+
+    settings_type = GreedySettings
+    schedule_type = staticmethod(greedy)
+
+
+class Random(Simultaneous):
+    """RLL: one block, drawn anew at each update, learns."""
+
+    schedule_type = RandomBlock
+
+
+class Only(Schedule):
+    """The same block at every update."""
+
+    def __init__(self, blocks: int, block: int):
+        super().__init__(blocks)
+        self.block = block
+
+    def __call__(self, update: int) -> range:
+        return range(self.block, self.block + 1)

@@ -17,26 +17,28 @@ WITH_MOMENTUM = ("sgd", "rmsprop")
 LR_SCHEDULES = ("constant", "inverse_sqrt")
 
 
-@dataclass(frozen=True)
+@dataclass
 class OptimizerConfig:
-    """The optimiser's settings, checked when made.
+    """The optimiser and its learning rate, checked when made.
 
     Raises:
         SettingError: an unknown name, or a setting without a use.
     """
 
-    lr: float = 1e-3
-    optimiser: str = "adam"
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    lr_schedule: str = "constant"
-    warmup: int = 0  # updates
+    lr: float = 1e-3  # learning rate
+    optimiser: str = "adam"  # or adamw, sgd, rmsprop, adagrad, adadelta, adamax, nadam, radam
+    momentum: float = 0.0  # of sgd and rmsprop
+    weight_decay: float = 0.0  # with feedback=updated this is Kolen and Pollack's rule
+    lr_schedule: str = "constant"  # or inverse_sqrt: after the warm-up it falls as one over the root of the updates
+    warmup: int = 0  # updates in which the learning rate rises to lr
 
     def __post_init__(self):
         if self.optimiser not in OPTIMISERS:
             raise unknown("learner.optimiser", self.optimiser, OPTIMISERS)
         if self.lr_schedule not in LR_SCHEDULES:
             raise unknown("learner.lr_schedule", self.lr_schedule, LR_SCHEDULES)
+        if self.lr <= 0:
+            raise SettingError(f"learner.lr={self.lr} would learn nothing; try 0.001")
         if self.momentum and self.optimiser not in WITH_MOMENTUM:
             raise SettingError(
                 f"learner.momentum={self.momentum} has no use with learner.optimiser={self.optimiser}; only "
@@ -50,14 +52,14 @@ class OptimizerConfig:
                 "learner.lr_schedule=inverse_sqrt falls after the warm-up; with learner.warmup=0 try 500 updates"
             )
 
-    def optimiser_of(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
-        """An optimiser of those weights, before its first step."""
-        more = {"fused": True} if self.optimiser in FUSED else {}
-        more |= {"momentum": self.momentum} if self.optimiser in WITH_MOMENTUM else {}
-        return OPTIMISERS[self.optimiser](parameters, lr=self.lr, weight_decay=self.weight_decay, **more)
+    def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
+        """An optimiser of these weights, before its first step."""
+        keywords = {"fused": True} if self.optimiser in FUSED else {}
+        keywords |= {"momentum": self.momentum} if self.optimiser in WITH_MOMENTUM else {}
+        return OPTIMISERS[self.optimiser](parameters, lr=self.lr, weight_decay=self.weight_decay, **keywords)
 
     def lr_at(self, update: int) -> float:
-        """The learning rate of an update, counted from 0: up to `lr` in `warmup` updates, then as the law says.
+        """The learning rate of an update, counted from 0: a rise to `lr` in `warmup` updates, then the schedule.
 
         inverse_sqrt: `lr sqrt(warmup / update)` (Vaswani et al. 2017, "Attention is all you need", section 5.3).
         """

@@ -14,14 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from envs.errors import SettingError, unknown
 from learners.losses import Report
-from learners.networks.network import Network, Spec, normalize
+from learners.networks.feedback import cosine
+from learners.networks.network import Network, Spec, eval_mode, normalize
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.optimizer import OptimizerConfig
 from streams.seeding import generator
 from streams.types import Pairs
 
 INVERSE_LOSSES = ("reconstruction", "ldrl")
+NUDGE = 1e-2  # of an activity, when the way an inverse carries it back is measured
 
 
 def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
@@ -100,7 +103,7 @@ def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
 
 @dataclass
 class TargetPropSettings(LearnerSettings):
-    """learner=dtp"""
+    """learner=dtp."""
 
     alpha: float = 0.5  # step from the top activity to its target, in units of one row's loss gradient
     noise: float = 0.3  # std of what is added to an activity when its inverse learns
@@ -109,36 +112,47 @@ class TargetPropSettings(LearnerSettings):
     inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
     inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.inverse_loss not in INVERSE_LOSSES:
+            raise unknown("learner.inverse_loss", self.inverse_loss, INVERSE_LOSSES)
+        for name in ("noise", "inverse_steps", "inverse_rows"):
+            if getattr(self, name) < 0:
+                raise SettingError(f"learner.{name}={getattr(self, name)} must be 0 or more")
+        for name, usual in (("alpha", 0.5), ("inverse_lr", 1e-3)):
+            if getattr(self, name) <= 0:
+                raise SettingError(f"learner.{name}={getattr(self, name)} would learn nothing; try {usual}")
+
 
 class TargetProp(Learner):
     """DTP. At each update: targets by the present inverses; then the inverses learn; then the blocks."""
 
-    def __init__(
-        self,
-        network: Network,
-        losses: nn.ModuleList,
-        *,
-        alpha: float,
-        noise: float,
-        inverse_lr: float,
-        inverse_steps: int,
-        inverse_loss: str,
-        inverse_rows: int,
-        **more,
-    ):
-        """`alpha` scales the top target's step, `noise` is sigma, `inverse_steps` the inverses' updates an update.
+    settings: TargetPropSettings
+    settings_type = TargetPropSettings
+    without_feedback = "target propagation, which sends back targets, not errors"
 
-        At most `inverse_rows` rows of a batch teach the inverses, all where it is 0: the same loss in the mean.
-        """
-        super().__init__(network, losses, **more)
-        self.alpha, self.noise, self.inverse_steps = alpha, noise, inverse_steps
-        self.inverse_rows = inverse_rows
-        self.teach_inverse = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[inverse_loss]
+    def __init__(
+        self, network: Network, losses: nn.ModuleList, settings: TargetPropSettings, *, seed: int = 0, updates: int = 0
+    ):
+        super().__init__(network, losses, settings, seed=seed, updates=updates)
         device = next(network.parameters()).device
-        self.inverses = inverses_of(network.spec, seed=self.seed).to(device, memory_format=torch.channels_last)
-        self.inverse_optimiser = OptimizerConfig(lr=inverse_lr).optimiser_of(self.inverses.parameters())
+        self.inverses = inverses_of(network.spec, seed=seed).to(device, memory_format=torch.channels_last)
+        self.inverse_optimiser = OptimizerConfig(lr=settings.inverse_lr).build(self.inverses.parameters())
+
+    @classmethod
+    def check(cls, settings: LearnerSettings, *, spec: Spec, size: int) -> None:
+        """Raises SettingError where an inverse would not give back the size of the block below it."""
+        if len(spec.blocks) < 2:
+            raise SettingError("a network of one block has no block to send a target down to; set learner=bp")
+        first, whole = 2 ** spec.blocks[0].count("pool"), 2 ** spec.halvings()
+        if size >= whole and (size // first) % (whole // first):
+            raise SettingError(
+                f"env.size={size} does not halve evenly {spec.halvings()} times, as the inverses of target propagation "
+                f"need; try {size // whole * whole} or {(size // whole + 1) * whole}"
+            )
 
     def learn(self, pairs: Pairs) -> Report:
+        """Leaves in each block the gradient of its distance from its target, and teaches the inverses."""
         stop_gradient, head = self.loss.stop_gradient, self.network.heads[-1]
         with torch.no_grad():  # a remembered view gives embeddings and learns nothing
             u = head(self.activities(pairs.first)[-1]) if stop_gradient and pairs.first is not None else None
@@ -152,10 +166,9 @@ class TargetProp(Learner):
         loss.backward()  # teaches the head, and tells the top activity which way to go
         below = [activity.detach() for activity in h]
         targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))
-        inverse = self.teach_inverses(below)
-        errors = map(draw_nearer, h, targets)
-        found = {f"block{number}/target_error": error for number, error in enumerate(errors, 1)}
-        return report | found | inverse
+        inverse_errors = self.teach_inverses(below)
+        errors = {f"block{number}/target_error": error for number, error in enumerate(map(draw_nearer, h, targets), 1)}
+        return report | errors | inverse_errors
 
     def activities(self, images: Tensor) -> list[Tensor]:
         """h_1 to h_L, each of which leads back to its own block's weights only."""
@@ -167,20 +180,21 @@ class TargetProp(Learner):
     @torch.no_grad()
     def targets(self, h: list[Tensor], gradient: Tensor) -> list[Tensor]:
         """t_1 to t_L, from the activities and the top one's loss gradient."""
-        targets = [top_target(h[-1], gradient, alpha=self.alpha)]
+        targets = [top_target(h[-1], gradient, alpha=self.settings.alpha)]
         for below, above, inverse in zip(h[-2::-1], h[:0:-1], list(self.inverses)[::-1], strict=True):
             targets.append(target_below(below, inverse(above), inverse(targets[-1])))
         return targets[::-1]
 
     def teach_inverses(self, h: list[Tensor]) -> Report:
         """Every inverse learns from its own loss at the present activities; what was lost in the last step."""
-        every = math.ceil(len(h[0]) / (self.inverse_rows or len(h[0])))
+        every = math.ceil(len(h[0]) / (self.settings.inverse_rows or len(h[0])))
         every += 1 - every % 2  # odd, so that they are seldom two views of one pair
         h, report = [activity[::every] for activity in h], {}
-        for step in range(self.inverse_steps):
+        teach = {"reconstruction": self._reconstruction, "ldrl": self._ldrl}[self.settings.inverse_loss]
+        for step in range(self.settings.inverse_steps):
             self.inverse_optimiser.zero_grad()
             for number, (below, above) in enumerate(pairwise(h), 2):
-                report[f"block{number}/inverse_error"] = self.teach_inverse(number, below, above, step)
+                report[f"block{number}/inverse_error"] = teach(number, below, above, step)
             self.inverse_optimiser.step()
         return report
 
@@ -202,7 +216,26 @@ class TargetProp(Learner):
 
     def _noise(self, h: Tensor, name: str) -> Tensor:
         draws = generator(self.seed, f"noise/{name}", self.updates, device=h.device)
-        return noise_like(h, draws).mul_(self.noise)
+        return noise_like(h, draws).mul_(self.settings.noise)
+
+    def inverses_of_blocks(self) -> list[nn.Module]:
+        """G_2 to G_L."""
+        return list(self.inverses)
+
+    def feedback_alignment(self, pairs: Pairs) -> list[dict[str, Tensor]]:
+        """For each block but the first, the cosine of `G(h + d) - G(h)` with `J_F^T d`, d a small random nudge."""
+        with torch.no_grad(), eval_mode(self.network):
+            h = self.network.outputs(pairs.second)
+        rows: list[dict[str, Tensor]] = [{}]
+        for number, (block, inverse) in enumerate(zip(self.network.blocks[1:], self.inverses, strict=True), 1):
+            nudge = NUDGE * noise_like(h[number], generator(0, "watch", number, device=h[number].device))
+            with torch.no_grad():
+                by_inverse = inverse(h[number] + nudge) - inverse(h[number])
+            below = h[number - 1].clone().requires_grad_()
+            with eval_mode(block):
+                (by_backprop,) = torch.autograd.grad(block(below), below, nudge)
+            rows.append({"feedback": cosine(by_inverse, by_backprop)})
+        return rows
 
     def state_dict(self) -> dict[str, Any]:
         inverses = {"inverses": self.inverses.state_dict(), "inverse_optimiser": self.inverse_optimiser.state_dict()}

@@ -14,14 +14,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from envs.errors import SettingError
-from runs.config import composing as told
+from runs.config.aliases import current_override
+from runs.config.composing import SEARCHPATH, choices
 
 
 class Failed(Exception):
-    """A run of a sweep that failed, having said why, in the process of this number; the others go on."""
+    """A run of a sweep that failed after printing why, in the process of this number; the others go on."""
 
 
-def sweep(job: Callable[[list[str]], int]) -> int:
+def run_sweep(job: Callable[[list[str]], int]) -> int:
     """Hands the command line to Hydra, which calls `job(overrides)` for every run; the worst of their exit statuses.
 
     A failed job does not keep the others from running; one that was stopped does.
@@ -29,11 +30,11 @@ def sweep(job: Callable[[list[str]], int]) -> int:
 
     @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
     def one_of_many(_: DictConfig) -> None:
-        said = HydraConfig.get().overrides  # of what is said to Hydra itself, a run needs to know where to search
-        overrides = [*(text for text in said.hydra if text.startswith(told.SEARCHPATH)), *said.task]
+        given = HydraConfig.get().overrides  # of those to Hydra itself, a run needs to know where to search
+        overrides = [*(text for text in given.hydra if text.startswith(SEARCHPATH)), *given.task]
         try:
             status = job(overrides)
-        except Exception:  # a mistake of ours, told now and not when the last run has ended
+        except Exception:  # a mistake of ours, shown now and not when the last run has ended
             traceback.print_exc()
             status = 1
         if HydraConfig.get().mode != RunMode.MULTIRUN:
@@ -45,13 +46,14 @@ def sweep(job: Callable[[list[str]], int]) -> int:
             print(text, file=sys.stderr)  # noqa: T201
             raise Failed(text, os.getpid())
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would tell once more, as a traceback, what has been told
+    sys.argv[1:] = [current_override(text) if "=" in text else text for text in sys.argv[1:]]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would show once more, as a traceback, what was shown
     try:
         one_of_many()
     except Failed as error:
         text, process = error.args
-        if process != os.getpid():  # what a launcher's own processes say may have gone to files
-            print(f"{text} (it has said why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
+        if process != os.getpid():  # what a launcher's own processes print may have gone to files
+            print(f"{text} (it has printed why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         return 130
@@ -66,6 +68,6 @@ def label(overrides: Iterable[str], *, learner: str, seed: int) -> str:
     for override in map(OverridesParser.create().parse_override, overrides):
         value = override.get_value_element_as_str()
         if override.key_or_group not in ("learner", "seed"):
-            in_group = override.key_or_group in told.choices()
+            in_group = override.key_or_group in choices()
             parts.append(value if in_group else override.key_or_group.rpartition(".")[2] + value)
     return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, f"seed{seed}"]))

@@ -1,9 +1,10 @@
-"""What stands around a run: reading what it is told, its folder, Ctrl-C, one line for an error, the last table."""
+"""What stands around a run: its settings, its folder, Ctrl-C, one line for an error, the last table."""
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,14 @@ import torch
 from omegaconf import DictConfig
 from rich.console import Console
 
+from envs.devices import device
 from envs.errors import SettingError
 from runs.analysis.figures import film_strip, learning_curve
-from runs.config import composing as told
-from runs.config.sweeps import label, sweep
+from runs.config import composing
+from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, owed
 from runs.evaluation.world_tasks import drift_of
+from runs.launch.log import Run, RunLog
 from runs.launch.progress import Progress
 from runs.launch.validate import check
 from runs.show import summary, table
@@ -45,106 +48,126 @@ _guarded = partial(
 )
 
 
-def command(build: Callable, train: Callable) -> Callable[[], None]:
-    """A command line around `build(settings) -> run` and `train(run, evaluation, folder, metrics, progress, stop)`."""
+@dataclass(frozen=True)
+class Program:
+    """A main job: what its settings are, and how a run of them is made and trained."""
 
-    def main() -> None:
-        arguments = sys.argv[1:]
-        flags = [argument.startswith("-") for argument in arguments]
-        of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
-        overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
-        asked, values = _guarded(told.sweep, overrides)
-        if not asked and len(overrides) == len(arguments):
-            sys.exit(_guarded(go, overrides, build=build, train=train))
-        asks = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
-        runs = [] if asks else [_guarded(_checked, each) for each in told.one_at_a_time(values)]
-        varied = [name for name, each in values.items() if len(each) > 1]
-        status = _guarded(sweep, partial(_guarded, go_on, varied=varied, build=build, train=train, leave=False))
-        if runs and runs[0].run.group:
-            print(f"the runs beside one another:\n  python -m runs.compare {_place(runs[0])}")  # noqa: T201
-        sys.exit(status)
+    build: Callable[[DictConfig], Run]
+    train: Callable[[Run, RunLog, Stop], None]
+    validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
+    schemas: Mapping[tuple[str | None, str], type]
 
-    return main
+    def read(self, overrides: list[str]) -> DictConfig:
+        """The settings that command-line overrides ask for."""
+        composing.register(self.schemas)
+        return composing.read(overrides)
+
+    def check(self, settings: DictConfig) -> None:
+        """Raises SettingError where settings cannot work, before any work is done."""
+        check(settings)
+        self.validate(settings)
 
 
-def _checked(overrides: list[str]) -> DictConfig:
-    settings = told.read(overrides)
-    check(settings)
+def launch(program: Program) -> None:
+    """The command line of a program: one run, or a sweep; ends the process with its exit status."""
+    arguments = sys.argv[1:]
+    flags = [argument.startswith("-") for argument in arguments]
+    of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
+    overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
+    composing.register(program.schemas)
+    sweep = _guarded(composing.sweep, overrides)
+    if not sweep.is_sweep and len(overrides) == len(arguments):
+        sys.exit(_guarded(start, overrides, program))
+    shows_help = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
+    checked = (
+        [] if shows_help else [_guarded(_checked, each, program) for each in composing.one_at_a_time(sweep.values)]
+    )
+    varied = [name for name, values in sweep.values.items() if len(values) > 1]
+    job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
+    status = _guarded(run_sweep, job)
+    if checked and checked[0].run.group:
+        print(f"the runs beside one another:\n  python -m runs.compare {_place(checked[0])}")  # noqa: T201
+    sys.exit(status)
+
+
+def _checked(overrides: list[str], program: Program) -> DictConfig:
+    settings = program.read(overrides)
+    program.check(settings)
     return settings
 
 
-def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Callable) -> int:
-    """One run of a sweep: begun, gone on with where it was interrupted, or passed over where it has ended.
+def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:
+    """One run of a sweep: begun, resumed where it was interrupted, or passed over where it is complete.
 
     Where it has no name, it is named after what the sweep varies.
 
     Raises:
         SettingError: its folder holds a run with other settings.
     """
-    settings = told.read(overrides)
-    said = [text for text in overrides if text.partition("=")[0] in varied]
+    settings = program.read(overrides)
+    own = [text for text in overrides if text.partition("=")[0] in varied]
     if settings.run.group and not settings.run.name:
-        settings.run.name = _name(settings, said)
+        settings.run.name = _name(settings, own)
         overrides = [*overrides, f"run.name={settings.run.name}"]
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
     if settings.run.resume or not folder.is_run:
-        return go(overrides, build, train, varied=said)
+        return start(overrides, program, varied=own)
     changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
         )
-    if _has_ended(folder, settings):
-        print(f"{folder.path}: has ended already, passed over")  # noqa: T201
+    if _is_complete(folder, settings):
+        print(f"{folder.path}: is complete, passed over")  # noqa: T201
         return 0
     may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
-    return _resume(str(folder.path), may_change, build, train)
+    return _resume(str(folder.path), may_change, program)
 
 
-def _has_ended(folder: RunFolder, settings: DictConfig) -> bool:
-    """Whether a run has seen all its frames, and owes no score."""
+def _is_complete(folder: RunFolder, settings: DictConfig) -> bool:
+    """Whether a run has seen all its frames, and no score is pending."""
     frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
     return frames >= settings.run.frames and not owed(settings, frames=frames, latest=latest(folder.metrics))
 
 
-def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequence[str] = ()) -> int:
+def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
-    settings = told.read(overrides)
+    settings = program.read(overrides)
     if settings.run.resume:
-        return _resume(settings.run.resume, overrides, build, train)
-    check(settings)
+        return _resume(settings.run.resume, overrides, program)
+    program.check(settings)
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
-    settings.device = str(told.device(settings))
+    settings.device = str(device(settings.device))
     settings.run.name = settings.run.name or _name(settings, varied)
-    run, evaluation = build(settings), _evaluation(settings)  # what cannot work says so before there is a folder
+    run, evaluation = (
+        program.build(settings),
+        _evaluation(settings),
+    )  # what cannot work says so before there is a folder
     with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
-        return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
+        return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
 
 
-def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -> int:
+def _resume(path: str, overrides: list[str], program: Program) -> int:
     with RunFolder.open(Path(path)) as folder:
-        began, asked = told.read(folder.overrides), told.read(folder.overrides + overrides)
-        settings, frames = folder.settings_over(began), asked.run.frames
+        began, asked = program.read(folder.overrides), program.read(folder.overrides + overrides)
+        settings = folder.settings_over(began)
         changed = differences(began, asked, ignore=MAY_CHANGE)
         if changed:
             raise SettingError(
                 f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}"
             )
-        if frames != settings.run.frames and settings.learner.get("turns") == "share":
-            raise SettingError(
-                f"run.frames={frames} cannot change: a greedy schedule has shared out {settings.run.frames}"
-            )
-        settings.run.frames = frames
         if any(text.startswith("device=") for text in overrides):
-            settings.device = str(told.device(asked))
-        check(settings)
-        run, evaluation = build(settings), _evaluation(settings)
-        state, damaged = load_newest(folder.checkpoints, device=told.device(settings))
+            settings.device = str(device(asked.device))
+        planned, settings.run.frames = settings.run.frames, asked.run.frames
+        program.check(settings)
+        run, evaluation = program.build(settings), _evaluation(settings)
+        run.check_extension(planned)
+        state, damaged = load_newest(folder.checkpoints, device=device(settings.device))
         for file in damaged:
             print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
         if state is None:  # killed before the first checkpoint
-            return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), build, train)
+            return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
         try:
             run.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as error:
@@ -155,11 +178,11 @@ def _resume(path: str, overrides: list[str], build: Callable, train: Callable) -
                 f"({type(error).__name__}: {error}); versions.json there says which"
             ) from error
         folder.moves_to(settings.device)
-        return _follow(run, evaluation, folder, Metrics.open(folder.metrics, cut_to=run.frames), build, train)
+        return _follow(run, evaluation, folder, Metrics.open(folder.metrics, cut_to=run.frames), program)
 
 
 def _evaluation(settings: DictConfig) -> Evaluation | None:
-    return Evaluation(settings, told.device(settings)) if settings.eval.every else None
+    return Evaluation(settings, device(settings.device)) if settings.eval.every else None
 
 
 def _facts(settings: DictConfig) -> dict:
@@ -168,9 +191,7 @@ def _facts(settings: DictConfig) -> dict:
     return facts | ({"drift": drift} if (drift := drift_of(settings)) else {})
 
 
-def _follow(
-    run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, build: Callable, train: Callable
-) -> int:
+def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
@@ -181,14 +202,14 @@ def _follow(
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
-        train(run, evaluation, folder, metrics, progress, stop)
+        program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
     if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.came
-    found = summary(folder.path)
-    console.print(table(found))
-    for picture in _pictures(folder, build(told.to_look_at(run.settings)).stream, found):
+    scores = summary(folder.path)
+    console.print(table(scores))
+    for picture in _pictures(folder, run.preview(), scores):
         console.print(str(picture), highlight=False, soft_wrap=True)
     console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
@@ -196,20 +217,20 @@ def _follow(
     return 0
 
 
-def _pictures(folder: RunFolder, stream, found: dict) -> list[Path]:
+def _pictures(folder: RunFolder, stream, scores: dict) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
-    seen = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
-    shown = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in seen], 1).cpu().numpy()
-    episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in seen], 1)
+    columns = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
+    strip = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in columns], 1).cpu().numpy()
+    episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in columns], 1)
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]
-    film_strip(shown, pictures[0], stride=stride, ends=ends)
-    keep_seen(folder.metrics, stride=stride, strip=shown, **_some_pairs(next(stream)))
-    if found["eval"]["linear"]["frames"]:
+    film_strip(strip, pictures[0], stride=stride, ends=ends)
+    keep_seen(folder.metrics, stride=stride, strip=strip, **_some_pairs(next(stream)))
+    if scores["eval"]["linear"]["frames"]:
         pictures.append(folder.path / "learning_curve.png")
-        learning_curve(found, pictures[1])
+        learning_curve(scores, pictures[1])
     return pictures
 
 
@@ -234,6 +255,6 @@ def _place(settings: DictConfig) -> Path:
 
 
 def _name(settings: DictConfig, varied: Sequence[str]) -> str:
-    told = label(varied, learner=settings.learner.name, seed=settings.seed)
+    name = label(varied, learner=settings.learner.name, seed=settings.seed)
     now = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    return told if settings.run.group else f"{settings.env.name}-{told}-{now}"
+    return name if settings.run.group else f"{settings.env.name}-{name}-{now}"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from envs.devices import device
 from envs.errors import SettingError, unknown
 from envs.gaze import gaze
-from runs.config.composing import device, keys
+from runs.config.composing import keys
 from runs.evaluation import transfer
 from runs.evaluation.probes import PROBES
 from runs.store.tensorboard import check_installed
@@ -21,16 +22,13 @@ def check(settings: DictConfig) -> None:
     """
     _check_worlds(settings)
     _check_finite(settings)
-    _check_negatives(settings)
     _check_gap(settings)
     _check_counts(settings)
     _check_run(settings)
     _check_scores(settings)
-    if settings.learner.get("lr", 1e-3) <= 0:
-        raise SettingError(f"learner.lr={settings.learner.lr} would learn nothing; try 0.001")
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)
-    device(settings)
+    device(settings.device)
 
 
 def _check_worlds(settings: DictConfig) -> None:
@@ -44,35 +42,6 @@ def _check_finite(settings: DictConfig) -> None:
         value = OmegaConf.select(settings, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingError(f"{name}={value} is no number to work with; give a finite one")
-
-
-def _check_negatives(settings: DictConfig) -> None:
-    """One world makes a batch of one, which needs negatives that are remembered; and only what came before can be."""
-    alone, loss = settings.env.num_worlds < 2, settings.loss
-    if not loss.get("remember"):
-        if alone:
-            many = "stream.worlds" if settings.stream.name == "replay" else "env.num_worlds"
-            raise SettingError(
-                f"{many}=1 makes a batch of one pair, which has no negatives; try 2 or more, or "
-                "loss=hinge_remembered, which remembers them"
-            )
-        return
-    if alone and not loss.negatives:
-        raise SettingError(
-            "loss.negatives=0 takes the other worlds' frames, and with env.num_worlds=1 there are none; try 5"
-        )
-    pairs, memory = settings.pairs, settings.memory
-    for name, value, wanted in (
-        ("pairs", pairs.name, "temporal"),
-        ("pairs.symmetric", pairs.get("symmetric"), False),
-        ("memory", memory.name, "none"),
-        ("memory.updates", memory.updates, 1),
-    ):
-        if value != wanted:
-            raise SettingError(
-                f"{name}={value} has no use with loss.remember=true, where each frame passes once and is compared with "
-                f"one that came before; set {name}={str(wanted).lower()}"
-            )
 
 
 def _check_gap(settings: DictConfig) -> None:

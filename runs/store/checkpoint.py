@@ -60,10 +60,13 @@ def newest(folder: Path) -> Path | None:
 
 
 def weights_sha256(weights: dict[str, Tensor]) -> str:
-    """The sha256 of named tensors: two networks have one exactly if they are the same to the last bit."""
+    """The sha256 of named tensors: two networks have one exactly if they are the same to the last bit.
+
+    Feedback weights go by the name that they had before November 2026, so that a network keeps its sum.
+    """
     digest = hashlib.sha256()
     for name in sorted(weights):
-        digest.update(name.encode())
+        digest.update(name.replace("feedback_weight", "back").encode())
         digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from envs.errors import SettingError
+from runs.config.aliases import current_config
 from streams.process.versions import versions
 from streams.recording.storage import replace
 
@@ -79,13 +81,17 @@ class RunFolder:
         """
         path = self.path / ".hydra" / "config.yaml"
         try:
-            return OmegaConf.load(path)
+            return current_config(OmegaConf.load(path))
         except YAMLError as error:
             raise SettingError(f"{path} is damaged; leave its run out, or mend the file") from error
 
     def settings_over(self, defaults: DictConfig) -> DictConfig:
         """The run's settings over these, which stand for what did not exist yet when the run was begun."""
-        return OmegaConf.merge(OmegaConf.to_container(defaults), self.settings)
+        try:
+            return OmegaConf.merge(defaults, self.settings)
+        except OmegaConfBaseException as error:
+            what = str(error).splitlines()[0]
+            raise SettingError(f"{self.path} has settings that this version does not know ({what})") from error
 
     def moves_to(self, device: str) -> None:
         """From now on the run is on that device."""

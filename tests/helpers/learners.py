@@ -3,8 +3,12 @@
 import torch
 
 from learners.build import build_learner
+from learners.losses import Hinge
+from learners.losses.build import LOSSES
+from learners.networks.network import NetworkSettings
 from streams.types import Pairs
 
+CPU = torch.device("cpu")
 RULES = {
     "bp": ("end_to_end", "backprop"),
     "rf": ("end_to_end", "random"),
@@ -29,40 +33,58 @@ TARGETS = {
 }
 
 
-BESIDE = ("optimiser", "momentum", "weight_decay", "lr_schedule", "warmup", "turns", "patience", "longest_gap")
+RULE_SETTINGS = ("optimiser", "momentum", "weight_decay", "lr_schedule", "warmup", "turns", "patience")
 
 
-def learner(rule, *, seed=0, updates=20, lr=1e-3, **loss):
-    """A learner by the name of its rule; what is not named in BESIDE is a setting of its loss."""
-    schedule, feedback = RULES[rule]
-    steps = {name: loss.pop(name) for name in BESIDE if name in loss}
-    more = {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
+def loss_settings(**fields):
+    """The settings of a loss; the hinge's in the paper's first form, where `fields` do not say otherwise."""
+    kind = fields.get("kind", "hinge")
+    if kind not in LOSSES:
+        return fields
+    form = {"anchors": "first", "stop_gradient": True, "average": "sum"} if kind == "hinge" else {}
+    return LOSSES[kind].settings(**form | fields)
+
+
+def hinge(**fields):
+    return Hinge(loss_settings(**fields))
+
+
+def built(*, schedule, network="conv4", size=16, loss=None, updates=20, seed=0, device=CPU, longest_gap=0, **settings):
+    """A learner from plain values: `loss` are fields of `loss_settings`, `settings` those of the rule."""
     return build_learner(
-        network="conv4",
-        size=16,
-        loss=loss,
-        schedule=schedule,
-        feedback=feedback,
-        lr=lr,
+        {"name": "toy", "schedule": schedule, **settings},
+        loss=loss_settings(**loss or {}),
+        network=NetworkSettings(network),
+        size=size,
         updates=updates,
         seed=seed,
-        device=torch.device("cpu"),
-        **steps,
-        **more,
+        device=device,
+        longest_gap=longest_gap,
     )
+
+
+def learner(rule, *, seed=0, updates=20, lr=1e-3, longest_gap=0, **loss):
+    """A learner by the name of its rule; what is not named in RULE_SETTINGS is a setting of its loss."""
+    schedule, feedback = RULES[rule]
+    settings = {name: loss.pop(name) for name in RULE_SETTINGS if name in loss}
+    settings |= {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
+    return built(
+        schedule=schedule, feedback=feedback, lr=lr, loss=loss, updates=updates, seed=seed, longest_gap=longest_gap,
+        **settings,
+    )  # fmt: skip
 
 
 def batches(count, *, rows=12, seed=0):
     """Pairs of noisy views of one picture of broad patches each, channels_last as a stream gives them."""
     draws = torch.Generator().manual_seed(seed)
-    found = []
+    pairs = []
     for step in range(count):
         picture = torch.rand(rows, 2, 2, 3, generator=draws).repeat_interleave(8, 1).repeat_interleave(8, 2)
         views = [(picture + 0.1 * torch.randn(picture.shape, generator=draws)).clamp(0, 1) for _ in range(2)]
         first, second = (view.permute(0, 3, 1, 2) for view in views)
         episode = torch.arange(rows) + rows * step
-        found.append(Pairs(first, second, torch.ones(rows, dtype=torch.int64), episode, rows * (step + 1)))
-    return found
+        pairs.append(Pairs(first, second, torch.ones(rows, dtype=torch.int64), episode, rows * (step + 1)))
+    return pairs
 
 
 def float64(pairs):

@@ -5,9 +5,9 @@ import signal
 
 import numpy as np
 
-from learners.online import build, train
+from learners.online import PROGRAM
 from learners.rules.base import Learner
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.store.checkpoint import load_newest
 from runs.store.metrics import read, read_samples
 from tests.helpers.learners import same
@@ -31,7 +31,7 @@ SMALL = [
 
 
 def run(tmp_path, name, *overrides):
-    return go([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], build, train)
+    return start([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], PROGRAM)
 
 
 def found(tmp_path, name):

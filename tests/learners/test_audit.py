@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from learners.audit import audit, colours, main, rows
+from learners.audit import audit, audits, colours, main
 from learners.diagnostics.costs import directions, parts
 from tests.helpers.learners import RULES, learner
 
@@ -43,7 +43,7 @@ def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(found):
 
 def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
     told = ["learner=bp", "learner=dgl", "learner=dtp"]
-    found = [rows([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in told]
+    found = [audits([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in told]
     assert [row["other_rows"] for row in found] == [False] * 3
     assert [row["weight_transport"] for row in found] == ["blocks", "no", "head"]
     assert [row["update_locking"] for row in found] == [True, False, True]

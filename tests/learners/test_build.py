@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.build import build_learner
 from learners.losses.build import LOSSES as KINDS
 from learners.networks import network as networks
-from tests.helpers.learners import RULES, TARGETS, batches, learner, same, weights
+from learners.rules.target_prop import TargetPropSettings
+from tests.helpers.learners import RULES, TARGETS, batches, built, learner, same, weights
 
 LEARNING = [rule for rule in RULES if rule != "none"]
 
@@ -78,13 +78,12 @@ def test_features_are_the_last_block_whatever_the_rule():
 
 
 @pytest.mark.parametrize(
-    ("told", "more"),
+    ("message", "more"),
     [
         ("learner.schedule=greedily", {"schedule": "greedily"}),
         ("learner.feedback=random has no use", {"schedule": "target_prop", "feedback": "random"}),
         ("learner.alpha is no setting of learner.schedule=end_to_end", {"alpha": 0.1}),
         ("learner.alpha is no setting .* choose learner=rll", {"schedule": "random", "alpha": 0.1}),
-        ("learner.schedule=target_prop needs learner.alpha; .* choose learner=dtp", {"schedule": "target_prop"}),
         ("learner.min_delta=-1", {"schedule": "greedy", "turns": "plateau", "min_delta": -1}),
         ("network.name=conv5", {"network": "conv5"}),
         ("env.size=8", {"size": 8}),
@@ -96,25 +95,19 @@ def test_features_are_the_last_block_whatever_the_rule():
         ("learner.noise=-1", {"schedule": "target_prop", **TARGETS, "noise": -1}),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_reason(told, more):
-    sensible = {
-        "network": "conv4",
-        "size": 32,
-        "loss": {},
-        "schedule": "end_to_end",
-        "feedback": "backprop",
-        "lr": 1e-3,
-    }
-    with pytest.raises(SettingError, match=told):
-        build_learner(**sensible | {"updates": 9, "seed": 0, "device": torch.device("cpu")} | more)
+def test_what_makes_no_sense_is_refused_with_the_reason(message, more):
+    sensible = {"size": 32, "schedule": "end_to_end", "feedback": "backprop", "lr": 1e-3, "updates": 9}
+    with pytest.raises(SettingError, match=message):
+        built(**sensible | more)
+
+
+def test_a_schedule_without_its_own_settings_has_their_defaults():
+    assert built(schedule="target_prop").settings.alpha == TargetPropSettings.alpha
 
 
 def test_a_greedy_schedule_needs_an_update_a_block():
     with pytest.raises(SettingError, match="3 updates.*4 blocks"):
-        build_learner(
-            network="conv4", size=32, loss={}, schedule="greedy", feedback="updated", lr=1e-3, updates=3, seed=0,
-            device=torch.device("cpu"),
-        )  # fmt: skip
+        built(schedule="greedy", feedback="updated", size=32, updates=3)
 
 
 RULES_OF_THE_PRODUCT = [
@@ -140,10 +133,7 @@ def slim(monkeypatch):
 @pytest.mark.parametrize(("schedule", "feedback", "more"), RULES_OF_THE_PRODUCT)
 def test_every_rule_learns_from_every_loss_with_every_network(schedule, feedback, more, network):
     for loss in LOSSES:
-        one = build_learner(
-            network=network, size=16, loss=loss, schedule=schedule, feedback=feedback, lr=1e-3, updates=9, seed=0,
-            device=torch.device("cpu"), **more,
-        )  # fmt: skip
+        one = built(network=network, loss=loss, schedule=schedule, feedback=feedback, updates=9, **more)
         before = weights(one)
         report = one.update(batches(1)[0])
         assert all(value.isfinite() for value in report.values())

@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.build import build_learner
-from learners.online import build, train
+from learners.online import PROGRAM
 from learners.run import learner_of
 from runs.config.composing import read
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.launch.validate import check
-from tests.helpers.learners import batches, weights
+from tests.helpers.learners import batches, built, weights
 from tests.helpers.online import SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +38,8 @@ def test_an_example_learns(own):
 def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
     own = [*OWN, "loss=triplet", "loss.margin=0.3", "learner=perturbation", "network=normed"]
     told = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
-    assert go([*told, "run.name=one"], build, train) == 0
-    assert go([f"run.resume={tmp_path}/one", "run.frames=48"], build, train) == 0
+    assert start([*told, "run.name=one"], PROGRAM) == 0
+    assert start([f"run.resume={tmp_path}/one", "run.frames=48"], PROGRAM) == 0
 
 
 def test_a_rule_that_looks_twice_cannot_learn_from_what_passes_once():
@@ -74,10 +73,7 @@ def test_what_is_of_the_wrong_sort_is_refused(told):
     sensible = {"learner.schedule": "end_to_end", "network.name": "conv4", "loss.kind": "hinge"}
     parts = sensible | {told.partition("=")[0]: told.partition("=")[2].partition(" ")[0]}
     with pytest.raises(SettingError, match=told):
-        build_learner(
-            network=parts["network.name"], size=16, loss={"kind": parts["loss.kind"]}, updates=9, seed=0,
-            schedule=parts["learner.schedule"], device=torch.device("cpu"),
-        )  # fmt: skip
+        built(network=parts["network.name"], loss={"kind": parts["loss.kind"]}, schedule=parts["learner.schedule"])
 
 
 def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
@@ -105,10 +101,10 @@ def test_mistakes_in_what_is_ones_own_are_told_as_any(told, overrides):
     ("told", "overrides"),
     [
         (
-            "loss.margin=wide is none that triplet can take; give a number, as in 0.1",
+            "loss.margin=wide is no value that triplet takes; give a number, as in 0.1",
             ["loss=triplet", "loss.margin=wide"],
         ),
-        ("learner.sigma=True is none that WeightPerturbation", ["learner=perturbation", "learner.sigma=true"]),
+        ("learner.sigma=True is no value that PerturbationSettings", ["learner=perturbation", "learner.sigma=true"]),
     ],
 )
 def test_a_word_where_ones_own_part_wants_a_number_is_told(told, overrides):

@@ -13,10 +13,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from envs.errors import SettingError
-from learners.online import build, train
+from learners.online import PROGRAM
 from runs.evaluation import finetune
 from runs.evaluation.probes import PROBES
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.show import summary
 from runs.store.checkpoint import load_newest, save
 from tests.helpers.learners import same
@@ -42,7 +42,7 @@ def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, c
         assert run(tmp_path, "halves", f"learner={learner}", *told) == 130
     assert f"run.resume={tmp_path}/halves" in capsys.readouterr().out
     assert load_newest(tmp_path / "halves" / "checkpoints")[0]["updates"] == 11
-    assert go([f"run.resume={tmp_path}/halves"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/halves"], PROGRAM) == 0
     assert_same_run(found(tmp_path, "straight"), found(tmp_path, "halves"))
 
 
@@ -52,7 +52,7 @@ def test_what_a_memory_holds_is_told_at_the_moments_of_training_and_cut_back_wit
     run(tmp_path, "one", *told)
     newest = max((tmp_path / "one" / "checkpoints").glob("*.pt"))
     newest.unlink()  # as if it had been killed just before
-    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
     assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
     series = found(tmp_path, "one")[2]
     for name in ("memory", "memory/category"):
@@ -136,7 +136,7 @@ def test_a_run_repeats_itself_and_seeds_differ(tmp_path):
 def test_a_longer_run_goes_on_where_a_shorter_one_ended(tmp_path):
     run(tmp_path, "long", "eval.every=0")
     run(tmp_path, "short", "eval.every=0", "run.frames=96")
-    assert go([f"run.resume={tmp_path}/short", "run.frames=176"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/short", "run.frames=176"], PROGRAM) == 0
     assert found(tmp_path, "long")[0] == found(tmp_path, "short")[0]
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(tmp_pat
         run(tmp_path, "one")
     newest = max((tmp_path / "one" / "checkpoints").glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:-100])
-    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
     assert f"{newest.name} is damaged" in capsys.readouterr().err
     assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
 
@@ -189,7 +189,7 @@ def test_resuming_a_finished_run_shows_it_again(tmp_path, capsys):
     run(tmp_path, "one")
     before = found(tmp_path, "one")
     capsys.readouterr()
-    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
     assert "one: linear probe" in capsys.readouterr().out
     assert_same_run(before, found(tmp_path, "one"))
 
@@ -218,7 +218,7 @@ def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(tmp_path,
     told = OmegaConf.load(config)
     del told.eval.transfer, told.learner.lr
     OmegaConf.save(told, config)
-    assert go([f"run.resume={tmp_path}/old"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/old"], PROGRAM) == 0
     assert_same_run(found(tmp_path, "straight"), found(tmp_path, "old"))
 
 
@@ -230,4 +230,4 @@ def test_a_checkpoint_of_another_version_is_named(tmp_path, monkeypatch):
     del state["learner"]
     save(tmp_path / "old" / "checkpoints", state, frames=state["frames"])
     with pytest.raises(SettingError, match="was written by another version"):
-        go([f"run.resume={tmp_path}/old"], build, train)
+        start([f"run.resume={tmp_path}/old"], PROGRAM)

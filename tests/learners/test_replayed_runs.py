@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from learners.online import build, train
+from learners.online import PROGRAM, build
 from runs.config.composing import choices
 from runs.config.composing import read as read_settings
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.store.checkpoint import weights_sha256
 from runs.store.metrics import read
 from streams.record import record
@@ -54,7 +54,7 @@ def test_so_do_whole_runs_and_recording_changes_nothing(tmp_path):
         "replayed": ["stream=replay", f"stream.path={walk}"],
     }
     for name, way in ways.items():
-        assert go([*told, *way, f"run.name={name}"], build, train) == 0
+        assert start([*told, *way, f"run.name={name}"], PROGRAM) == 0
     facts = [read(tmp_path / name / "metrics.zarr")[0] for name in ways]
     assert len({found["weights_sha256"] for found in facts}) == 1
     assert {found["frames"] for found in facts} == {48}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from learners.online import build, train
-from runs.config import composing as told
-from runs.launch.launch import go
+from learners.online import PROGRAM
+from runs.config import composing
+from runs.launch.launch import start
 from runs.show import summary
 
 LEARNERS = ("bp", "dtp", "rf", "gll", "gll_rf", "rll", "rll_rf")
@@ -19,14 +19,14 @@ OTHERS = {
 
 def test_there_is_a_row_for_each_of_the_paper_and_no_other():
     rows = {*LEARNERS, *(f"{name}_block5" for name in LEARNERS), *OTHERS}
-    found = [name.split("/") for name in told.choices()["experiment"] if name.startswith("table1")]
+    found = [name.split("/") for name in composing.choices()["experiment"] if name.startswith("table1")]
     assert {row for table, row in found if table == "table1"} == rows
     assert {row for table, row in found if table == "table1_stream"} == rows
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_a_row_of_the_hinge_is_what_the_paper_says(learner):
-    free, blocked = (told.read([f"experiment=table1/{learner}{form}"]) for form in ("", "_block5"))
+    free, blocked = (composing.read([f"experiment=table1/{learner}{form}"]) for form in ("", "_block5"))
     for settings in (free, blocked):
         assert settings.learner.name == learner
         assert settings.network.name == ("conv4" if learner == "dtp" else "conv6")
@@ -44,7 +44,7 @@ def test_a_row_of_the_hinge_is_what_the_paper_says(learner):
 
 @pytest.mark.parametrize("row", OTHERS)
 def test_the_other_rows_are_named_after_what_they_learn_by(row):
-    settings = told.read([f"experiment=table1_stream/{row}"])
+    settings = composing.read([f"experiment=table1_stream/{row}"])
     assert (settings.learner.name, settings.loss.name) == OTHERS[row]
     assert settings.pairs.name == "temporal"
     assert settings.env.speed > 0
@@ -67,7 +67,7 @@ def test_a_row_runs_and_is_scored_on_the_other_pictures(pictures, experiment):
     tiny = ["network=conv4", "env.num_worlds=8", "run.frames=48", "run.log_every=24", "eval.every=48", "device=cpu"]
     sizes = ["eval.train=40", "eval.validation=12", "eval.test=20", "env.pictures=50", "env.episode_length=6"]
     told = [f"experiment={experiment}", f"eval.data_root={pictures}", f"results_dir={pictures}/results", *tiny, *sizes]
-    assert go(told, build, train) == 0
+    assert start(told, PROGRAM) == 0
     table, row = experiment.split("/")
     found = summary(pictures / "results" / table / f"{row}-seed0")
     assert found["eval"]["transfer"]["cifar10"]["frames"] == [0, 48]

@@ -11,9 +11,9 @@ import zarr
 from PIL import Image
 
 from envs.errors import SettingError
-from learners.online import build, train
+from learners.online import PROGRAM
 from runs.config.composing import read
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.launch.validate import check
 from runs.store.metrics import read as read_metrics
 from streams import importing, view
@@ -146,7 +146,7 @@ def test_a_learner_goes_through_an_imported_turntable(tmp_path):
     check(found)
     assert (found.env.num_worlds, found.env.size, found.env.episode_length) == (4, 16, 12)
     few = ["eval.train=30", "eval.validation=9", "eval.test=9", "eval.every=200", "run.frames=400", "device=cpu"]
-    assert go([*told, "stream.repeat=true", *few, f"results_dir={tmp_path}", "run.name=one"], build, train) == 0
+    assert start([*told, "stream.repeat=true", *few, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
     scores = read_metrics(tmp_path / "one" / "metrics.zarr")[1]["eval/linear"]["top1"]
     assert scores[-1] > 0.8  # objects have colours of their own
     with pytest.raises(SettingError, match="pairs.gap=12 is longer than an episode"):

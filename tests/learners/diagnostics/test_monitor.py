@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from learners.diagnostics.monitor import activities, alignments, effective_rank, feedback_alignment, watch
-from learners.losses import Hinge
-from tests.helpers.learners import RULES, batches, learner, same
+from learners.diagnostics.monitor import activities, alignments, effective_rank, monitor
+from tests.helpers.learners import RULES, batches, hinge, learner, same
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -12,7 +11,7 @@ def test_watching_touches_nothing_that_the_next_update_depends_on(rule):
     seen, unseen = learner(rule), learner(rule)
     pairs = batches(4)
     for batch in pairs:
-        watch(seen, pairs[0])
+        monitor(seen, pairs[0])
         seen.update(batch)
         unseen.update(batch)
     assert same(seen.state_dict(), unseen.state_dict())
@@ -20,7 +19,7 @@ def test_watching_touches_nothing_that_the_next_update_depends_on(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_block_has_a_row_of_numbers(rule):
-    found = watch(learner(rule), batches(1)[0])
+    found = monitor(learner(rule), batches(1)[0])
     assert {f"watch/block{number}" for number in range(1, 5)} <= set(found)
     assert all(value == value for row in found.values() for value in row.values())
     last = found["watch/block4"]
@@ -30,7 +29,7 @@ def test_every_block_has_a_row_of_numbers(rule):
 
 @pytest.mark.parametrize("kind", ["greedy", "random"])
 def test_each_block_of_a_layer_wise_rule_is_watched_whichever_learns_now(kind):
-    found = watch(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
+    found = monitor(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
     assert all(found[f"watch/block{number}"]["update_norm"] > 0 for number in range(1, 5))
 
 
@@ -73,7 +72,7 @@ SPACES = {  # loss=NAME: (its settings, what it compares of u and v by the head'
 def test_every_loss_is_watched_by_the_distances_that_it_compares(rule, name):
     settings, space, norm = SPACES[name]
     one, pairs = learner(rule, **settings), shares(batches(1)[0])
-    found = watch(one, pairs)
+    found = monitor(one, pairs)
     losses = [*[None] * (4 - len(one.losses)), *one.losses]
     views = zip(embeddings(one, pairs.first), embeddings(one, pairs.second), strict=True)
     for number, (loss, (u, v)) in enumerate(zip(losses, views, strict=True), 1):
@@ -98,10 +97,10 @@ def test_a_hinge_tells_the_distances_that_it_compared():
     pairs, some = batches(1)[0], {"negatives": 2, "stop_gradient": False}
     one = learner("bp", **some)
     u, v = (one.embed(images) for images in (pairs.first, pairs.second))
-    report = Hinge(**some)(u, v, episode=pairs.episode)[1]
-    row = watch(one, pairs)["watch/block4"]
+    report = hinge(**some)(u, v, episode=pairs.episode)[1]
+    row = monitor(one, pairs)["watch/block4"]
     assert row["negative_distance"] == float(report["negative_distance"])
-    assert row["negative_distance"] != watch(learner("bp"), pairs)["watch/block4"]["negative_distance"]
+    assert row["negative_distance"] != monitor(learner("bp"), pairs)["watch/block4"]["negative_distance"]
 
 
 def cosines(rule, **loss):
@@ -113,7 +112,7 @@ def cosines(rule, **loss):
 @pytest.mark.parametrize("rule", ["bp", "dgl", "gll", "dtp"])
 def test_what_one_update_leaves_is_what_it_is_aligned_by(rule):
     one, pairs = learner(rule), batches(1)[0]
-    found = watch(one, pairs)
+    found = monitor(one, pairs)
     for number, row in enumerate(alignments(one, pairs), 1):
         assert found[f"alignment/block{number}"] == {name: float(value) for name, value in row.items()}
 
@@ -163,7 +162,7 @@ def test_inverses_are_compared_with_what_backpropagation_carries_back():
     assert all(abs(cosine) < 0.5 for cosine in drawn)
     h = activities(rule.network, pairs.second)
     rule.inverses = [Transposed(block, below) for block, below in zip(rule.network.blocks[1:], h, strict=False)]
-    assert all(float(row["feedback"]) == pytest.approx(1, abs=1e-3) for row in feedback_alignment(rule, pairs)[1:])
+    assert all(float(row["feedback"]) == pytest.approx(1, abs=1e-3) for row in rule.feedback_alignment(pairs)[1:])
 
 
 def test_the_effective_rank_counts_equal_directions_and_finds_collapse():

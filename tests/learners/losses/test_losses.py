@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.losses import Hinge, build_losses
+from learners.losses import build_losses
 from learners.losses.equations import barlow_twins, ntxent, vicreg
+from tests.helpers.learners import hinge, loss_settings
 
 ROWS = 7
 EPISODE = torch.tensor([0, 1, 2, 2, 3, 4, 5])  # two rows of one episode
@@ -51,7 +52,7 @@ FORMS = [
 @pytest.mark.parametrize("spread", [0.2, 0.6])
 def test_the_hinge_is_its_double_loop_and_so_is_its_gradient(form, spread):
     u, v = embeddings(spread)
-    loss, report = Hinge(**{"stop_gradient": False, **form})(u, v, episode=EPISODE)
+    loss, report = hinge(**{"stop_gradient": False, **form})(u, v, episode=EPISODE)
     plain = {name: value for name, value in form.items() if name != "stop_gradient"}
     assert loss.item() == pytest.approx(loop(u, v, **plain), rel=1e-12)
     assert report["loss"].item() == loss.item()
@@ -68,7 +69,7 @@ def test_the_hinge_is_its_double_loop_and_so_is_its_gradient(form, spread):
 
 def test_no_error_goes_through_a_blocked_view():
     u, v = embeddings(0.4)
-    Hinge(stop_gradient=True)(u, v, episode=EPISODE)[0].backward()
+    hinge(stop_gradient=True)(u, v, episode=EPISODE)[0].backward()
     assert u.grad is None
     assert v.grad.abs().sum() > 0
 
@@ -76,7 +77,7 @@ def test_no_error_goes_through_a_blocked_view():
 def test_rows_of_one_episode_alone_make_no_negatives_and_no_nan():
     u, v = embeddings(0.4)
     for form in FORMS:
-        loss, report = Hinge(**{"stop_gradient": False, **form})(u, v, episode=torch.zeros(ROWS, dtype=torch.int64))
+        loss, report = hinge(**{"stop_gradient": False, **form})(u, v, episode=torch.zeros(ROWS, dtype=torch.int64))
         pull = torch.relu((u - v).abs().sum(1) - 1).mean()
         assert loss.item() == pytest.approx(pull.item())
         assert all(torch.isfinite(value) for value in report.values())
@@ -94,7 +95,7 @@ def test_rows_of_one_episode_alone_make_no_negatives_and_no_nan():
 )
 def test_a_loss_that_means_nothing_is_refused_by_name(setting, more):
     with pytest.raises(SettingError, match=f"loss.{setting}"):
-        Hinge(**more)
+        hinge(**more)
 
 
 def made(feedback="backprop", seed=0, **settings):
@@ -108,7 +109,7 @@ def apart(u, v):
 
 def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows():
     u, v = embeddings(0.4)
-    Hinge(stop_gradient=False)(u, v, episode=EPISODE)[0].backward()
+    hinge(stop_gradient=False)(u, v, episode=EPISODE)[0].backward()
     a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
     distance = (a[:, None] - b).abs().sum(2)  # by way of (B, B, D)
     push = torch.relu(3 - distance) * (EPISODE[:, None] != EPISODE)
@@ -119,7 +120,7 @@ def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows
 
 def test_where_every_row_is_an_anchor_its_gradient_is_that_of_the_difference_of_all_rows_too():
     u, v = embeddings(0.4)
-    Hinge(anchors="both", stop_gradient=False, average="violators")(u, v, episode=EPISODE)[0].backward()
+    hinge(anchors="both", stop_gradient=False, average="violators")(u, v, episode=EPISODE)[0].backward()
     a, b = u.detach().clone().requires_grad_(), v.detach().clone().requires_grad_()
     rows, episode = torch.cat([a, b]), EPISODE.repeat(2)
     distance = (rows[:, None] - rows).abs().sum(2)
@@ -215,7 +216,7 @@ def test_each_loss_is_finite_where_all_rows_show_one_episode_and_where_views_are
 
 
 def test_every_head_has_its_own_weights_of_a_loss_and_seeds_differ():
-    a, b = build_losses({"kind": "clapp"}, heads=2, feedback="updated", seed=0)
+    a, b = build_losses(loss_settings(kind="clapp"), heads=2, feedback="updated", seed=0)
     assert not torch.equal(a.prediction.weight, b.prediction.weight)
     assert not torch.equal(a.prediction.weight, made(kind="clapp", seed=1).prediction.weight)
 
@@ -229,8 +230,8 @@ def two(u, v, *, episode):
     [
         ("loss.kind=hinges is unknown; did you mean hinge", {"kind": "hinges"}),
         ("loss.kind=nowhere.at_all cannot be imported", {"kind": "nowhere.at_all"}),
-        ("loss.margin is no setting of Hinge", {"kind": "hinge", "margin": 1}),
-        ("loss.margin is no setting of vicreg, .* choose loss=vicreg", {"kind": "vicreg", "margin": 1}),
+        ("loss.margin is no setting of hinge", {"kind": "hinge", "margin": 1}),
+        ("loss.margin is no setting of vicreg, .* or choose loss=vicreg", {"kind": "vicreg", "margin": 1}),
         ("loss.redundancy=-1", {"kind": "barlow_twins", "redundancy": -1}),
         ("loss.variance=-1", {"kind": "vicreg", "variance": -1}),
         ("loss.temperature=0", {"kind": "ntxent", "temperature": 0}),

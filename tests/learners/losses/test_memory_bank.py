@@ -7,34 +7,26 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.build import build_learner
-from learners.losses.hinge import Hinge
 from learners.losses.memory_bank import MemoryBank, Remembered
 from learners.rules.end_to_end import EndToEnd
 from streams.live import Live
 from streams.pairs.pairing import PairStream
 from streams.pairs.single_frames import SingleFrameStream
 from streams.types import Pairs
-from tests.helpers.learners import RULES, TARGETS, batches, same, weights
+from tests.helpers.learners import RULES, TARGETS, batches, built, hinge, same, weights
 
 GAPS = {"gap": 3, "gap_distribution": "uniform"}
 
 
 def learner(rule="bp", *, remember=True, negatives=0, lr=0.0, longest_gap=3):
     schedule, feedback = RULES[rule]
-    return build_learner(
-        network="conv4",
-        size=16,
-        loss={"remember": remember, "negatives": negatives},
-        schedule=schedule,
-        feedback=feedback,
-        lr=lr,
-        updates=40,
-        seed=0,
-        device=torch.device("cpu"),
-        longest_gap=longest_gap,
-        **(TARGETS | {"inverse_steps": int(lr > 0)} if rule == "dtp" else {}),
-    )
+    loss, targets = {"remember": remember, "negatives": negatives}, TARGETS | {"inverse_steps": int(lr > 0)}
+    one = built(
+        schedule=schedule, feedback=feedback, loss=loss, updates=40, longest_gap=longest_gap, lr=lr or 1e-3,
+        **(targets if rule == "dtp" else {}),
+    )  # fmt: skip
+    one.settings.lr = lr
+    return one
 
 
 def frames(worlds, *, episode_length=8):
@@ -111,7 +103,7 @@ def both_views(one, *, rows=24):
     pairs = batches(1, rows=rows, seed=5)[0]
     with torch.no_grad():
         u, v = (EndToEnd.embed(one, view) for view in pairs[:2])
-    return Hinge()(u, v, episode=pairs.episode)[0].item()
+    return hinge()(u, v, episode=pairs.episode)[0].item()
 
 
 @pytest.mark.parametrize("rule", ["bp", "dgl", "dtp"])
@@ -161,4 +153,4 @@ def test_a_past_keeps_no_more_than_it_is_asked_for():
 
 def test_a_hinge_of_which_both_views_learn_cannot_be_remembered():
     with pytest.raises(SettingError, match="loss.remember=true .* loss=hinge_remembered"):
-        Remembered(Hinge(stop_gradient=False), longest_gap=3)
+        Remembered(hinge(stop_gradient=False), longest_gap=3)

@@ -63,8 +63,8 @@ def test_updated_feedback_keeps_its_distance_from_the_weights_and_both_move():
     for pairs in batches(6):
         rule.update(pairs)
     after = weights(rule)
-    for name in [name for name in before if name.endswith("weight")]:
-        back = name.replace("weight", "feedback_weight")
+    for name in [name for name in before if name.endswith(".weight")]:
+        back = name.replace(".weight", ".feedback_weight")
         start, end = before[name] - before[back], after[name] - after[back]
         assert torch.allclose(start, end, atol=1e-6)
         if name != "blocks.0.0.weight":

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from envs.errors import SettingError
-from learners.build import build_learner
-from learners.diagnostics.monitor import watch
+from learners.diagnostics.monitor import monitor
 from learners.losses import Loss
 from learners.networks.network import EMBEDDING, SPECS, Network, Spec, flat, normalize
-from tests.helpers.learners import TARGETS, batches, same
+from tests.helpers.learners import TARGETS, batches, built, same
 
 NORMED = Spec(((8, lambda channels: torch.nn.GroupNorm(2, channels), "relu", 12, "pool"),), squash=True)
 
@@ -108,11 +107,10 @@ class Projected(Loss):
 
 def test_weights_of_ones_own_parts_are_a_function_of_the_seed_and_learn(own, monkeypatch):
     monkeypatch.setattr(sys.modules["mine"], "Projected", Projected, raising=False)
-    told = {"network": "mine.WEIGHTY", "size": 16, "loss": {"kind": "mine.Projected"}, "updates": 9}
-    told |= {"schedule": "end_to_end", "feedback": "random", "device": torch.device("cpu")}
+    parts = {"network": "mine.WEIGHTY", "loss": {"kind": "mine.Projected"}}
     torch.rand(7)  # whoever drew before
     before = torch.get_rng_state()
-    one, again, other = (build_learner(**told, seed=seed) for seed in (0, 0, 1))
+    one, again, other = (built(**parts, schedule="end_to_end", feedback="random", seed=seed) for seed in (0, 0, 1))
     assert torch.equal(before, torch.get_rng_state())
     assert same(one.state_dict(), again.state_dict())
     for part in ("network", "losses"):
@@ -126,10 +124,10 @@ def test_weights_of_ones_own_parts_are_a_function_of_the_seed_and_learn(own, mon
 @pytest.mark.parametrize("rule", [("end_to_end", {}), ("simultaneous", {}), ("target_prop", TARGETS)])
 def test_a_batchnorm_is_not_touched_by_scores_or_by_watching_and_scores_rows_by_themselves(own, rule):
     schedule, more = rule
-    told = {"network": "mine.NORMED", "size": 16, "loss": {"kind": "vicreg"}, "updates": 9, "seed": 0}
-    one, other = (build_learner(**told, schedule=schedule, device=torch.device("cpu"), **more) for _ in range(2))
+    parts = {"network": "mine.NORMED", "loss": {"kind": "vicreg"}}
+    one, other = (built(**parts, schedule=schedule, **more) for _ in range(2))
     for pairs in batches(3):
-        watch(one, pairs)
+        monitor(one, pairs)
         one.encode(pairs.first)
         one.encode_blocks(pairs.second)
         for learner in (one, other):

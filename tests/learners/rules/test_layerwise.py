@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.rules.schedules import Plateau, greedy, random, simultaneous
+from learners.rules.layerwise import Only
+from learners.rules.schedules import GreedySettings, Plateau, RandomBlock, Schedule, Share, greedy
 from tests.helpers.learners import batches, learner, same, weights
 
 
@@ -15,7 +16,7 @@ def moved(before, after):
 @pytest.mark.parametrize("rule", ["dgl", "gll", "rll"])
 def test_block_twos_loss_leaves_block_ones_gradient_exactly_zero(rule):
     layers = learner(rule, stop_gradient=False)
-    layers.schedule = lambda update: range(1, 2)
+    layers.schedule = Only(4, 1)
     layers.learn(batches(1)[0])
     assert all(p.grad is None or not p.grad.any() for p in layers.network.blocks[0].parameters())
     assert any(p.grad.any() for p in layers.network.blocks[1].parameters())
@@ -25,7 +26,7 @@ def test_in_simultaneous_learning_too_a_blocks_gradient_is_its_own_losses():
     pairs = batches(1)[0]
     every, alone = learner("dgl"), learner("dgl")
     every.learn(pairs)
-    alone.schedule = lambda update: range(1)
+    alone.schedule = Only(4, 0)
     alone.learn(pairs)
     for a, b in zip(every.network.blocks[0].parameters(), alone.network.blocks[0].parameters(), strict=True):
         assert torch.equal(a.grad, b.grad)
@@ -37,7 +38,7 @@ def test_layer_wise_with_one_block_is_end_to_end():
     for rule in (one, end):
         rule.network.blocks, rule.network.heads = rule.network.blocks[:1], learner("dgl").network.heads[:1]
         rule.losses, rule.optimiser = rule.losses[:1], torch.optim.Adam(rule.network.parameters(), lr=1e-3)
-    one.schedule = simultaneous(1)
+    one.schedule = Schedule(1)
     for batch in pairs:
         assert torch.equal(one.update(batch)["loss"], end.update(batch)["loss"])
     found = weights(end)
@@ -63,24 +64,24 @@ def test_random_learns_one_block_an_update_and_only_that():
 
 
 def test_random_visits_blocks_uniformly_and_is_a_function_of_the_seed():
-    visits = torch.tensor([random(4, seed=3)(update).start for update in range(8000)])
+    visits = torch.tensor([RandomBlock(4, seed=3)(update).start for update in range(8000)])
     assert torch.allclose(visits.bincount() / 8000, torch.tensor(0.25), atol=0.02)
-    assert (visits != torch.tensor([random(4, seed=4)(update).start for update in range(8000)])).any()
+    assert (visits != torch.tensor([RandomBlock(4, seed=4)(update).start for update in range(8000)])).any()
 
 
 def test_greedy_shares_the_updates_equally():
-    visits = torch.tensor([greedy(4, updates=100)(update).start for update in range(120)])
+    visits = torch.tensor([Share(4, updates=100)(update).start for update in range(120)])
     assert visits.bincount().tolist() == [25, 25, 25, 45]
 
 
 def test_turns_go_round_and_round_without_an_end():
-    schedule = greedy(3, updates=1, turns="rotate", patience=5)
+    schedule = greedy(3, GreedySettings(turns="rotate", patience=5), updates=1)
     assert [schedule(update).start for update in range(0, 40, 5)] == [0, 1, 2, 0, 1, 2, 0, 1]
     assert schedule(10**9).start == 10**9 // 5 % 3
 
 
 def test_a_block_learns_until_its_loss_stops_falling():
-    schedule, visited = Plateau(2, window=4, gain=0.1), []
+    schedule, visited = Plateau(2, GreedySettings(patience=4, min_delta=0.1)), []
     losses = [8.0, 6, 4, 3.9, 5, 4.9, 2]  # of windows: block 1 falls twice, then stops; block 2 falls not at all
     for loss in losses:
         for _ in range(4):

@@ -152,6 +152,6 @@ def test_some_of_the_rows_teach_the_inverses_by_the_same_loss():
     rule.teach_inverses([activity[::3] for activity in h])
     fewer = learner("dtp")
     double(fewer)
-    fewer.inverse_rows = 4  # of 12
+    fewer.settings.inverse_rows = 4  # of 12
     fewer.teach_inverses(h)
     assert all(map(torch.equal, rule.inverses.parameters(), fewer.inverses.parameters()))

@@ -6,7 +6,7 @@ import torch
 from rich.console import Console
 from torch.nn.functional import conv2d, cross_entropy, max_pool2d
 
-from learners.online import build, train
+from learners.online import PROGRAM
 from learners.run import learner_of
 from runs.config.composing import read
 from runs.evaluation import evaluation, finetune
@@ -173,10 +173,10 @@ def test_a_run_stopped_while_it_fine_tunes_goes_on_with_what_it_owes(
     last = {name for name, of in found(tmp_path, "halves")[2].items() if "finetune" in name and frames in of["frames"]}
     assert last == {f"eval/finetune/{name}" for name in done}
     told = [*SMALL, *TUNED, f"results_dir={tmp_path}", "run.name=halves"]
-    assert commands.go_on(told, varied=[], build=build, train=train) == 0  # as a sweep that is begun again does
+    assert commands.start_or_resume(told, varied=[], program=PROGRAM) == 0  # as a sweep that is begun again does
     assert_same_run(found(straight.parent, "one"), found(tmp_path, "halves"))
     assert "passed over" not in capsys.readouterr().out
-    assert commands.go_on(told, varied=[], build=build, train=train) == 0
+    assert commands.start_or_resume(told, varied=[], program=PROGRAM) == 0
     assert "passed over" in capsys.readouterr().out
 
 

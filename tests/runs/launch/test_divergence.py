@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.online import build, train
+from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs.launch.divergence import first_bad_weight
-from runs.launch.launch import go
+from runs.launch.launch import start
 from runs.store.checkpoint import load_newest, newest
 from runs.store.metrics import read
 from tests.helpers.learners import same
@@ -29,7 +29,7 @@ def spoilt(monkeypatch, *, at, name, value):
 def test_a_loss_that_is_no_number_stops_the_run_and_names_block_update_and_checkpoint(tmp_path, monkeypatch, value):
     spoilt(monkeypatch, at=15, name="block2/loss", value=value)
     with pytest.raises(SettingError) as told:
-        go([*SMALL, f"results_dir={tmp_path}", "run.name=one"], build, train)
+        start([*SMALL, f"results_dir={tmp_path}", "run.name=one"], PROGRAM)
     checkpoint = newest(tmp_path / "one" / "checkpoints")
     assert f"block2's loss became {value} at update 15 " in str(told.value)
     assert str(checkpoint) in str(told.value)
@@ -40,31 +40,31 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_block_update_and_check
 def test_a_loss_at_the_top_is_the_last_blocks(tmp_path, monkeypatch):
     spoilt(monkeypatch, at=3, name="loss", value=float("nan"))
     with pytest.raises(SettingError, match="block4's loss became nan at update 3 "):
-        go([*SMALL, "learner=bp", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"], build, train)
+        start([*SMALL, "learner=bp", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"], PROGRAM)
 
 
 def test_a_rule_with_two_learning_rates_names_both(tmp_path, monkeypatch):
     spoilt(monkeypatch, at=3, name="block2/inverse_error", value=float("inf"))
     told = [*SMALL, "learner=dtp", "learner.inverse_lr=9", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"]
     with pytest.raises(SettingError, match="learner.lr=0.001 or learner.inverse_lr=9.0 may be too high"):
-        go(told, build, train)
+        start(told, PROGRAM)
 
 
 def test_what_came_before_is_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         spoilt(patch, at=15, name="block2/loss", value=float("nan"))
         with pytest.raises(SettingError):
-            go([*SMALL, f"results_dir={tmp_path}", "run.name=one"], build, train)
+            start([*SMALL, f"results_dir={tmp_path}", "run.name=one"], PROGRAM)
     assert read(tmp_path / "one" / "metrics.zarr")[1]["train"]["frames"].tolist() == [32, 64, 96, 128]
-    assert go([f"run.resume={tmp_path}/one"], build, train) == 0
-    assert go([*SMALL, f"results_dir={tmp_path}", "run.name=straight"], build, train) == 0
+    assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
+    assert start([*SMALL, f"results_dir={tmp_path}", "run.name=straight"], PROGRAM) == 0
     ends = [load_newest(tmp_path / name / "checkpoints")[0] for name in ("one", "straight")]
     assert same(*ends)
 
 
 def test_a_rate_at_which_weights_overflow_is_found_too(tmp_path):
     with pytest.raises(SettingError, match=r"learner\.lr=3e\+38 may be too high"):
-        go([*SMALL, "learner.lr=3e38", f"results_dir={tmp_path}", "run.name=one"], build, train)
+        start([*SMALL, "learner.lr=3e38", f"results_dir={tmp_path}", "run.name=one"], PROGRAM)
     state = load_newest(tmp_path / "one" / "checkpoints")[0]
     assert first_bad_weight(state["learner"]["network"]) is None
 

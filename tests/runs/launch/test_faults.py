@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from learners.online import build, train
-from runs.config import composing as told
+from learners.online import PROGRAM, build
+from runs.config import composing
 from runs.launch import launch as commands
-from runs.launch.launch import go
 from runs.store.checkpoint import load_newest, save, weights_sha256
 from streams.process.errors import guarded
 from streams.record import record
@@ -114,7 +113,7 @@ def learn(settings, checkpoints):
 def test_a_learner_that_records_goes_on_from_a_fault_at_any_write_to_the_same_end(tmp_path):
     def way(name):
         (tmp_path / name).mkdir()
-        return told.read([*LEARNED, f"stream.record={tmp_path}/{name}.zarr"]), tmp_path / name
+        return composing.read([*LEARNED, f"stream.record={tmp_path}/{name}.zarr"]), tmp_path / name
 
     straight = learn(*way("straight")), files(tmp_path / "straight.zarr")
     for at, fault in zip(itertools.count(), itertools.cycle(FAULTS), strict=False):
@@ -138,7 +137,7 @@ def test_a_whole_run_that_records_says_so_in_a_line_and_is_resumed_to_the_same_e
     def start(name, *, resume=False):
         new = [*LEARNED, f"results_dir={tmp_path}", f"stream.record={tmp_path}/{name}.zarr", f"run.name={name}"]
         asked = [f"run.resume={tmp_path}/{name}"] if resume else new
-        return guarded(go, asked, build, train, place="results_dir", stopped="", leave=False)
+        return guarded(commands.start, asked, PROGRAM, place="results_dir", stopped="", leave=False)
 
     with failing("a close", at=-1) as opened:
         assert start("straight") == 0

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from learners.online import build, train
+from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs import show
 from runs.launch import launch as commands
@@ -221,7 +221,7 @@ def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monk
     whole = Learner.update
 
     def update(self, pairs):
-        if self.loss.positive_margin == 2:
+        if self.loss.settings.positive_margin == 2:
             raise RuntimeError("out of memory")
         return whole(self, pairs)
 
@@ -244,13 +244,13 @@ def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online
 def test_hydras_flags_take_their_values(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["online", "--cfg", "job", "env=counting", "seed=3"])
     with pytest.raises(SystemExit) as left:
-        commands.command(build, train)()
+        commands.launch(PROGRAM)
     assert not left.value.code
     assert "seed: 3" in capsys.readouterr().out
 
 
 def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
-    commands.go([*TINY, f"results_dir={tmp_path}", "learner=dgl", "learner.lr=1e-4", "run.name=a"], build, train)
+    commands.start([*TINY, f"results_dir={tmp_path}", "learner=dgl", "learner.lr=1e-4", "run.name=a"], PROGRAM)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
     said = shlex.split(line)[3:-1]
     assert said == [*TINY, f"results_dir={tmp_path}"]

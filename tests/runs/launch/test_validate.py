@@ -3,8 +3,8 @@ import torch
 from omegaconf import OmegaConf
 
 from envs.errors import SettingError
+from learners.online import PROGRAM
 from runs.config.composing import read
-from runs.launch.validate import check
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ from runs.launch.validate import check
 )
 def test_settings_that_cannot_work_are_found_before_any_work(override):
     with pytest.raises(SettingError, match=override.split("=")[0]):
-        check(read([override]))
+        PROGRAM.check(read([override]))
 
 
 def test_a_single_world_needs_negatives_that_are_remembered_and_memories_that_are_moments():
     settings = read(["env.num_worlds=1", "loss=hinge_remembered"])
-    check(settings)
+    PROGRAM.check(settings)
     for told, name, value in (
         ("env.num_worlds=1 .* loss=hinge_remembered", "loss.remember", False),
         ("loss.negatives=0 takes the other worlds' frames", "loss.negatives", 0),
@@ -48,10 +48,10 @@ def test_a_single_world_needs_negatives_that_are_remembered_and_memories_that_ar
         changed = settings.copy()
         OmegaConf.update(changed, name, value)
         with pytest.raises(SettingError, match=told):
-            check(changed)
+            PROGRAM.check(changed)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_missing_gpu_is_named():
     with pytest.raises(SettingError, match="device=cuda is not on this machine"):
-        check(read(["device=cuda"]))
+        PROGRAM.check(read(["device=cuda"]))

@@ -1,7 +1,7 @@
 import pytest
 
 from envs.errors import SettingError
-from runs.config import composing as settings
+from runs.config import composing
 from runs.launch.validate import check
 from runs.store import tensorboard as mirror
 from runs.store.metrics import Metrics
@@ -33,5 +33,5 @@ def test_tensorboard_sees_the_committed_numbers_and_forgets_what_a_resumed_run_r
 def test_without_tensorboard_that_is_one_line_before_any_work(monkeypatch):
     monkeypatch.setattr(mirror, "find_spec", lambda name: None)
     with pytest.raises(SettingError, match=r"pip install 'contiguity\[tensorboard\]'"):
-        check(settings.read(["env=counting", "pairs.gap=2", "run.tensorboard=true"]))
-    check(settings.read(["env=counting", "pairs.gap=2"]))
+        check(composing.read(["env=counting", "pairs.gap=2", "run.tensorboard=true"]))
+    check(composing.read(["env=counting", "pairs.gap=2"]))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from runs.config import composing as told
+from runs.config import composing
 from streams.check import check, examine
 from streams.record import record
 from streams.recording.reader import Recording
@@ -168,7 +168,7 @@ def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
 def test_a_world_is_made_only_of_settings_that_are_ours(walk, env):
     changed(walk, "", lambda found: found["attributes"].update(env=env))
     with pytest.raises(SettingError, match="tells of a world|was altered"):
-        told.read(["stream=replay", f"stream.path={walk}"])
+        composing.read(["stream=replay", f"stream.path={walk}"])
 
 
 def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
@@ -176,6 +176,6 @@ def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
     changed(walk, "", lambda found: found["attributes"].update(env=env))
     asked = ["stream=replay", f"stream.path={walk}"]
     with pytest.raises(SettingError, match="add env=moving_images env.dataset=LSUN, or eval.every=0"):
-        told.read(asked)
+        composing.read(asked)
     for more in (["eval.every=0"], ["env=moving_images", "env.dataset=LSUN"]):
-        assert told.read([*asked, *more]).env.dataset == "LSUN"
+        assert composing.read([*asked, *more]).env.dataset == "LSUN"

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from learners.online import build
-from runs.config import composing as told
+from runs.config import composing
 from runs.store.checkpoint import load_newest, save, weights_sha256
 from streams.check import examine
 from streams.record import record
@@ -123,7 +123,9 @@ def test_a_learner_killed_while_it_records_ends_with_the_same_weights_and_record
     world = ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=6", "run.frames=160"]
 
     def settings(path):
-        return told.read([*(text for text in RUN if text[:3] != "env"), *world, "learner=bp", f"stream.record={path}"])
+        return composing.read(
+            [*(text for text in RUN if text[:3] != "env"), *world, "learner=bp", f"stream.record={path}"]
+        )
 
     def learn(run, checkpoints, begun=lambda: None):
         state, _ = load_newest(checkpoints)

@@ -1,0 +1,42 @@
+"""What settings were called before: old names are accepted on command lines and in the settings of old runs."""
+
+import re
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+KEYS = {  # old: new
+    "learner.lr_law": "learner.lr_schedule",
+    "learner.turn_gain": "learner.min_delta",
+    "learner.turn_updates": "learner.patience",
+    "loss.blocked": "loss.stop_gradient",
+    "pairs.gap_law": "pairs.gap_distribution",
+}
+VALUES = {  # key: {old: new}
+    "loss": {"hinge_blocked": "hinge_stop_gradient"},
+    "loss.name": {"hinge_blocked": "hinge_stop_gradient"},
+    "pairs.views": {"paper": "tang2022"},
+}
+
+
+def current_override(text: str) -> str:
+    """A command-line override `name=value`, or one with several values, by the present names."""
+    head, equals, value = text.partition("=")
+    prefix = head[: len(head) - len(head.lstrip("+~"))]
+    key = KEYS.get(head.lstrip("+~"), head.lstrip("+~"))
+    for old, new in VALUES.get(key, {}).items():
+        value = re.sub(rf"(?<![\w.]){old}(?![\w.])", new, value)
+    return f"{prefix}{key}{equals}{value}"
+
+
+def current_config(config: DictConfig) -> DictConfig:
+    """The settings of a run, in place, by the present names."""
+    for old, new in KEYS.items():
+        group, _, name = old.partition(".")
+        if group in config and OmegaConf.is_dict(config[group]) and name in config[group]:
+            config[group][new.partition(".")[2]] = config[group].pop(name)
+    for key, values in VALUES.items():
+        value: Any = OmegaConf.select(config, key)
+        if isinstance(value, str) and value in values:
+            OmegaConf.update(config, key, values[value])
+    return config

@@ -1,0 +1,155 @@
+"""What a run writes down while it learns: losses, scores, what its network does, and checkpoints; and when."""
+
+from typing import Any, Protocol
+
+from omegaconf import DictConfig
+
+from runs.evaluation.evaluation import Evaluation, owed
+from runs.launch.divergence import check_finite
+from runs.launch.progress import Progress
+from runs.store.checkpoint import save, weights_sha256
+from runs.store.folder import RunFolder
+from runs.store.metrics import Metrics
+from runs.store.timing import RunningMean, Stopwatch, due
+from streams.process.signals import Stop
+
+
+class Run(Protocol):
+    """What is logged: the parts of a run, and where it is."""
+
+    settings: DictConfig
+    stream: Any
+    learner: Any
+    means: RunningMean
+    frames: int
+    previous: int
+    updates: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has seen all its frames."""
+
+    def monitor(self) -> dict[str, dict[str, float]]:
+        """A row of each series about the network itself."""
+
+    def preview(self) -> Any:
+        """The same stream from its beginning, to look at."""
+
+    def check_extension(self, planned: int) -> None:
+        """Raises SettingError where the run cannot go on to another number of frames than was planned."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next update is the one that followed the saved ones."""
+
+
+class RunLog:
+    """The numbers and checkpoints of one run. Nothing waits for the device except where a number is due."""
+
+    def __init__(
+        self,
+        run: Run,
+        evaluation: Evaluation | None,
+        folder: RunFolder,
+        metrics: Metrics,
+        progress: Progress,
+        stop: Stop,
+    ):
+        settings = run.settings
+        self.run, self.evaluation, self.folder, self.metrics = run, evaluation, folder, metrics
+        self.progress, self.stop, self.clock = progress, stop, Stopwatch()
+        self.monitor_every = settings.eval.every if settings.watch.every is None else settings.watch.every
+        self._began = self._speed_at = run.frames  # at the start, and at the last row of the series speed
+
+    def begin(self) -> None:
+        """Scores the network before it learns, the random encoder; of a resumed run, does what is still to be done."""
+        for note in self.evaluation.notes if self.evaluation else ():
+            self.progress.say(note)
+        if self.run.frames == 0 and not self.metrics.begun:
+            if self.evaluation:
+                self.metrics.show_samples(self.evaluation.samples.shown)
+                self.metrics.add_all(0, self.evaluation.baselines())
+                self.score()
+            if self.monitor_every:
+                self.monitor()
+            self.save()
+        self.fine_tune()
+
+    def train_due(self) -> bool:
+        """Whether a row of the training metrics is due."""
+        return self.run.finished or self._due(self.run.settings.run.log_every)
+
+    def score_due(self) -> bool:
+        """Whether an evaluation is due."""
+        evaluation = self.evaluation
+        return evaluation is not None and (self.run.finished or evaluation.due(self.run.previous, self.run.frames))
+
+    def monitor_due(self) -> bool:
+        """Whether the network itself is to be looked at."""
+        return self.monitor_every > 0 and (self.run.finished or self._due(self.monitor_every))
+
+    def save_due(self) -> bool:
+        """Whether a checkpoint is due."""
+        return self.run.finished or self._due(self.run.settings.run.save_every)
+
+    def train(self) -> None:
+        """Writes the mean losses since the last row, and the stream's statistics."""
+        run = self.run
+        with self.clock("learner"):
+            check_finite(run, self.folder, self.metrics)
+            means = run.means.take()
+        self.metrics.add("train", run.frames, means)
+        self.metrics.add_all(run.frames, run.stream.statistics())
+        self.progress.advance(run.frames, means)
+
+    def score(self) -> None:
+        """Writes what the encoder scores on every task."""
+        run = self.run
+        check_finite(run, self.folder, self.metrics)
+        with self.clock("eval"):
+            scores = self.evaluation.scores(run.learner, frames=run.frames)
+            self.metrics.add_all(run.frames, scores)
+            self.progress.score(scores, frames=run.frames)
+
+    def monitor(self) -> None:
+        """Writes what goes on inside the network."""
+        check_finite(self.run, self.folder, self.metrics)
+        with self.clock("eval"):
+            self.metrics.add_all(self.run.frames, self.run.monitor())
+
+    def fine_tune(self) -> None:
+        """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""
+        run = self.run
+        tasks = owed(run.settings, frames=run.frames, latest=self.metrics.latest)
+        if tasks and not self.stop:
+            self._commit()
+            with self.clock("eval"):
+                scores = self.evaluation.fine_tuned(run.learner, tasks, stop=self.stop, tell=self.progress.note)
+                self.metrics.add_all(run.frames, scores)
+
+    def save(self) -> None:
+        """Writes down all that has happened; metrics first, so that a checkpoint never knows of more than they do."""
+        if self.run.frames > self._speed_at:
+            self.metrics.add("speed", self.run.frames, self._speed())
+            self._speed_at = self.run.frames
+        self._commit()
+
+    def _commit(self) -> None:
+        run = self.run
+        check_finite(run, self.folder, self.metrics)
+        sha = weights_sha256(run.learner.network.state_dict())
+        self.metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha, device=run.settings.device)
+        save(self.folder.checkpoints, run.state_dict(), frames=run.frames, keep=run.settings.run.keep)
+
+    def _due(self, every: int) -> bool:
+        return due(every, self.run.previous, self.run.frames)
+
+    def _speed(self) -> dict[str, float]:
+        """Frames a second of the loop, evaluation not counted, and each part's share of all the time."""
+        seconds, world = self.clock.seconds, self.run.stream.frames.seconds
+        spent = {"world": world, "stream": seconds["stream"] - world}
+        spent |= {"learner": seconds["learner"], "eval": seconds.get("eval", 0.0)}
+        total, frames = sum(spent.values()), self.run.frames - self._began
+        return {"frames_per_s": frames / (total - spent["eval"])} | {part: took / total for part, took in spent.items()}

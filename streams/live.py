@@ -49,7 +49,7 @@ class Live:
         self._shift = self._gaze(self._seed, self.step, info)
         self.seconds += perf_counter() - start
         factors = {name: value for name, value in info.items() if name != "episode_id"}
-        return Frames(images.permute(0, 3, 1, 2), info["episode_id"], self.step, factors)
+        return Frames(images, info["episode_id"], self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is; nothing before the first frame."""

@@ -11,7 +11,7 @@ from torch import Tensor
 class Frames(NamedTuple):
     """One time step of N parallel worlds."""
 
-    images: Tensor  # (N, 3, H, W) uint8, channels_last in memory: a view of the world's (N, H, W, 3)
+    images: Tensor  # (N, H, W, 3) uint8, as the world gave them
     episode: Tensor  # (N,) int64, on the CPU: which episode; unique over the whole stream
     step: int  # position in the stream
     factors: dict[str, Tensor]  # (N, ...) ground truth: category, instance, position, ...

@@ -201,7 +201,7 @@ def _pictures(folder: RunFolder, stream, found: dict) -> list[Path]:
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
     seen = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
-    shown = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in seen], 1).cpu().numpy()
+    shown = torch.stack([frames.images[:STRIP_ROWS] for frames in seen], 1).cpu().numpy()
     episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in seen], 1)
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]

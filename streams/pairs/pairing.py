@@ -168,7 +168,7 @@ class PairStream:
 
     def _find(self, frames: Frames) -> Rows:
         """The rows of one step that make pairs; decided on the CPU, so nothing waits for the device."""
-        now, worlds = frames.images.permute(0, 2, 3, 1), len(frames.episode)
+        now, worlds = frames.images, len(frames.episode)
         labels = {name: frames.factors[name].to(now.device) for name in LABELS if name in frames.factors}
         if not self.gap:
             return Rows((now,), torch.zeros(worlds, dtype=torch.int64), frames.episode, labels)

@@ -35,7 +35,7 @@ class SingleFrameStream:
         start = perf_counter()
         worlds = len(frames.episode)
         gap = gaps(self.gap_distribution, self.gap, count=worlds, draws=generator(self.seed, "gap", frames.step))
-        now = as_float(frames.images.permute(0, 2, 3, 1))
+        now = as_float(frames.images)
         self.seconds += perf_counter() - start
         return Pairs(None, now, gap, frames.episode, (frames.step + 1) * worlds)
 

@@ -83,7 +83,7 @@ class Writer:
 
     def add(self, frames: Frames) -> None:
         """The next step; its tensors are kept until they are written, and must not be changed."""
-        rows = {"images": frames.images.permute(0, 2, 3, 1), "episode": frames.episode}
+        rows = {"images": frames.images, "episode": frames.episode}
         rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
         self.extend({name: row[None] for name, row in rows.items()})
 

@@ -108,7 +108,7 @@ class Replay:
         images, episode = shown["images"], shown["episode"]
         factors = {name.removeprefix("factors/"): value for name, value in shown.items() if name.startswith("factors/")}
         self.seconds += perf_counter() - start
-        return Frames(images.permute(0, 3, 1, 2), episode, self.step, factors)
+        return Frames(images, episode, self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
         """Where it is, and how much of each recording it shows."""

@@ -26,7 +26,7 @@ def test_plain_zarr_opens_it(tmp_path):
     assert root.attrs["env"]["id"] == "Counting-v0"
     assert root["images"].metadata.dimension_names == ("time", "world", "y", "x", "channel")
     frames = [frames for _, frames in zip(range(400), live(), strict=False)]
-    assert np.array_equal(root["images"][:], torch.stack([one.images.permute(0, 2, 3, 1) for one in frames]).numpy())
+    assert np.array_equal(root["images"][:], torch.stack([one.images for one in frames]).numpy())
     assert np.array_equal(root["factors/age"][:], torch.stack([one.factors["age"] for one in frames]).numpy())
 
 

@@ -166,7 +166,7 @@ class Shuffled:
 
     def before(self):
         steps = self.at[0] - self.gap_at(self.step, 6)
-        images = self.images[steps, self.at[1]].permute(0, 2, 3, 1)
+        images = self.images[steps, self.at[1]]
         return images, torch.where(steps < 0, -1, self.episodes[steps, self.at[1]])
 
 

@@ -40,7 +40,7 @@ def shown(path, steps=None, **settings):
     with closing(Replay(path, order=order, **settings)) as replay:
         seen = list(islice(replay, steps))
     assert [frames.step for frames in seen] == list(range(len(seen)))
-    images = torch.stack([frames.images.permute(0, 2, 3, 1) for frames in seen]).numpy()
+    images = torch.stack([frames.images for frames in seen]).numpy()
     return np.stack(spelt(images), -1), torch.stack([frames.episode for frames in seen]).numpy()
 
 

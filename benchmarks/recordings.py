@@ -37,7 +37,7 @@ from streams.record import record
 from streams.recording.codec import CRC, ENTRY
 from streams.recording.image_files import decoded
 from streams.recording.reader import Recording
-from streams.replay.sequential import Replay
+from streams.replay.sequential import Replay, ReplaySettings
 
 ROUNDS, FRAMES, UPDATES = 5, 16_384, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]
@@ -61,7 +61,7 @@ def walk(folder: Path, *, size: int) -> str:
 
 def replayed(path: str) -> None:
     """Every frame of a recording, once."""
-    with closing(Replay(path)) as replay:
+    with closing(Replay(ReplaySettings(path=path))) as replay:
         for _ in replay:
             pass
 

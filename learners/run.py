@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from envs.settings import WORLDS
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
@@ -101,15 +101,14 @@ def build_stream(
     settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
 ) -> PairStream | SingleFrameStream:
     """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
-    env, source = told.keywords(settings.env), told.keywords(settings.stream, "record")
-    needed, device = settings.run.frames, told.device(settings)
-    frames = open_source(env, seed=seed, device=device, frames=needed, record=record, **source)
+    env, source, pairs, memory = (
+        OmegaConf.to_object(settings[group]) for group in ("env", "stream", "pairs", "memory")
+    )
+    device, frames = told.device(settings), settings.run.frames
+    frames = open_source(env, source, seed=seed, device=device, record=record, frames=frames)
     if settings.loss.get("remember"):
-        return SingleFrameStream(
-            frames, gap=settings.pairs.gap, gap_distribution=settings.pairs.gap_distribution, seed=seed
-        )
-    pairs, memory = told.keywords(settings.pairs), told.keywords(settings.memory)
-    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
+        return SingleFrameStream(frames, pairs, seed=seed)
+    return build_pairs(frames, pairs=pairs, memory=memory, worlds=settings.env.num_worlds, seed=seed, encode=encode)
 
 
 def probe(settings: DictConfig, encode: Encoder) -> Pairs:

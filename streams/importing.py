@@ -110,7 +110,7 @@ def import_stream(told: ImportSettings) -> int:
     print(f"{told.path}: {writer.step:,} frames, the longest episode {env['episode_length']}")  # noqa: T201
     if stop:
         print("stopped: the recording ends there")  # noqa: T201
-        return 128 + stop.came
+        return 128 + stop.signal
     print(f"try next: python -m streams.view {told.path}")  # noqa: T201
     return 0
 
@@ -256,19 +256,12 @@ def _frames_of_videos(files: list[str], told: ImportSettings) -> Iterator[tuple[
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command on the process's arguments."""
     if {"-h", "--help"} & set(sys.argv[1:]) or not sys.argv[1:]:
         print(__doc__)  # noqa: T201
         return
     stopped = "what is committed is kept"
-    sys.exit(guarded(lambda: import_stream(settings(sys.argv[1:])), place="path", stopped=stopped))
-
-
-def settings(overrides: list[str]) -> ImportSettings:
-    """What name=value says."""
-    known = vars(ImportSettings())
-    told = read([*overrides], known)
-    return ImportSettings(**{name: told[name] for name in known})
+    sys.exit(guarded(lambda: import_stream(read(ImportSettings, sys.argv[1:])), place="path", stopped=stopped))
 
 
 if __name__ == "__main__":

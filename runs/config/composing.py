@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,7 +20,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.devices import device as device_of
 from envs.errors import SettingError, no_such, unknown
-from streams.replay.orders import OrderSettings
 from streams.sources import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # what is said to Hydra itself
@@ -120,23 +118,22 @@ def _elsewhere(key: str, picks: list[str]) -> SettingError | None:
 
 def _replayed(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
     """The settings with the recording's own world, which nothing that was said may contradict."""
-    stream = keywords(config.stream)
-    order = OrderSettings(**{field.name: stream[field.name] for field in fields(OrderSettings)})
-    recorded = recorded_env(stream["path"], order, weights=stream["weights"])
+    stream = OmegaConf.to_object(config.stream)
+    recorded = recorded_env(stream)
     said = {override.key_or_group: override.value() for override in map(_parsed, picks)}
     said |= {override.key_or_group: override.value() for _, override in values}
     shown = {"env": recorded["name"]} | {f"env.{name}": value for name, value in recorded.items()}
     for name, value in said.items():
         if name.partition(".")[0] == "env" and shown.get(name) != value:
             raise SettingError(
-                f"{name}={value} is not what stream.path={stream['path']} shows "
+                f"{name}={value} is not what stream.path={stream.path} shows "
                 f"({name}={shown.get(name, 'absent')}); leave it out"
             )
     for name in ("env.dataset", "env.background_dataset"):  # classes: some of them write, or run what they read
         if shown.get(name) and name not in said and config.eval.every:
             way_out = f"env={recorded['name']} {name}={shown[name]}"
             raise SettingError(
-                f"stream.path={stream['path']} was made of torchvision's {shown[name]}, which is not opened because a "
+                f"stream.path={stream.path} was made of torchvision's {shown[name]}, which is not opened because a "
                 f"recording says so; add {way_out}, or eval.every=0"
             )
     OmegaConf.update(config, "env", OmegaConf.create(recorded), merge=False, force_add=True)

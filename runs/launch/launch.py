@@ -185,7 +185,7 @@ def _follow(
     if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
-        return 128 + stop.came
+        return 128 + stop.signal
     found = summary(folder.path)
     console.print(table(found))
     for picture in _pictures(folder, build(told.to_look_at(run.settings)).stream, found):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from envs.devices import upload
-from streams.pairs.memory import NEVER, Buffer
+from streams.pairs.memory import NEVER, Buffer, BufferSettings
 
 SLACK = 1e-6  # by which cosines of the same features may differ
 
@@ -22,8 +22,8 @@ class MinRed(Buffer):
 
     asks_for_features = True
 
-    def __init__(self, *, capacity: int, seed: int = 0):
-        super().__init__(capacity=capacity, seed=seed)
+    def __init__(self, settings: BufferSettings, *, seed: int = 0):
+        super().__init__(settings, seed=seed)
         self.trained: Nearest | None = None  # the rows that have been trained on
 
     def remember(self, slots: Tensor, features: Tensor) -> None:
@@ -50,9 +50,11 @@ class MinRed(Buffer):
         return torch.cat([self.trained.drop(count - short), oldest_first[:short]])
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns the buffer's state and the directions of the rows that were trained on."""
         return super().state_dict() | {"trained": self.trained and self.trained.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a saved state in place of the present one."""
         super().load_state_dict(state)
         if state["trained"] is not None:
             self.trained = Nearest(state["trained"]["directions"])
@@ -60,10 +62,10 @@ class MinRed(Buffer):
 
 
 class Nearest:
-    """Directions in slots, each with its nearest other; they change and go, and no cosine is computed twice for it.
+    """Directions in slots, each with its nearest other, kept up to date as directions change and go.
 
-    Slots that changed are noted. When the redundant are asked for, those, and those whose nearest changed, are compared
-    with all: one matrix product. All others can only have come nearer to one of these.
+    Slots that changed are noted. At the next `drop`, those, and those whose nearest changed, are compared with all: one
+    matrix product. All others can only have come nearer to one of these.
     """
 
     def __init__(self, directions: Tensor):
@@ -79,7 +81,7 @@ class Nearest:
         self.held[slots] = self.moved[slots] = True
 
     def drop(self, count: int) -> Tensor:
-        """The slots (count,) of the most redundant, which are emptied one after another; at most as many as are held.
+        """Empties the `count` most redundant slots one after another, or all that are held, and returns them.
 
         Each is the one whose nearest neighbour among those left is most similar; of two, the one in the lower slot.
         That is to go through pairs from the most similar on, and to drop one of each that is still whole. Pairs as
@@ -122,15 +124,17 @@ class Nearest:
         self.moved[:] = False
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns all tensors."""
         return {name: getattr(self, name) for name in ("directions", "cosine", "twin", "held", "moved")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts saved tensors in place of the present ones; masks stay on the CPU."""
         for name, value in state.items():
             setattr(self, name, value.cpu() if name in ("held", "moved") else value)
 
 
 def _broken(ones: list[int], others: list[int], *, count: int) -> list[int]:
-    """Going through pairs in order, the first of each that is still whole, until there are so many."""
+    """The first of each pair that is still whole, going through pairs in order, until there are `count`."""
     gone: dict[int, None] = {}
     for one, other in zip(ones, others, strict=True):
         if one not in gone and other not in gone:

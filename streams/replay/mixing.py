@@ -37,7 +37,7 @@ def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[f
     Raises:
         SettingError: weights that are none, or so few rows that a recording gets none.
     """
-    check(order.order, worlds=order.worlds, window=order.window, clip=order.clip)
+    check(order)
     weights = list(weights or [1.0] * len(recordings))
     if len(weights) != len(recordings) or not all(0 < weight < float("inf") for weight in weights):
         raise SettingError(f"stream.weights={weights} must be one positive number for each of {len(recordings)} paths")

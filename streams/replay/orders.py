@@ -125,10 +125,10 @@ def stretches(episode: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first, world, ends - first
 
 
-def check(order: str, *, worlds: int, window: int, clip: int) -> None:
+def check(settings: OrderSettings) -> None:
     """Raises SettingError where the settings make no order."""
-    if order not in ORDERS:
-        raise unknown("stream.order", order, ORDERS)
-    for name, value, least in (("worlds", worlds, 0), ("window", window, 1), ("clip", clip, 1)):
-        if value < least:
-            raise SettingError(f"stream.{name}={value} is too few; try {least} or more")
+    if settings.order not in ORDERS:
+        raise unknown("stream.order", settings.order, ORDERS)
+    for name, least in (("worlds", 0), ("window", 1), ("clip", 1)):
+        if getattr(settings, name) < least:
+            raise SettingError(f"stream.{name}={getattr(settings, name)} is too few; try {least} or more")

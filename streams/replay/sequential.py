@@ -41,53 +41,32 @@ class Replay:
     episode numbers of its own, as has each of several recordings.
 
     Args:
-        path: one or several.
-        weights: how much of each batch each recording makes up; all the same where there are none.
-        repeat: whether it begins anew at its end.
-        start: a step of the recording to begin at, which is then step 0.
         frames: how many are needed; with fewer there is an error and not an end.
 
     Raises:
         SettingError: no recording, or too short, or settings that make no order.
     """
 
-    def __init__(
-        self,
-        path: str | list[str],
-        *,
-        order: OrderSettings | None = None,
-        weights: list[float] | None = None,
-        repeat: bool = False,
-        start: int = 0,
-        seed: int = 0,
-        frames: int = 0,
-        device: torch.device | str = "cpu",
-    ):
-        order = order or OrderSettings()
-        recordings = opened(path)
-        rows = shares(recordings, order, weights=weights)
+    def __init__(self, settings: ReplaySettings, *, seed: int = 0, frames: int = 0, device: torch.device | str = "cpu"):
+        recordings = opened(settings.path)
+        rows = shares(recordings, settings, weights=settings.weights)
         self.players = [
-            Player(recording, order, rows=count, seed=seed_of(seed, "replay", number))
+            Player(recording, settings, rows=count, seed=seed_of(seed, "replay", number))
             for number, (recording, count) in enumerate(zip(recordings, rows, strict=True))
         ]
         self.step, self.seconds = -1, 0.0
-        self._shares, self._rows, self._repeat, self._start, self._needed, self._device = (
-            rows,
-            sum(rows),
-            repeat,
-            start,
-            frames,
-            device,
-        )
-        self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
+        self._shares, self._rows = rows, sum(rows)  # of each recording, and of all
+        self._repeat, self._start, self._needed, self._device = settings.repeat, settings.start, frames, device
+        self._follows = settings.order == "sequential" and not self._repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
         self._pool = ThreadPoolExecutor(THREADS, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
         self._block: dict[str, tuple[Tensor, ...]] = {}  # of each array, its steps (N, ...)
         self._first = self._past = 0  # steps of the block
-        if start < 0 or (start and self._available() < 1):
-            raise SettingError(f"stream.start={start} is outside {recordings[0].path}, which has {self.length} steps")
+        if self._start < 0 or (self._start and self._available() < 1):
+            where = f"{recordings[0].path}, which has {self.length} steps"
+            raise SettingError(f"stream.start={self._start} is outside {where}")
         if self._available() < 1 or (self._available() * self._rows < frames and not self._growing):
             raise self._too_short()
 

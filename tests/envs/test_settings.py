@@ -1,9 +1,12 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from omegaconf import MISSING
 
+from envs.counting import CountingSettings
 from envs.errors import SettingError
-from envs.settings import CountingSettings, read, world
+from envs.settings import as_json, read, world
 from runs.config.composing import read as read_with_hydra
 
 
@@ -13,22 +16,31 @@ class Record:
     frames: int = 100
 
 
-def told(*overrides):
-    return read(list(overrides), {"record": Record(), "seed": 0})
+@dataclass
+class Settings:
+    env: Any = MISSING
+    record: Record = field(default_factory=Record)
+    seed: int = 0
+
+
+def settings(*overrides):
+    return read(Settings, list(overrides))
 
 
 def test_what_is_said_is_read_to_its_type_and_the_rest_is_as_it_was():
-    found = told("env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false")
-    assert found["record"] == {"path": "walk.zarr", "frames": 200_000}
-    assert found["env"] == vars(CountingSettings(size=16, stagger=False))
-    assert found["seed"] == 0
+    found = settings(
+        "env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false"
+    )
+    assert found.record == Record(path="walk.zarr", frames=200_000)
+    assert found.env == CountingSettings(size=16, stagger=False)
+    assert found.seed == 0
 
 
 @pytest.mark.parametrize("name", ["moving_objects", "moving_images", "counting"])
 def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
     said = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
     said += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
-    assert told(*said)["env"] == dict(read_with_hydra(said).env)
+    assert as_json(settings(*said).env) == dict(read_with_hydra(said).env)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +56,7 @@ def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
 )
 def test_a_mistake_is_one_line(override, line):
     with pytest.raises(SettingError, match=line) as caught:
-        told(override)
+        settings(override)
     assert "\n" not in str(caught.value)
 
 
@@ -53,4 +65,4 @@ def test_a_world_that_no_one_knows_is_not_looked_for():
         world("os.path", {})
     with pytest.raises(SettingError, match="env.sise is no setting"):
         world("counting", {"sise": 3})
-    assert world("counting", {"id": "os:path"})["id"] == "Counting-v0"
+    assert world("counting", {"id": "os:path"}).id == "Counting-v0"

@@ -11,22 +11,23 @@ import zarr
 from PIL import Image
 
 from envs.errors import SettingError
+from envs.settings import read as read_settings
 from learners.online import build, train
 from runs.config.composing import read
 from runs.launch.launch import go
 from runs.launch.validate import check
 from runs.store.metrics import read as read_metrics
 from streams import importing, view
-from streams.importing import import_stream, settings
+from streams.importing import ImportSettings, import_stream
 from streams.recording.reader import Recording
-from streams.replay.sequential import Replay
 from streams.types import Frames
 from tests.helpers.datasets import fake_cifar10
+from tests.helpers.recordings import replay_of
 
 
 def brought(tmp_path, *said):
     """(images (T, H, W, 3), episode (T,), factors) of what was imported."""
-    assert import_stream(settings([*said, f"path={tmp_path}/new.zarr"])) == 0
+    assert import_stream(read_settings(ImportSettings, [*said, f"path={tmp_path}/new.zarr"])) == 0
     recording = Recording(f"{tmp_path}/new.zarr")
     found = {
         name.removeprefix("factors/"): recording.span(0, recording.committed, name)[:, 0] for name in recording.names
@@ -118,7 +119,9 @@ def test_a_torchvision_set_is_imported_from_where_it_lies(tmp_path, monkeypatch)
 
 def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path, capsys):
     np.savez(tmp_path / "c.npz", images=turntable()[0].repeat(8, 1).repeat(8, 2), labels=turntable()[1])
-    import_stream(settings([f"source={tmp_path}/c.npz", f"path={tmp_path}/c.zarr", "episode=labels"]))
+    import_stream(
+        read_settings(ImportSettings, [f"source={tmp_path}/c.npz", f"path={tmp_path}/c.zarr", "episode=labels"])
+    )
     shown = {"worlds": 1, "steps": 15, "start": 0, "stride": 1}
     for out in ("c.mp4", "c.gif", "c.png"):
         assert view.view(f"{tmp_path}/c.zarr", out=tmp_path / out, **shown) == 0
@@ -140,7 +143,7 @@ def test_a_learner_goes_through_an_imported_turntable(tmp_path):
     images, objects, angles = turntable(4, range(0, 60, 5))
     np.savez(tmp_path / "c.npz", images=images.repeat(2, 1).repeat(2, 2), labels=objects, angle=angles)
     said = [f"source={tmp_path}/c.npz", f"path={tmp_path}/c.zarr", "episode=labels", "angle=angle"]
-    import_stream(settings(said))
+    import_stream(read_settings(ImportSettings, said))
     told = ["stream=replay", f"stream.path={tmp_path}/c.zarr", "stream.order=episodes", "stream.worlds=4"]
     found = read([*told, "stream.repeat=true", "run.frames=400"])
     check(found)
@@ -174,16 +177,16 @@ def test_a_recording_lives_at_any_url():
     with closing(writer):
         writer.open(fresh=True)
         for step in range(20):
-            pixels = torch.full((1, 3, 4, 4), step, dtype=torch.uint8)
+            pixels = torch.full((1, 4, 4, 3), step, dtype=torch.uint8)
             writer.add(Frames(pixels, torch.tensor([step // 7]), step, {"age": torch.tensor([step % 7])}))
         writer.commit()
         other = importing.Writer(path, writer.about, setting="path")
         with closing(other), pytest.raises(SettingError, match="remove memory://walks/one.zarr.lock"):
             other.open()
-    with closing(Replay(path)) as replay:
+    with closing(replay_of(path)) as replay:
         assert [int(frames.images[0, 0, 0, 0]) for frames in replay] == list(range(20))
     with pytest.raises(SettingError, match="stream.path=nonsense://walks can't be reached"):
-        Replay("nonsense://walks")
+        replay_of("nonsense://walks")
 
 
 @pytest.mark.parametrize(

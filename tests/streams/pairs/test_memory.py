@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from streams.pairs.memory import Buffer, Fifo, Memory, Reservoir
+from streams.pairs.memory import Buffer, BufferSettings, Fifo, Memory, Reservoir
 from streams.pairs.minred import MinRed, Nearest
 from streams.seeding import generator
 from streams.types import Rows
@@ -19,7 +19,7 @@ def rows(first, count=4, *, views=1, categories=3):
 
 
 def filled(kind, batches, *, capacity=12, views=1, train=False):
-    memory = kind(capacity=capacity, seed=0)
+    memory = kind(BufferSettings(capacity=capacity), seed=0)
     for batch in range(batches):
         step(memory, batch, views=views, train=train)
     return memory
@@ -74,7 +74,7 @@ def test_fifo_holds_the_last_rows():
 def test_a_reservoir_is_a_uniform_sample_of_all_that_came():
     counts = torch.zeros(40)
     for seed in range(150):
-        memory = Reservoir(capacity=12, seed=seed)
+        memory = Reservoir(BufferSettings(capacity=12), seed=seed)
         for batch in range(10):
             memory.add(rows(4 * batch))
         counts[held(memory)] += 1
@@ -136,7 +136,7 @@ def test_frames_that_are_all_the_same_can_go_too():
 
 
 def test_minred_drops_what_looks_the_same_and_never_what_was_not_trained_on():
-    memory = MinRed(capacity=16)
+    memory = MinRed(BufferSettings(capacity=16))
     for batch in range(4):
         memory.add(rows(4 * batch))
     memory.remember(torch.arange(12), features(memory.rows)[:12])  # the last four were never trained on
@@ -166,7 +166,7 @@ def test_a_feature_is_the_direction_of_the_halved_running_mean():
 def test_eleven_and_nine_steps_are_twenty(kind, tmp_path):
     straight, half = filled(kind, 20, train=True), filled(kind, 11, train=True)
     torch.save(half.state_dict(), tmp_path / "state.pt")
-    resumed = kind(capacity=12, seed=0)
+    resumed = kind(BufferSettings(capacity=12), seed=0)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     for batch in range(11, 20):
         step(resumed, batch)
@@ -189,7 +189,7 @@ def test_redundancy_tells_repetition_from_variety():
     images = torch.randint(0, 256, (12, 16, 16, 3), dtype=torch.uint8)
     told = []
     for shown in (images, images[:1].expand(12, -1, -1, -1)):
-        memory = Fifo(capacity=12)
+        memory = Fifo(BufferSettings(capacity=12))
         memory.add(rows(0, 12)._replace(views=(shown,)))
         told.append(memory.statistics()["memory"]["redundancy"])
     assert told[0] < 0.5
@@ -197,7 +197,7 @@ def test_redundancy_tells_repetition_from_variety():
 
 
 def test_a_category_that_was_dropped_has_a_share_of_nothing():
-    memory = Fifo(capacity=4)
+    memory = Fifo(BufferSettings(capacity=4))
     memory.add(rows(0))
     memory.statistics()
     memory.add(rows(4)._replace(labels={"category": torch.zeros(4, dtype=torch.int64)}))

@@ -7,15 +7,22 @@ from envs.counting import spelt
 from envs.errors import SettingError
 from streams.live import Live
 from streams.pairs import augmentation as augment
-from streams.pairs.pairing import MEMORIES, build_pairs
+from streams.pairs.memory import BufferSettings, MemorySettings
+from streams.pairs.pairing import MEMORIES, AugmentationSettings, BothSettings, TemporalSettings, build_pairs
 from streams.types import Frames
 
 
 def stream(worlds=6, *, seed=0, episode_length=10, **settings):
     world = gym.make_vec("Counting-v0", num_envs=worlds, episode_length=episode_length, stagger=True)
-    told = {name: settings.pop(name) for name in ("memory", "encode") if name in settings}
-    pairs = {"name": "temporal", "gap": 3, **settings}
-    return build_pairs(Live(world, seed=seed), pairs=pairs, worlds=worlds, seed=seed, **told)
+    memory, encode = settings.pop("memory", {"name": "none"}), settings.pop("encode", None)
+    memory = (BufferSettings if "capacity" in memory else MemorySettings)(**memory)
+    pairs = pairs_settings(**{"gap": 3, **settings})
+    return build_pairs(Live(world, seed=seed), pairs=pairs, memory=memory, worlds=worlds, seed=seed, encode=encode)
+
+
+def pairs_settings(name="temporal", **settings):
+    kinds = {"augmentation": AugmentationSettings, "both": BothSettings}
+    return kinds.get(name, TemporalSettings)(name=name, **settings)
 
 
 def colours(images):
@@ -171,7 +178,7 @@ class Shuffled:
 
 
 def test_a_source_out_of_order_is_told_of_gaps_and_asked_for_what_came_before_and_gives_as_many_updates():
-    pairs, in_order = build_pairs(Shuffled(), pairs={"name": "temporal", "gap": 3}), stream()
+    pairs, in_order = build_pairs(Shuffled(), pairs=TemporalSettings(gap=3)), stream()
     for _ in range(20):
         batch = next(pairs)
         assert batch.frames == next(in_order).frames

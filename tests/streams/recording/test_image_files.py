@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from envs.errors import SettingError
+from envs.settings import read
 from streams import importing
-from streams.importing import import_stream, settings
+from streams.importing import ImportSettings, import_stream
 from streams.recording import image_files as decoding
 from streams.recording.image_files import fitted
 from streams.recording.reader import Recording
@@ -79,14 +80,14 @@ def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
 def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
     Image.new("RGB", (9, 7)).save(many / "21.png")
     with pytest.raises(SettingError, match="many mixes sizes, 8x8 and 9x7; try size=7"):
-        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+        import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
 
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
     picture, own = decoding.picture, os.getpid()
     monkeypatch.setattr(decoding, "picture", lambda file: picture(file) if os.getpid() == own else os._exit(1))
     with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
-        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+        import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
     assert "\n" not in str(caught.value)
 
 
@@ -94,7 +95,7 @@ def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
     monkeypatch.setattr(importing, "TOGETHER", 1)
     monkeypatch.setattr("streams.recording.codec.SHARD_FRAMES", 16)
     (many / "22.png").write_bytes(b"no picture")
-    told = settings([f"source={many}", f"path={many}.zarr", "names=.*"])
+    told = read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"])
     with pytest.raises(SettingError, match="22.png.*; .*zarr ends before that: remove it, and import again"):
         import_stream(told)
     assert Recording(f"{many}.zarr").committed == 16

@@ -15,8 +15,7 @@ from runs.config import composing as told
 from streams.check import check, examine
 from streams.record import record
 from streams.recording.reader import Recording
-from streams.replay.sequential import Replay
-from tests.helpers.recordings import SMALL, files, live, recorded
+from tests.helpers.recordings import SMALL, files, live, recorded, replay_of
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_damage_is_named_and_never_shown(walk, hurt, name, capsys):
     file = next(file for file in (walk / name / "c" / "1").rglob("*") if file.is_file())
     HURT[hurt](file)
     where = str(file.relative_to(walk))
-    with closing(Replay(str(walk))) as replay:
+    with closing(replay_of(walk)) as replay:
         for lived in islice(live(), 336):
             assert torch.equal(next(replay).images, lived.images)
         with pytest.raises(SettingError, match=f"{where} is damaged") as caught:
@@ -137,7 +136,7 @@ UNTRUSTED = {
 def test_what_is_no_recording_of_ours_is_one_line(walk, wrong):
     change, line = UNTRUSTED[wrong]
     change(walk)
-    with pytest.raises(SettingError, match=line) as caught, closing(Replay(str(walk))) as replay:
+    with pytest.raises(SettingError, match=line) as caught, closing(replay_of(walk)) as replay:
         next(replay)
     assert "\n" not in str(caught.value)
     assert str(walk) in str(caught.value)
@@ -146,7 +145,7 @@ def test_what_is_no_recording_of_ours_is_one_line(walk, wrong):
 def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
     outside(walk, "images/c/2")
     before = files(walk.parent / "elsewhere")
-    with closing(Replay(str(walk), start=690)) as replay, pytest.raises(SettingError, match="is a link"):
+    with closing(replay_of(walk, start=690)) as replay, pytest.raises(SettingError, match="is a link"):
         next(replay)
     with pytest.raises(SettingError, match="is a link"):
         record([*SMALL, f"record.path={walk}", f"record.frames={720 * 3}"])

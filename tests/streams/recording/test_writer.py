@@ -23,11 +23,9 @@ from streams.record import record
 from streams.recording.reader import Recording
 from streams.recording.storage import LocalFolder
 from streams.recording.writer import Writer
-from streams.replay.orders import OrderSettings
-from streams.replay.sequential import Replay
 from streams.types import Frames
 from tests.helpers.online import SMALL as RUN
-from tests.helpers.recordings import SMALL, assert_is_the_walk, committed, files, live, recorded, recorder
+from tests.helpers.recordings import SMALL, assert_is_the_walk, committed, files, live, recorded, recorder, replay_of
 
 KILLS = 50
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -106,7 +104,7 @@ def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_kill
         assert (found["damaged"], found["steps"] >= steps) == ([], True)
         steps = found["steps"]
         for settings in ({"order": "shuffled"}, {"order": "window", "window": 90}, {"order": "episodes"}):
-            with closing(Replay(str(path), order=OrderSettings(**settings))) as replay:
+            with closing(replay_of(path, **settings)) as replay:
                 shown = [frame.tobytes() for frames in replay for frame in frames.images.numpy()]
             assert set(shown) <= known
             assert len(set(shown)) == len(shown)
@@ -209,7 +207,7 @@ def test_no_commit_lasts_after_one_that_failed(tmp_path, monkeypatch):
 
     def write():
         for step in range(5 * 1024):
-            writer.add(Frames(torch.full((1, 3, 2, 2), step % 256, dtype=torch.uint8), torch.tensor([0]), step, {}))
+            writer.add(Frames(torch.full((1, 2, 2, 3), step % 256, dtype=torch.uint8), torch.tensor([0]), step, {}))
             if writer.full:
                 writer.commit(wait=False)
 

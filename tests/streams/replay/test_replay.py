@@ -10,15 +10,16 @@ import torch
 
 from envs.counting import spelt
 from envs.errors import SettingError
-from streams.pairs.pairing import build_pairs
+from streams.pairs.pairing import TemporalSettings, build_pairs
 from streams.record import record
 from streams.replay import player
-from streams.replay.orders import OrderSettings, shuffled, stretches
+from streams.replay.orders import shuffled, stretches
 from streams.replay.sequential import Replay
 from streams.replay.shuffled import ShuffledReplay
-from tests.helpers.recordings import SMALL, assert_same, live, recorded, recorder
+from tests.helpers.recordings import SMALL, assert_same, live, recorded, recorder, replay_of
 
 LENGTH, WORLDS = 350, 3  # of the recording
+UNIFORM = TemporalSettings(gap=3, gap_distribution="uniform")
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +35,7 @@ def other(tmp_path, worlds, seed=1):
 
 def shown(path, steps=None, **settings):
     """(T, rows, 3): the seed, episode and age that each frame spells; and the episode numbers (T, rows)."""
-    order = OrderSettings(
-        **{name: settings.pop(name) for name in ("order", "worlds", "window", "clip") if name in settings}
-    )
-    with closing(Replay(path, order=order, **settings)) as replay:
+    with closing(replay_of(path, **settings)) as replay:
         seen = list(islice(replay, steps))
     assert [frames.step for frames in seen] == list(range(len(seen)))
     images = torch.stack([frames.images for frames in seen]).numpy()
@@ -51,7 +49,11 @@ def rows(spelled):
 
 @pytest.mark.parametrize("start", [0, 1, 16, 335, 336, 349])
 def test_it_goes_on_from_any_step_as_if_it_had_been_there(walk, start):
-    with closing(Replay(walk)) as straight, closing(Replay(walk)) as jumped, closing(Replay(walk, start=start)) as cut:
+    with (
+        closing(replay_of(walk)) as straight,
+        closing(replay_of(walk)) as jumped,
+        closing(replay_of(walk, start=start)) as cut,
+    ):
         jumped.load_state_dict(straight.state_dict() | {"step": start - 1})
         frames = list(straight)[start:]
         for one, two, three in zip(frames, jumped, cut, strict=True):
@@ -71,8 +73,8 @@ def test_it_goes_on_from_any_step_as_if_it_had_been_there(walk, start):
 )
 @pytest.mark.parametrize("at", [1, 40, 300])
 def test_every_order_is_resumed_where_it_was(walk, settings, at):
-    told = {"order": OrderSettings(**settings), "repeat": True, "seed": 3}
-    with closing(Replay(walk, **told)) as straight, closing(Replay(walk, **told)) as resumed:
+    settings = {**settings, "repeat": True, "seed": 3}
+    with closing(replay_of(walk, **settings)) as straight, closing(replay_of(walk, **settings)) as resumed:
         for _ in islice(straight, at):
             pass
         resumed.load_state_dict(json.loads(json.dumps(straight.state_dict())))
@@ -84,7 +86,7 @@ def test_every_order_is_resumed_where_it_was(walk, settings, at):
 def test_large_frames_are_read_fewer_at_once_and_shown_alike(walk, monkeypatch, settings):
     expected = shown(walk, start=5, **settings)
     monkeypatch.setattr(player, "BLOCK_BYTES", 1)
-    with closing(Replay(walk, order=OrderSettings(**settings))) as replay:
+    with closing(replay_of(walk, **settings)) as replay:
         assert replay.players[0].block == 1
     for found, known in zip(shown(walk, start=5, **settings), expected, strict=True):
         assert np.array_equal(found, known)
@@ -173,9 +175,9 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         ({"path": []}, "stream.path is not given"),
         ({"frames": 1051}, "gives 1,050 frames .* run.frames=1,051 are asked for; record more, set run.frames=1050"),
         ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),
-        ({"order": OrderSettings(worlds=1500)}, "is too short for stream.worlds=1500 rows in this order; try fewer"),
-        ({"order": OrderSettings("window", worlds=99, window=60), "repeat": True}, "too short for stream.worlds=99"),
-        ({"order": OrderSettings("shuffled", clip=999)}, "try fewer, or a smaller stream.clip"),
+        ({"worlds": 1500}, "is too short for stream.worlds=1500 rows in this order; try fewer"),
+        ({"order": "window", "worlds": 99, "window": 60, "repeat": True}, "too short for stream.worlds=99"),
+        ({"order": "shuffled", "clip": 999}, "try fewer, or a smaller stream.clip"),
         ({"start": 350}, "stream.start=350 is outside .*, which has 350 steps"),
         ({"start": -1}, "stream.start=-1 is outside"),
     ],
@@ -183,12 +185,12 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
 def test_a_mistake_is_one_line(walk, settings, line):
     path = settings.pop("path", walk)
     with pytest.raises(SettingError, match=line) as caught:
-        Replay([one if one is True else walk for one in path] if isinstance(path, list) else path, **settings)
+        replay_of([one if one is True else walk for one in path] if isinstance(path, list) else path, **settings)
     assert "\n" not in str(caught.value)
 
 
 def test_frames_at_the_end_that_make_no_batch_say_which_settings_are_too_large(walk):
-    with closing(ShuffledReplay(walk, order=OrderSettings(order="shuffled"), frames=LENGTH * WORLDS)) as replay:
+    with closing(replay_of(walk, kind=ShuffledReplay, order="shuffled", frames=LENGTH * WORLDS)) as replay:
         list(islice(replay, LENGTH))
         with pytest.raises(SettingError, match="the last of run.frames=1,050 make no whole batch of pairs; set"):
             next(replay)
@@ -199,7 +201,7 @@ def test_a_reader_under_a_live_writer_sees_a_prefix_and_then_the_rest(tmp_path):
         for _ in range(340):
             next(writer)
         writer.state_dict()
-        with closing(Replay(f"{tmp_path}/walk.zarr")) as reader, closing(Replay(f"{tmp_path}/walk.zarr")) as second:
+        with closing(replay_of(tmp_path / "walk.zarr")) as reader, closing(replay_of(tmp_path / "walk.zarr")) as second:
             seen = list(islice(reader, 340))
             for _ in range(400):
                 next(writer)
@@ -234,11 +236,9 @@ def test_stretches_are_found_in_every_world():
 
 def in_pairs(path, order, steps=30, **settings):
     """Seeds, episodes and ages of both views of every pair, and the gaps."""
-    source = ShuffledReplay if order.order != "episodes" else Replay
-    with closing(source(path, order=order, seed=1, repeat=True, **settings)) as replay:
-        batches = list(
-            islice(build_pairs(replay, pairs={"name": "temporal", "gap": 3, "gap_distribution": "uniform"}), steps)
-        )
+    kind = ShuffledReplay if order != "episodes" else Replay
+    with closing(replay_of(path, kind=kind, order=order, seed=1, repeat=True, **settings)) as replay:
+        batches = list(islice(build_pairs(replay, pairs=UNIFORM), steps))
     views = [
         torch.cat([getattr(batch, name) for batch in batches]).mul(255).round().byte().permute(0, 2, 3, 1).numpy()
         for name in ("first", "second")
@@ -249,7 +249,7 @@ def in_pairs(path, order, steps=30, **settings):
 @pytest.mark.parametrize("order", ["window", "shuffled", "episodes"])
 def test_neighbours_in_time_are_found_in_any_order(tmp_path, walk, order):
     paths = [walk, other(tmp_path, 6)]
-    (earlier, later), gap = in_pairs(paths, OrderSettings(order=order, worlds=8, window=60), weights=[1, 2])
+    (earlier, later), gap = in_pairs(paths, order, worlds=8, window=60, weights=[1, 2])
     assert np.array_equal(earlier[:, :2], later[:, :2])
     assert np.array_equal(later[:, 2] - earlier[:, 2], gap)
     assert set(gap) == {1, 2, 3}
@@ -260,10 +260,9 @@ def test_neighbours_in_time_are_found_in_any_order(tmp_path, walk, order):
 @pytest.mark.parametrize("order", ["window", "shuffled"])
 def test_pairs_out_of_order_are_resumed_where_they_were_and_in_the_next_round(walk, order):
     """The first round lasts 119 or 131 steps, and few of them make no pairs."""
-    told = {"order": OrderSettings(order=order, worlds=8, window=60), "repeat": True, "seed": 1}
-    law = {"name": "temporal", "gap": 3, "gap_distribution": "uniform"}
-    with closing(ShuffledReplay(walk, **told)) as one, closing(ShuffledReplay(walk, **told)) as other:
-        straight, resumed = (build_pairs(source, pairs=law) for source in (one, other))
+    settings = {"kind": ShuffledReplay, "order": order, "worlds": 8, "window": 60, "repeat": True, "seed": 1}
+    with closing(replay_of(walk, **settings)) as one, closing(replay_of(walk, **settings)) as other:
+        straight, resumed = (build_pairs(source, pairs=UNIFORM) for source in (one, other))
         for _ in islice(straight, 100):
             pass
         resumed.load_state_dict(straight.state_dict())

@@ -222,7 +222,7 @@ class PairStream:
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of source, ring and memory, and where among a step's batches the stream is."""
         parts = {"frames": self.frames.state_dict(), "ring": self._ring.state_dict()}
-        counts = {name: getattr(self, name) for name in ("_seen", "_batches", "_owed", "_rows", "_worlds")}
+        counts = {key: getattr(self, name) for key, name in COUNTS.items()}
         return parts | {"memory": self.memory.state_dict(), "counts": counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

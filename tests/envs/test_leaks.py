@@ -20,7 +20,7 @@ def areas(world):
 def backgrounds(world):
     """(N, 3, H, W) the same rooms without the object and without its shadow."""
     world.scene.radius.zero_()
-    return world._look(torch.from_numpy(world.age).float())[0].permute(0, 3, 1, 2)
+    return world._render(torch.from_numpy(world.age).float())[0].permute(0, 3, 1, 2)
 
 
 def frames(world):

@@ -21,11 +21,11 @@ from time import process_time
 import numpy as np
 import torch
 from machine import keep, seconds
-from numcodecs import zstd
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
+from zstandard import ZstdDecompressor
 
 sys.path.pop(0)  # this folder, where files have the names of packages
 from envs.images.pictures import picture
@@ -83,7 +83,8 @@ def against_zstd(folder: Path) -> dict[str, float]:
     """Sequential replay at 64x64 beside the bare decompression of the same chunks by zstd, in memory and one thread."""
     path = walk(folder, size=64)
     chunks = compressed(path)
-    replay, bare = in_turns(lambda: replayed(path), lambda: [zstd.decompress(chunk) for chunk in chunks])
+    decompress = ZstdDecompressor().decompress
+    replay, bare = in_turns(lambda: replayed(path), lambda: [decompress(chunk) for chunk in chunks])
     return {"replay_frames_per_s": FRAMES / replay, "replay_over_zstd": bare / replay}
 
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from envs.errors import SettingError
-from streams.recording.codec import Damaged, Layout, decode, decode_steps, layout_of, room
+from streams.recording.codec import Damaged, Layout, decode, decode_steps, layout_of
 from streams.recording.storage import Folder, open_folder, read
 
 FORMAT = "contiguity-stream/1"
@@ -100,7 +100,7 @@ class Recording:
     def span(self, first: int, past: int, name: str) -> np.ndarray:
         """One array (past - first, N, ...) from a step to another; raises SettingError as `gather`."""
         layout = self.layouts[name]
-        length, rows = layout.shard[0], room(layout, past - first)
+        length, rows = layout.shard[0], np.empty((past - first, *layout.shard[1:]), layout.kind)
         for shard in range(first // length, -(-past // length)):
             begin, end = max(first, shard * length), min(past, (shard + 1) * length)
             with self._sound(layout, shard) as file:

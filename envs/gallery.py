@@ -1,4 +1,4 @@
-"""Look at what there is: a sheet of all categories, each row with its name, and film strips of single episodes.
+"""Draws a world: a sheet of all categories, each row with its name, and film strips of single episodes.
 
 python -m envs.gallery --out gallery
 python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from envs.errors import SettingError, no_such
 from envs.gaze import GAZES
+from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
@@ -35,25 +36,25 @@ NAMES = {  # of the categories
 
 
 def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:
-    """(K * size, instances * size, 3) uint8: a row for each category, each picture another instance."""
+    """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few."""
     vector, settings = VECTORS[world], settings | {"drift": "none"}
     kinds = vector(1, **settings).categories
     images, info = vector(5 * instances * kinds, **settings).reset(seed=0)
     images, category = images.cpu().numpy(), info["category"].cpu().numpy()
     pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
     for number, row in enumerate(pictures):
-        found = images[category == number][:instances]
-        row[: len(found)] = found
-    return np.concatenate([np.concatenate(list(row), 1) for row in pictures])
+        members = images[category == number][:instances]
+        row[: len(members)] = members
+    return pictures
 
 
 def episodes(count: int, *, world: str = "moving_objects", gaze: str = "fixed", **settings) -> np.ndarray:
-    """(count, T, size, size, 3) uint8: whole episodes from beginning to end."""
-    shown = VECTORS[world](count, **settings)
-    image, info = shown.reset(seed=0)
+    """(count, T, size, size, 3) uint8: whole episodes."""
+    vector = VECTORS[world](count, **settings)
+    image, info = vector.reset(seed=0)
     frames = [image]
-    for step in range(shown.episode_length - 1):
-        image, *_, info = shown.step(GAZES[gaze](0, step, info))
+    for step in range(vector.episode_length - 1):
+        image, *_, info = vector.step(GAZES[gaze](0, step, info))
         frames.append(image)
     return torch.stack(frames, 1).cpu().numpy()
 
@@ -72,16 +73,15 @@ def write_gallery(
     films, pictures = episodes(count, world=world, gaze=gaze, **settings), sheet(instances, world=world, **settings)
     out.mkdir(parents=True, exist_ok=True)
     stride = max(1, films.shape[1] // 12)
-    strips = np.concatenate([np.concatenate(list(film[::stride][:12]), 1) for film in films])
-    named(_larger(pictures), NAMES[world], row=SCALE * settings["size"]).save(out / "sheet.png")
-    Image.fromarray(_larger(strips)).save(out / "strips.png")
-    moving = [Image.fromarray(_larger(np.concatenate(list(films[:, t]), 1))) for t in range(films.shape[1])]
-    moving[0].save(out / "episodes.gif", save_all=True, append_images=moving[1:], duration=80, loop=0)
+    named(tile(pictures, scale=SCALE), NAMES[world], row=SCALE * settings["size"]).save(out / "sheet.png")
+    Image.fromarray(tile(films[:, ::stride][:, :12], scale=SCALE)).save(out / "strips.png")
+    steps = [Image.fromarray(tile(films[None, :, step], scale=SCALE)) for step in range(films.shape[1])]
+    steps[0].save(out / "episodes.gif", save_all=True, append_images=steps[1:], duration=80, loop=0)
     return [out / name for name in ("sheet.png", "strips.png", "episodes.gif")]
 
 
 def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
-    """A sheet of rows so many pixels high, with each one's name in a margin on the left."""
+    """A sheet whose rows are `row` pixels high, with the name of each in a margin on the left."""
     font = ImageFont.load_default(max(11, row // 6))
     names, gap = names[: len(sheet) // row], row // 8
     margin = gap + math.ceil(max(map(font.getlength, names))) + gap
@@ -91,10 +91,6 @@ def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
         middle = margin - gap, row * number + row // 2
         ImageDraw.Draw(page).text(middle, name, fill=INK, font=font, anchor="rm")
     return page
-
-
-def _larger(image: np.ndarray) -> np.ndarray:
-    return image.repeat(SCALE, 0).repeat(SCALE, 1)
 
 
 def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
@@ -113,7 +109,7 @@ def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command on the process's arguments."""
     parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
     parser.add_argument("--world", choices=VECTORS, default="moving_objects")
     parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")

@@ -55,10 +55,10 @@ class MovingImagesSettings(DriftSettings):
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
     size: int = 32  # pixels along an edge of the square frame
     split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
-    pictures: int = 0  # only so many of them, drawn once and for all; 0 for all
+    pictures: int = 0  # how many of them, drawn once and for all; 0 for all
     episode_length: int = 48  # frames a picture stays; 1 for unrelated pictures, as a data set is usually shown
     stagger: bool = True  # start worlds at different ages, so that they do not all change pictures at once
-    nuisances: tuple[str, ...] = NUISANCES  # which there are at all; without one, pictures are as they came in it
+    nuisances: tuple[str, ...] = NUISANCES  # which there are at all; the others are left out
     moving: tuple[str, ...] = NUISANCES  # which of them move; the others stay where they happen to be
     speed: float = 0.02  # 1: neighbours are independent augmentations of a picture; 0: nothing moves
 
@@ -79,7 +79,7 @@ class MovingImagesSettings(DriftSettings):
 
 @lru_cache(maxsize=1)
 def _load(path: str, dataset: str) -> Pictures:
-    """The pictures last asked for are kept: a run makes many worlds of them, most for its evaluation."""
+    """The pictures of a file, the last of which are kept: a run makes many worlds of them."""
     return load_pictures(path, dataset)
 
 

@@ -1,4 +1,4 @@
-"""A world that is watched: steps it for ever and yields Frames."""
+"""A live world as a source of Frames."""
 
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,7 +18,7 @@ class LiveSettings:
 
     name: str = "live"
     gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
-    record: str | None = None  # where what the learner sees is recorded: a new folder or any fsspec URL
+    record: str | None = None  # where the frames are recorded: a new folder or any fsspec URL
 
 
 class Live:
@@ -52,17 +52,17 @@ class Live:
         return Frames(images, info["episode_id"], self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream is; nothing before the first frame."""
+        """Returns the step and the world's state; only the step before the first frame."""
         if self.step < 0:
             return {"step": self.step}
         return {"step": self.step, "world": self.world.state_dict(), "shift": self._shift.cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next frames are those that followed the saved ones."""
+        """Goes on with the frames that followed the saved ones."""
         self.step = state["step"]
         if self.step >= 0:
             self.world.load_state_dict(state["world"])
             self._shift = state["shift"].to(self.world.device)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a live source has nothing open."""

@@ -1,4 +1,4 @@
-"""Where frames come from: a live world, recorded on the way or not, or recordings shown again."""
+"""Sources of frames: a live world, recorded on the way or not, or recordings."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -17,16 +17,16 @@ from envs.scene.motion import HALF_VIEW
 
 
 def _start_warp() -> None:
-    """Without a banner, and on a machine without a GPU without a complaint that it has none, which Warp makes in C."""
+    """Initialises Warp without its banner and, where there is no GPU, without the warning that its C code prints."""
     wp.config.log_level = wp.LOG_WARNING
-    heard, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         if not torch.cuda.is_available():
             os.dup2(nowhere, 2)
         wp.init()
     finally:
-        os.dup2(heard, 2)
-        os.close(heard)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)
 
 
@@ -79,6 +79,7 @@ class Span:
 
 @wp.func
 def outside() -> Span:
+    """The empty span of a ray that meets nothing."""
     span = Span()
     span.enter = NOTHING
     span.leave = -NOTHING
@@ -183,6 +184,7 @@ class Hit:
 
 @wp.func
 def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: wp.vec3) -> Hit:
+    """The nearest thing that a ray meets in world n."""
     hit = Hit()
     hit.t = NOTHING
     hit.body = -1
@@ -293,7 +295,7 @@ def room_albedo(world: wp.array1d(dtype=World), n: int, p: wp.vec3, film_y: floa
 
 
 @wp.func
-def seen(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bool) -> wp.vec3:
+def radiance(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bool) -> wp.vec3:
     """Linear RGB along a ray from the eye."""
     eye = wp.vec3(0.0, 0.0, 0.0)
     hit = nearest(world, n, eye, direction)
@@ -342,7 +344,7 @@ def draw(world: wp.array1d(dtype=World), first: int, shadows: bool, samples: int
         for sx in range(samples):
             x = 2.0 * (float(column) + (float(sx) + 0.5) / float(samples)) / float(image.shape[2]) - 1.0
             y = 1.0 - 2.0 * (float(row) + (float(sy) + 0.5) / float(samples)) / float(image.shape[1])
-            light = seen(world, n, wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0), shadows)
+            light = radiance(world, n, wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0), shadows)
             total += wp.vec3(
                 wp.sqrt(wp.min(light[0], 1.0)), wp.sqrt(wp.min(light[1], 1.0)), wp.sqrt(wp.min(light[2], 1.0))
             )

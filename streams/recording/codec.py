@@ -176,7 +176,7 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
     index = _without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
     first, past = _span(index, numbers, size=start)
     whole = None
-    if 2 * index[numbers, 1].sum() > past - first:  # most of what lies there is wanted: one read
+    if 2 * index[numbers, 1].sum() > past - first:  # most of it is needed: one read
         file.seek(first)
         whole = np.frombuffer(file.read(past - first), np.uint8)
     for number, (place, length) in zip(numbers.tolist(), index[numbers].tolist(), strict=True):

@@ -1,7 +1,7 @@
-"""In which order a recording is shown: which frame stands in row r at step s, a function of (seed, s) and nothing else.
+"""Orders of replay: which frame stands in row r at step s, a function of (seed, s) and nothing else.
 
-An order says how many steps it lasts and where the frames of any of them are. What is shuffled is shuffled by a
-permutation that is computed, not stored, so that no recording is too long.
+An order has a length in steps, and `where` gives the frames of any of them. Shuffling uses a permutation that is
+computed, not stored, so that no recording is too long.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class OrderSettings:
 
 
 def shuffled(numbers: np.ndarray, *, count: int, seed: int) -> np.ndarray:
-    """Where the permutation of range(count) that belongs to a seed takes numbers (m,).
+    """The images of numbers (m,) under the permutation of range(count) that belongs to a seed.
 
     A Feistel network over the next power of four, walked until it lands inside:
 
@@ -36,15 +36,15 @@ def shuffled(numbers: np.ndarray, *, count: int, seed: int) -> np.ndarray:
     """
     half = np.uint64(max(1, (max(count - 1, 1).bit_length() + 1) // 2))
     mask = (np.uint64(1) << half) - np.uint64(1)
-    found = numbers.astype(np.uint64)
-    outside = np.ones(len(found), bool)
+    images = numbers.astype(np.uint64)
+    outside = np.ones(len(images), bool)
     while outside.any():
-        left, right = found[outside] >> half, found[outside] & mask
+        left, right = images[outside] >> half, images[outside] & mask
         for turn in range(ROUNDS):
             left, right = right, left ^ (key("shuffled", seed, turn, right) & mask)
-        found[outside] = left << half | right
-        outside = found >= count
-    return found.astype(np.int64)
+        images[outside] = left << half | right
+        outside = images >= count
+    return images.astype(np.int64)
 
 
 class Sequential:

@@ -1,4 +1,4 @@
-"""Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
+"""Recordings as a source of Frames: in any order, never past the commit mark, read ahead in the background."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Replay:
 
     @property
     def length(self) -> int:
-        """Steps that one time round lasts."""
+        """The number of steps of one time round."""
         return min(player.length for player in self.players)
 
     def __iter__(self) -> Iterator[Frames]:
@@ -90,11 +90,11 @@ class Replay:
         return Frames(images, episode, self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it is, and how much of each recording it shows."""
+        """Returns the step, and how much of each recording is shown."""
         return {"step": self.step, "shown": [[player.steps, player.episodes] for player in self.players]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next frames are those that followed the saved ones."""
+        """Goes on with the frames that followed the saved ones."""
         self.step, self._past, self._ordered = state["step"], 0, state["step"] + 1
         self._ahead.clear()
         for player, (steps, episodes) in zip(self.players, state["shown"], strict=True):
@@ -151,7 +151,7 @@ class Replay:
         if self._repeat:
             return float("inf") if self.length else 0
         if self._follows and self._ordered + self._start >= self.length:
-            self.players[0].look()
+            self.players[0].refresh()
         return self.length - self._start
 
     @property

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 
-from envs.settings import WORLDS
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.build import build_learner
 from learners.diagnostics.monitor import MonitorSettings
@@ -22,6 +21,7 @@ from streams.pairs.pairing import PairStream, build_pairs
 from streams.pairs.single_frames import SingleFrameStream
 from streams.seeding import seed_of
 from streams.settings import SCHEMAS as STREAM_SCHEMAS
+from streams.settings import instance
 from streams.sources import open_source
 from streams.types import Pairs
 
@@ -49,7 +49,6 @@ class Settings:
 
 SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "settings_schema"): Settings,
-    **{("env", f"{name}_schema"): world for name, world in WORLDS.items()},
     **STREAM_SCHEMAS,
     **LEARNER_SCHEMAS,
 }
@@ -101,9 +100,8 @@ def build_stream(
     settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
 ) -> PairStream | SingleFrameStream:
     """Pairs of frames of the world or recording that is asked for, at their beginning; single ones, if it remembers."""
-    env, source, pairs, memory = (
-        OmegaConf.to_object(settings[group]) for group in ("env", "stream", "pairs", "memory")
-    )
+    source, pairs, memory = (instance(name, told.keywords(settings[name])) for name in ("stream", "pairs", "memory"))
+    env = instance("env", told.keywords(settings.env)) if settings.stream.name == "live" else None
     device, frames = told.device(settings), settings.run.frames
     frames = open_source(env, source, seed=seed, device=device, record=record, frames=frames)
     if settings.loss.get("remember"):

@@ -30,7 +30,7 @@ class ImportedSettings:
 
 
 def open_source(
-    env: WorldSettings,
+    env: WorldSettings | None,
     stream: LiveSettings | ReplaySettings,
     *,
     seed: int,
@@ -41,7 +41,7 @@ def open_source(
     """The source of frames that the settings ask for, which has done nothing yet.
 
     Args:
-        env: the world's settings; a replay shows what was recorded, whatever they are.
+        env: the world's settings, which a replay does not need.
         record: where the frames of a live world are recorded, if anywhere.
         frames: how many will be asked for, which a recording must have.
 

@@ -21,7 +21,7 @@ STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each m
 class CountingSettings:
     """env=counting, the world of the tests"""
 
-    name: str = "counting"
+    name: str = "counting"  # of the world: env=NAME
     id: str = "Counting-v0"  # of the environment that is registered with Gymnasium
     num_worlds: int = 16  # worlds watched at once; each gives one frame a step
     size: int = 32  # pixels along an edge of the square frame

@@ -47,7 +47,7 @@ SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # 
 class MovingImagesSettings(DriftSettings):
     """env=moving_images"""
 
-    name: str = "moving_images"
+    name: str = "moving_images"  # of the world: env=NAME
     id: str = "MovingImages-v0"  # of the environment that is registered with Gymnasium
     num_worlds: int = 128  # worlds watched at once; each gives one frame a step
 

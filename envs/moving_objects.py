@@ -20,7 +20,7 @@ from envs.scene.state import Scene
 class MovingObjectsSettings(SceneSettings):
     """env=moving_objects"""
 
-    name: str = "moving_objects"
+    name: str = "moving_objects"  # of the world: env=NAME
     id: str = "MovingObjects-v0"  # of the environment that is registered with Gymnasium
     num_worlds: int = 128  # worlds watched at once; each gives one frame a step
 

@@ -16,7 +16,7 @@ from streams.types import Frames
 class LiveSettings:
     """stream=live"""
 
-    name: str = "live"
+    name: str = "live"  # of the source: stream=NAME
     gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
     record: str | None = None  # where the frames are recorded: a new folder or any fsspec URL
 

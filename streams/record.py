@@ -44,9 +44,9 @@ class GazeSettings:
 class Settings:
     """All settings of the command"""
 
-    env: Any = MISSING
-    record: RecordSettings = field(default_factory=RecordSettings)
-    stream: GazeSettings = field(default_factory=GazeSettings)
+    env: Any = MISSING  # the dataclass of one of envs.settings.WORLDS
+    record: RecordSettings = field(default_factory=RecordSettings)  # record.NAME
+    stream: GazeSettings = field(default_factory=GazeSettings)  # stream.NAME
     seed: int = 0  # of the world
     device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
 

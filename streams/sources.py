@@ -22,7 +22,7 @@ Source = Live | Recorded | Replay  # iterators of Frames with state_dict, load_s
 class ImportedSettings:
     """The settings that a recording of pictures or videos has in place of a world's."""
 
-    name: str = "imported"
+    name: str = "imported"  # in place of a world
     id: str = ""  # no world can be made of it
     num_worlds: int = 1  # one frame after another
     size: int = 32  # pixels along an edge of the square frame

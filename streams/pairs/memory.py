@@ -35,7 +35,7 @@ COUNTS = {  # key in a saved state: attribute
 class MemorySettings:
     """memory=none"""
 
-    name: str = "none"
+    name: str = "none"  # of the memory: memory=NAME
     updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought
 
 
@@ -43,7 +43,7 @@ class MemorySettings:
 class BufferSettings(MemorySettings):
     """memory=fifo, reservoir or minred"""
 
-    name: str = MISSING
+    name: str = MISSING  # of the memory: memory=NAME
     capacity: int = 4096  # frames; a pair of two frames takes two
 
 

@@ -37,7 +37,7 @@ class PairsSettings:
 
     symmetric: ClassVar[bool] = False
     views: ClassVar[str | None] = None  # no augmentation
-    name: str = MISSING
+    name: str = MISSING  # of the kind: pairs=NAME
     gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where the gap is drawn
     gap_distribution: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
 
@@ -46,7 +46,7 @@ class PairsSettings:
 class TemporalSettings(PairsSettings):
     """pairs=temporal"""
 
-    name: str = "temporal"
+    name: str = "temporal"  # of the kind: pairs=NAME
     symmetric: bool = False  # draw which of the two frames comes first, instead of the earlier
 
 
@@ -54,7 +54,7 @@ class TemporalSettings(PairsSettings):
 class AugmentationSettings(PairsSettings):
     """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
 
-    name: str = "augmentation"
+    name: str = "augmentation"  # of the kind: pairs=NAME
     gap: int = 4  # as in the other kinds; 0 takes every frame
     views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
 
@@ -63,7 +63,7 @@ class AugmentationSettings(PairsSettings):
 class BothSettings(TemporalSettings):
     """pairs=both: neighbours, and a view of each"""
 
-    name: str = "both"
+    name: str = "both"  # of the kind: pairs=NAME
     views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
 
 

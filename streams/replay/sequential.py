@@ -26,7 +26,7 @@ POLL_S = 0.05  # between two looks whether the writer has come further
 class ReplaySettings(OrderSettings):
     """stream=replay; the env settings are the recording's"""
 
-    name: str = "replay"
+    name: str = "replay"  # of the source: stream=NAME
     path: Any = None  # a recording, or a list of them, shown side by side
     weights: list[float] = field(default_factory=list)  # how much of each batch each recording makes up
     repeat: bool = False  # whether it begins anew at its end

@@ -29,11 +29,11 @@ def frames(world):
 
 @pytest.fixture(scope="module")
 def worlds():
-    found = {}
+    splits = {}
     for number, (split, count) in enumerate(COUNTS.items()):
-        found[split] = MovingObjectsVector(count, split=split, stagger=True)
-        found[split].reset(seed=10_000 * number)  # no world, hence no background, is in two splits
-    return found
+        splits[split] = MovingObjectsVector(count, split=split, stagger=True)
+        splits[split].reset(seed=10_000 * number)  # no world, hence no background, is in two splits
+    return splits
 
 
 def by_area(images):

@@ -28,19 +28,19 @@ def settings(*overrides):
 
 
 def test_what_is_said_is_read_to_its_type_and_the_rest_is_as_it_was():
-    found = settings(
+    values = settings(
         "env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false"
     )
-    assert found.record == Record(path="walk.zarr", frames=200_000)
-    assert found.env == CountingSettings(size=16, stagger=False)
-    assert found.seed == 0
+    assert values.record == Record(path="walk.zarr", frames=200_000)
+    assert values.env == CountingSettings(size=16, stagger=False)
+    assert values.seed == 0
 
 
 @pytest.mark.parametrize("name", ["moving_objects", "moving_images", "counting"])
 def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
-    said = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
-    said += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
-    assert as_json(settings(*said).env) == dict(read_with_hydra(said).env)
+    overrides = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
+    overrides += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
+    assert as_json(settings(*overrides).env) == dict(read_with_hydra(overrides).env)
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ def test_a_resumed_source_has_its_recording_cut_back_to_where_it_goes_on(tmp_pat
 
 def test_a_state_survives_json_to_the_bit():
     state = {"a": torch.tensor([0.1, 1e-40, float("inf")]), "b": {"c": [1, 2**63]}, "d": torch.arange(3)}
-    found = as_tensors(json.loads(json.dumps(as_plain(state))))
-    assert torch.equal(found["a"], state["a"])
-    assert found["a"].dtype == state["a"].dtype
-    assert torch.equal(found["d"], state["d"])
-    assert found["b"] == state["b"]
+    restored = as_tensors(json.loads(json.dumps(as_plain(state))))
+    assert torch.equal(restored["a"], state["a"])
+    assert restored["a"].dtype == state["a"].dtype
+    assert torch.equal(restored["d"], state["d"])
+    assert restored["b"] == state["b"]
 
 
 def test_a_second_writer_is_refused(tmp_path):

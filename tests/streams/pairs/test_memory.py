@@ -28,15 +28,15 @@ def filled(kind, batches, *, capacity=12, views=1, train=False):
 def step(memory, batch, *, views=1, train=True):
     memory.add(rows(4 * batch, views=views))
     if train:
-        found, slots = memory.draw(4, generator(0, "draw", batch))
+        drawn, slots = memory.draw(4, generator(0, "draw", batch))
         if memory.asks_for_features:
-            memory.remember(slots, features(found))
+            memory.remember(slots, features(drawn))
 
 
-def features(found):
+def features(drawn):
     """Every third row looks nearly the same."""
     draws = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
-    return torch.where((found.episode % 3 == 0)[:, None], draws[:1] + 0.01 * draws[found.episode], draws[found.episode])
+    return torch.where((drawn.episode % 3 == 0)[:, None], draws[:1] + 0.01 * draws[drawn.episode], draws[drawn.episode])
 
 
 def held(memory):
@@ -49,20 +49,20 @@ def test_capacity_is_in_frames_and_whatever_is_held_is_whole(kind, views):
     memory = filled(kind, 40, capacity=24, views=views, train=True)
     assert memory.slots == memory.filled == 24 // views
     assert len(set(held(memory))) == memory.filled
-    found, slots = memory.draw(memory.filled, generator(0, "draw"))
+    drawn, slots = memory.draw(memory.filled, generator(0, "draw"))
     assert sorted(slots.tolist()) == list(range(memory.filled))
-    for view in found.views:
+    for view in drawn.views:
         assert view.dtype == torch.uint8
-        assert torch.equal(view[:, 0, 0, 0].long(), found.episode % 256)
-    assert torch.equal(found.labels["category"], found.episode % 3)
+        assert torch.equal(view[:, 0, 0, 0].long(), drawn.episode % 256)
+    assert torch.equal(drawn.labels["category"], drawn.episode % 3)
 
 
 def test_without_memory_all_that_came_last_is_given():
     memory = Memory()
     memory.add(rows(0))
     memory.add(last := rows(4))
-    found, _ = memory.draw(4, generator(0, "draw"))
-    assert same(found._asdict(), last._asdict())
+    drawn, _ = memory.draw(4, generator(0, "draw"))
+    assert same(drawn._asdict(), last._asdict())
     assert memory.statistics() == {}
 
 
@@ -86,9 +86,9 @@ def test_draws_are_uniform_without_replacement_and_a_function_of_the_generator()
     memory = filled(Fifo, 3)
     counts = torch.zeros(12)
     for number in range(600):
-        found, slots = memory.draw(4, generator(0, "draw", number))
+        drawn, slots = memory.draw(4, generator(0, "draw", number))
         assert len(slots.unique()) == 4
-        counts[found.episode] += 1
+        counts[drawn.episode] += 1
         assert torch.equal(slots, memory.draw(4, generator(0, "draw", number))[1])
     assert (counts - 200).abs().max() < 5 * 200**0.5
 
@@ -107,8 +107,8 @@ def greedy(directions, count):
 def test_the_most_redundant_go_one_after_another_as_by_the_rule_read_literally(count):
     draws = torch.Generator().manual_seed(count)
     centres = torch.randn(5, 6, generator=draws)
-    found = centres[torch.randint(5, (40,), generator=draws)] + 0.3 * torch.randn(40, 6, generator=draws)
-    directions = torch.nn.functional.normalize(found, dim=1)
+    points = centres[torch.randint(5, (40,), generator=draws)] + 0.3 * torch.randn(40, 6, generator=draws)
+    directions = torch.nn.functional.normalize(points, dim=1)
     nearest = Nearest(torch.zeros(40, 6))
     nearest.put(torch.arange(40), directions)
     assert nearest.drop(count).tolist() == greedy(directions, count)
@@ -176,24 +176,26 @@ def test_eleven_and_nine_steps_are_twenty(kind, tmp_path):
 @pytest.mark.parametrize("kind", BUFFERS)
 def test_statistics_count_what_is_held(kind):
     memory = filled(kind, 9, views=1, train=True)
-    found = memory.statistics()
+    series = memory.statistics()
     counts = torch.bincount(memory.rows.labels["category"], minlength=3) / 12
-    assert found["memory/category"] == pytest.approx({str(number): float(count) for number, count in enumerate(counts)})
-    assert found["memory"]["held"] == 12
-    assert found["memory"]["age"] == pytest.approx(8 - memory.since.float().mean().item())
-    assert found["memory"]["oldest"] == 8 - memory.since.min()
-    assert kind is not Fifo or found["memory"]["age"] == 1
+    assert series["memory/category"] == pytest.approx(
+        {str(number): float(count) for number, count in enumerate(counts)}
+    )
+    assert series["memory"]["held"] == 12
+    assert series["memory"]["age"] == pytest.approx(8 - memory.since.float().mean().item())
+    assert series["memory"]["oldest"] == 8 - memory.since.min()
+    assert kind is not Fifo or series["memory"]["age"] == 1
 
 
 def test_redundancy_tells_repetition_from_variety():
     images = torch.randint(0, 256, (12, 16, 16, 3), dtype=torch.uint8)
-    told = []
+    redundancies = []
     for shown in (images, images[:1].expand(12, -1, -1, -1)):
         memory = Fifo(BufferSettings(capacity=12))
         memory.add(rows(0, 12)._replace(views=(shown,)))
-        told.append(memory.statistics()["memory"]["redundancy"])
-    assert told[0] < 0.5
-    assert told[1] == pytest.approx(1)
+        redundancies.append(memory.statistics()["memory"]["redundancy"])
+    assert redundancies[0] < 0.5
+    assert redundancies[1] == pytest.approx(1)
 
 
 def test_a_category_that_was_dropped_has_a_share_of_nothing():

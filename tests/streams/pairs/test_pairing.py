@@ -71,19 +71,19 @@ def test_pairs_are_channels_last_floats_that_count_the_frames():
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_a_saved_stream_goes_on_bit_for_bit_in_the_midst_of_a_step_too(name, memory, tmp_path):
     capacity = {} if memory == "none" else {"capacity": 30}
-    told = {
+    settings = {
         "name": name,
         "gap_distribution": "uniform",
         "memory": {"name": memory, "updates": 2, **capacity},
         "encode": colours,
     }
-    straight = stream(**told)
+    straight = stream(**settings)
     expected = [next(straight) for _ in range(20)]
-    half = stream(**told)
+    half = stream(**settings)
     for _ in range(11):
         next(half)
     torch.save(half.state_dict(), tmp_path / "state.pt")
-    resumed = stream(**told)
+    resumed = stream(**settings)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert all(same(next(resumed), batch) for batch in expected[11:])
 
@@ -192,7 +192,7 @@ def test_seeds_share_no_world():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"gap": 0}, "pairs.gap=0"),
         ({"gap_distribution": "random"}, "pairs.gap_distribution=random"),
@@ -203,8 +203,8 @@ def test_seeds_share_no_world():
         ({"memory": {"name": "fifo", "capacity": 11}, "worlds": 6}, "memory.capacity=11 .* try 12"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(settings, told):
-    with pytest.raises(SettingError, match=told):
+def test_a_setting_that_cannot_work_is_named(settings, message):
+    with pytest.raises(SettingError, match=message):
         stream(**settings)
 
 

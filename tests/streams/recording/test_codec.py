@@ -50,9 +50,9 @@ def test_what_zarr_writes_is_read(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "zarr.json").write_text(json.dumps(document(layout, len(values))))
     zarr.open_array(tmp_path / "images", mode="r+")[:] = values
-    found = read(layout, (tmp_path / layout.key(0)).read_bytes(), [5, 2])
-    assert list(found) == [5, 2]
-    assert np.array_equal(found[5], values[16:32, 1:2])
+    chunks = read(layout, (tmp_path / layout.key(0)).read_bytes(), [5, 2])
+    assert list(chunks) == [5, 2]
+    assert np.array_equal(chunks[5], values[16:32, 1:2])
 
 
 @pytest.mark.parametrize(("worlds", "size"), [(4, 32), (16, 16)])  # chunks of one world, and of four
@@ -60,10 +60,10 @@ def test_what_zarr_writes_is_read(tmp_path):
 def test_any_steps_are_read_in_place(worlds, size, first, past):
     for layout in made(worlds, size).values():
         values = some(layout.kind, (64, *layout.shard[1:]))
-        found = np.empty((past - first, *layout.shard[1:]), layout.kind)
-        decode_steps(layout, io.BytesIO(encode(layout, values)), first, found)
-        assert found.shape == (past - first, *layout.shard[1:])
-        assert np.array_equal(found, values[first:past])
+        steps = np.empty((past - first, *layout.shard[1:]), layout.kind)
+        decode_steps(layout, io.BytesIO(encode(layout, values)), first, steps)
+        assert steps.shape == (past - first, *layout.shard[1:])
+        assert np.array_equal(steps, values[first:past])
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_a_layout_is_known_by_its_document():
     ],
 )
 def test_a_document_of_any_other_kind_is_refused(where, value):
-    found = document(made()["factors/x"], 99)
-    node = found
+    metadata = document(made()["factors/x"], 99)
+    node = metadata
     for key in where[:-1]:
         node = node[key]
     node[where[-1]] = value
     with pytest.raises(ValueError, match="has|is no"):
-        layout_of("factors/x", found)
+        layout_of("factors/x", metadata)
 
 
 def test_no_flipped_bit_and_no_cut_goes_unnoticed():
@@ -142,9 +142,9 @@ def shard_of(layout, packed):
 def test_a_chunk_is_read_whatever_its_level(level):
     layout = made()["images"]
     chunk = some("uint8", layout.chunk)
-    found = document(layout, 99)
-    found["codecs"][0]["configuration"]["codecs"][1]["configuration"]["level"] = level
-    assert layout_of("images", found) == (layout, 99)
+    metadata = document(layout, 99)
+    metadata["codecs"][0]["configuration"]["codecs"][1]["configuration"]["level"] = level
+    assert layout_of("images", metadata) == (layout, 99)
     data = shard_of(layout, compress(chunk, level))
     assert all(np.array_equal(one, chunk) for one in read(layout, data).values())
 

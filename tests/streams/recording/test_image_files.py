@@ -32,14 +32,14 @@ def many(tmp_path, monkeypatch):
 
 def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
     parts = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
-    seen = [next(parts)]
+    taken = [next(parts)]
     workers = multiprocessing.active_children()
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGINT)
-    seen += parts
-    assert [len(part) for part in seen] == [4, 4, 4, 4, 4, 3]
-    assert np.array_equal(np.concatenate(seen), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+    taken += parts
+    assert [len(part) for part in taken] == [4, 4, 4, 4, 4, 3]
+    assert np.array_equal(np.concatenate(taken), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
 
 
 def test_processes_decode_elsewhere_where_shared_memory_has_no_room(many, monkeypatch):
@@ -95,12 +95,12 @@ def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
     monkeypatch.setattr(importing, "TOGETHER", 1)
     monkeypatch.setattr("streams.recording.codec.SHARD_FRAMES", 16)
     (many / "22.png").write_bytes(b"no picture")
-    told = read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"])
+    settings = read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"])
     with pytest.raises(SettingError, match="22.png.*; .*zarr ends before that: remove it, and import again"):
-        import_stream(told)
+        import_stream(settings)
     assert Recording(f"{many}.zarr").committed == 16
     with pytest.raises(SettingError, match="holds a recording already; remove it"):
-        import_stream(told)
+        import_stream(settings)
 
 
 def test_an_image_is_cut_to_its_middle():

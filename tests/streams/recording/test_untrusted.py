@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from runs.config import composing as told
+from runs.config import composing
 from streams.check import check, examine
 from streams.record import record
 from streams.recording.reader import Recording
@@ -46,26 +46,26 @@ def test_damage_is_named_and_never_shown(walk, hurt, name, capsys):
             next(replay)
     assert "\n" not in str(caught.value)
     assert check(str(walk)) == 1
-    said = capsys.readouterr().out.replace("\n", "")
-    assert where in said
-    assert "the first 336 of 700 steps are sound" in said
+    output = capsys.readouterr().out.replace("\n", "")
+    assert where in output
+    assert "the first 336 of 700 steps are sound" in output
 
 
 def test_a_sound_recording_is_summed_up(walk, capsys):
-    found = examine(str(walk))
-    assert (found["frames"], found["steps"], found["worlds"], found["size"]) == (2100, 700, 3, [4, 4])
-    assert (found["damaged"], found["sound_steps"]) == ([], 700)
-    assert found["episodes"] == sum(len(set(row)) for row in Recording(str(walk)).span(0, 700, "episode").T.tolist())
-    assert found["compression"] > 1
+    summary = examine(str(walk))
+    assert (summary["frames"], summary["steps"], summary["worlds"], summary["size"]) == (2100, 700, 3, [4, 4])
+    assert (summary["damaged"], summary["sound_steps"]) == ([], 700)
+    assert summary["episodes"] == sum(len(set(row)) for row in Recording(str(walk)).span(0, 700, "episode").T.tolist())
+    assert summary["compression"] > 1
     assert check(str(walk)) == 0
     assert "2,100: 700 steps of 3 worlds, 4x4" in capsys.readouterr().out
 
 
 def changed(walk, name, change):
     path = walk / name / "zarr.json" if name else walk / "zarr.json"
-    found = json.loads(path.read_text())
-    change(found)
-    path.write_text(json.dumps(found))
+    metadata = json.loads(path.read_text())
+    change(metadata)
+    path.write_text(json.dumps(metadata))
 
 
 def outside(walk, name):
@@ -165,16 +165,16 @@ def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
     ],
 )
 def test_a_world_is_made_only_of_settings_that_are_ours(walk, env):
-    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    changed(walk, "", lambda metadata: metadata["attributes"].update(env=env))
     with pytest.raises(SettingError, match="tells of a world|was altered"):
-        told.read(["stream=replay", f"stream.path={walk}"])
+        composing.read(["stream=replay", f"stream.path={walk}"])
 
 
 def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
     env = {"name": "moving_images", "size": 4, "num_worlds": 3, "path": f"{walk}/pictures", "dataset": "LSUN"}
-    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    changed(walk, "", lambda metadata: metadata["attributes"].update(env=env))
     asked = ["stream=replay", f"stream.path={walk}"]
     with pytest.raises(SettingError, match="add env=moving_images env.dataset=LSUN, or eval.every=0"):
-        told.read(asked)
+        composing.read(asked)
     for more in (["eval.every=0"], ["env=moving_images", "env.dataset=LSUN"]):
-        assert told.read([*asked, *more]).env.dataset == "LSUN"
+        assert composing.read([*asked, *more]).env.dataset == "LSUN"

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from learners.online import build
-from runs.config import composing as told
+from runs.config import composing
 from runs.store.checkpoint import load_newest, save, weights_sha256
 from streams.check import examine
 from streams.record import record
@@ -82,7 +82,7 @@ def test_a_recorder_killed_at_any_of_fifty_moments_goes_on_from_what_was_committ
 
 
 def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_killed_and_comes_back(tmp_path):
-    path, draws, seen, steps = tmp_path / "walk.zarr", random.Random(0), Counter(), 0
+    path, draws, shown_frames, steps = tmp_path / "walk.zarr", random.Random(0), Counter(), 0
     lived = list(islice(live(), 3000))
     known = {frame.tobytes() for frames in lived for frame in frames.images.numpy()}
 
@@ -100,20 +100,20 @@ def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_kill
 
     def look():
         nonlocal steps
-        found = examine(str(path))
-        assert (found["damaged"], found["steps"] >= steps) == ([], True)
-        steps = found["steps"]
+        summary = examine(str(path))
+        assert (summary["damaged"], summary["steps"] >= steps) == ([], True)
+        steps = summary["steps"]
         for settings in ({"order": "shuffled"}, {"order": "window", "window": 90}, {"order": "episodes"}):
             with closing(replay_of(path, **settings)) as replay:
                 shown = [frame.tobytes() for frames in replay for frame in frames.images.numpy()]
             assert set(shown) <= known
             assert len(set(shown)) == len(shown)
-            seen[settings["order"]] += len(shown)
+            shown_frames[settings["order"]] += len(shown)
 
     for _ in range(4):
         killed(forever, after=draws.uniform(0, 0.1), meanwhile=look)
         look()
-    assert min(seen.values()) > 3 * 400
+    assert min(shown_frames.values()) > 3 * 400
 
 
 def test_a_learner_killed_while_it_records_ends_with_the_same_weights_and_recording(tmp_path):
@@ -121,7 +121,9 @@ def test_a_learner_killed_while_it_records_ends_with_the_same_weights_and_record
     world = ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=6", "run.frames=160"]
 
     def settings(path):
-        return told.read([*(text for text in RUN if text[:3] != "env"), *world, "learner=bp", f"stream.record={path}"])
+        return composing.read(
+            [*(text for text in RUN if text[:3] != "env"), *world, "learner=bp", f"stream.record={path}"]
+        )
 
     def learn(run, checkpoints, begun=lambda: None):
         state, _ = load_newest(checkpoints)

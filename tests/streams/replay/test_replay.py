@@ -28,18 +28,18 @@ def walk(tmp_path_factory):
 
 
 def other(tmp_path, worlds, seed=1):
-    told = [*SMALL, f"env.num_worlds={worlds}", f"seed={seed}", f"record.path={tmp_path}/other.zarr"]
-    record([*told, f"record.frames={200 * worlds}"])
+    overrides = [*SMALL, f"env.num_worlds={worlds}", f"seed={seed}", f"record.path={tmp_path}/other.zarr"]
+    record([*overrides, f"record.frames={200 * worlds}"])
     return f"{tmp_path}/other.zarr"
 
 
 def shown(path, steps=None, **settings):
     """(T, rows, 3): the seed, episode and age that each frame spells; and the episode numbers (T, rows)."""
     with closing(replay_of(path, **settings)) as replay:
-        seen = list(islice(replay, steps))
-    assert [frames.step for frames in seen] == list(range(len(seen)))
-    images = torch.stack([frames.images for frames in seen]).numpy()
-    return np.stack(spelt(images), -1), torch.stack([frames.episode for frames in seen]).numpy()
+        frames_shown = list(islice(replay, steps))
+    assert [frames.step for frames in frames_shown] == list(range(len(frames_shown)))
+    images = torch.stack([frames.images for frames in frames_shown]).numpy()
+    return np.stack(spelt(images), -1), torch.stack([frames.episode for frames in frames_shown]).numpy()
 
 
 def rows(spelled):
@@ -88,18 +88,20 @@ def test_large_frames_are_read_fewer_at_once_and_shown_alike(walk, monkeypatch, 
     monkeypatch.setattr(player, "BLOCK_BYTES", 1)
     with closing(replay_of(walk, **settings)) as replay:
         assert replay.players[0].block == 1
-    for found, known in zip(shown(walk, start=5, **settings), expected, strict=True):
-        assert np.array_equal(found, known)
+    for images, known in zip(shown(walk, start=5, **settings), expected, strict=True):
+        assert np.array_equal(images, known)
 
 
 @pytest.mark.parametrize("settings", [{"order": "shuffled"}, {"order": "window", "window": 150}, {"order": "episodes"}])
 @pytest.mark.parametrize("worlds", [0, 5, 150])
 def test_once_round_shows_every_frame_once_but_for_a_remainder(walk, settings, worlds):
     lived, _ = shown(walk)
-    seen, _ = shown(walk, worlds=worlds, **settings)
-    assert set(rows(seen)) <= set(rows(lived))
-    assert len(set(rows(seen))) == seen[..., 0].size > 0.8 * lived[..., 0].size
-    assert worlds or seen[..., 0].size == lived[..., 0].size - (lived[..., 0].size % 150 if "window" in settings else 0)
+    spelled, _ = shown(walk, worlds=worlds, **settings)
+    assert set(rows(spelled)) <= set(rows(lived))
+    assert len(set(rows(spelled))) == spelled[..., 0].size > 0.8 * lived[..., 0].size
+    assert worlds or spelled[..., 0].size == lived[..., 0].size - (
+        lived[..., 0].size % 150 if "window" in settings else 0
+    )
 
 
 def test_shuffled_frames_are_anywhere_and_those_of_a_window_near(walk):
@@ -107,8 +109,8 @@ def test_shuffled_frames_are_anywhere_and_those_of_a_window_near(walk):
     place = {tuple(frame): step for step, row in enumerate(lived.tolist()) for frame in row}
 
     def moved(**settings):
-        seen, _ = shown(walk, **settings)
-        return np.array([[place[tuple(frame)] - step for frame in row] for step, row in enumerate(seen.tolist())])
+        spelled, _ = shown(walk, **settings)
+        return np.array([[place[tuple(frame)] - step for frame in row] for step, row in enumerate(spelled.tolist())])
 
     assert 80 < np.abs(moved(order="shuffled")).mean() < 155  # a third of the length
     assert np.abs(moved(order="window", window=60)).max() < 20
@@ -116,33 +118,33 @@ def test_shuffled_frames_are_anywhere_and_those_of_a_window_near(walk):
 
 
 def test_a_clip_stays_together(walk):
-    seen, _ = shown(walk, order="shuffled", clip=5)
-    same = (seen[1:, :, :2] == seen[:-1, :, :2]).all(-1) & (seen[1:, :, 2] == seen[:-1, :, 2] + 1)
+    spelled, _ = shown(walk, order="shuffled", clip=5)
+    same = (spelled[1:, :, :2] == spelled[:-1, :, :2]).all(-1) & (spelled[1:, :, 2] == spelled[:-1, :, 2] + 1)
     assert same[np.arange(len(same)) % 5 != 4].mean() > 0.8  # the others have the end of an episode within
     assert same[4::5].mean() < 0.1
 
 
 def test_episodes_are_whole_and_in_another_order(walk):
-    seen, episode = shown(walk, order="episodes", worlds=4)
+    spelled, episode = shown(walk, order="episodes", worlds=4)
     lengths = [np.bincount(np.r_[0, np.cumsum(row[1:] != row[:-1])]) for row in episode.T]
     assert np.mean(np.concatenate(lengths) == 7) > 0.9
     inside = episode[1:] == episode[:-1]
-    assert (seen[1:, :, 2] - seen[:-1, :, 2])[inside].tolist() == [1] * inside.sum()
+    assert (spelled[1:, :, 2] - spelled[:-1, :, 2])[inside].tolist() == [1] * inside.sum()
     assert not np.array_equal(np.unique(episode[:, 0]), episode[:, 0][np.sort(np.unique(episode[:, 0], True)[1])])
 
 
 def test_more_rows_than_worlds_play_other_parts_of_the_time(walk):
     lived, _ = shown(walk)
-    seen, _ = shown(walk, worlds=9)
-    assert len(seen) == LENGTH // 3
+    spelled, _ = shown(walk, worlds=9)
+    assert len(spelled) == LENGTH // 3
     for part in range(3):
-        assert np.array_equal(seen[:, 3 * part : 3 * part + 3], lived[part * len(seen) :][: len(seen)])
+        assert np.array_equal(spelled[:, 3 * part : 3 * part + 3], lived[part * len(spelled) :][: len(spelled)])
     assert np.array_equal(shown(walk, worlds=2)[0], lived[:, :2])
 
 
 def test_going_round_again_is_the_same_frames_with_other_episodes(walk):
-    seen, episode = shown(walk, 2 * LENGTH + 5, repeat=True)
-    assert np.array_equal(seen[:LENGTH], seen[LENGTH : 2 * LENGTH])
+    spelled, episode = shown(walk, 2 * LENGTH + 5, repeat=True)
+    assert np.array_equal(spelled[:LENGTH], spelled[LENGTH : 2 * LENGTH])
     assert set(episode[:LENGTH].ravel()).isdisjoint(episode[LENGTH : 2 * LENGTH].ravel())
     assert np.array_equal(episode[:LENGTH], shown(walk)[1])
     again, _ = shown(walk, 2 * LENGTH, repeat=True, order="shuffled")
@@ -152,10 +154,10 @@ def test_going_round_again_is_the_same_frames_with_other_episodes(walk):
 
 def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
     two = [walk, other(tmp_path, 6)]
-    seen, episode = shown(two, weights=[1, 3], worlds=8)
+    spelled, episode = shown(two, weights=[1, 3], worlds=8)
     one_seed = set(shown(walk)[0][..., 0].ravel())
-    assert [set(seen[:, row, 0]) <= one_seed for row in range(8)] == [True] * 2 + [False] * 6
-    assert len(seen) == 200
+    assert [set(spelled[:, row, 0]) <= one_seed for row in range(8)] == [True] * 2 + [False] * 6
+    assert len(spelled) == 200
     assert set(episode[:, :2].ravel()).isdisjoint(episode[:, 2:].ravel())
     assert shown(two)[0].shape[1] == 6  # half and half, as many as there are of the smaller
     assert shown(two, weights=[1, 2])[0].shape[1] == 9
@@ -202,15 +204,15 @@ def test_a_reader_under_a_live_writer_sees_a_prefix_and_then_the_rest(tmp_path):
             next(writer)
         writer.state_dict()
         with closing(replay_of(tmp_path / "walk.zarr")) as reader, closing(replay_of(tmp_path / "walk.zarr")) as second:
-            seen = list(islice(reader, 340))
+            replayed = list(islice(reader, 340))
             for _ in range(400):
                 next(writer)
             writer.state_dict()
-            seen += islice(reader, 400)
+            replayed += islice(reader, 400)
             writer.close()
             assert not list(reader)
             assert len(list(second)) == 740
-    for frames, lived in zip(seen, live(), strict=False):
+    for frames, lived in zip(replayed, live(), strict=False):
         assert_same(frames, lived)
 
 
@@ -266,6 +268,6 @@ def test_pairs_out_of_order_are_resumed_where_they_were_and_in_the_next_round(wa
         for _ in islice(straight, 100):
             pass
         resumed.load_state_dict(straight.state_dict())
-        for wanted, found in islice(zip(straight, resumed, strict=True), 80):
-            assert all(torch.equal(*both) for both in zip(wanted[:4], found[:4], strict=True))
+        for expected, pairs in islice(zip(straight, resumed, strict=True), 80):
+            assert all(torch.equal(*both) for both in zip(expected[:4], pairs[:4], strict=True))
         assert one.step > one.length

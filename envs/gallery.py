@@ -16,7 +16,7 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
-from envs.errors import SettingError, no_such
+from envs.errors import SettingError
 from envs.gaze import GAZES
 from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
@@ -99,8 +99,6 @@ def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
     for text in overrides:
         try:
             name, value = split_override(text)
-            if name not in config:
-                raise no_such(name, config)
             assign(config, name, value)
         except SettingError as error:
             raise SettingError(f"--set {text}: {error}") from None

@@ -4,7 +4,7 @@ Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import gymnasium as gym
@@ -19,6 +19,7 @@ from envs.moving_objects import MovingObjectsSettings
 
 T = TypeVar("T")
 WORLDS = {"moving_objects": MovingObjectsSettings, "moving_images": MovingImagesSettings, "counting": CountingSettings}
+CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
 WorldSettings = MovingObjectsSettings | MovingImagesSettings | CountingSettings
 
 
@@ -46,21 +47,15 @@ def as_json(settings: Any) -> dict[str, Any]:
 
 
 def checked(schema: type[T], values: Mapping[str, Any], *, prefix: str) -> T:
-    """An instance of a dataclass with these values, which nobody vouches for: none is looked up elsewhere.
-
-    Raises:
-        SettingError: no such field, or a value of the wrong type; `prefix` stands before its name.
-    """
+    """An instance of a dataclass with these values of a stranger's; raises SettingError as `assign`."""
     config = OmegaConf.structured(schema)
     for name, value in values.items():
-        if name not in config:
-            raise no_such(f"{prefix}{name}", [f"{prefix}{field.name}" for field in fields(schema)])
-        _assign(config, name, value, setting=f"{prefix}{name}", strict=True)
+        assign(config, name, value, prefix=prefix)
     return OmegaConf.to_object(config)
 
 
 def read(schema: type[T], overrides: list[str]) -> T:
-    """An instance of a dataclass with what `name=value` and `group.name=value` say, and the defaults for the rest.
+    """An instance of a dataclass with the values of `name=value` and `group.name=value`, and defaults for the rest.
 
     Where it has a field `env`, `env=NAME` chooses the world whose dataclass stands there.
 
@@ -73,10 +68,7 @@ def read(schema: type[T], overrides: list[str]) -> T:
         if name not in WORLDS:
             raise unknown("env", name, WORLDS)
         config.env = OmegaConf.structured(WORLDS[name])
-    known = list(_leaves(config))
     for key, text in values.items():
-        if key not in known:
-            raise no_such(key, known)
         assign(config, key, text)
     return OmegaConf.to_object(config)
 
@@ -89,27 +81,29 @@ def split_override(text: str) -> tuple[str, str]:
     return key, value
 
 
-def assign(config: DictConfig, key: str, text: str) -> None:
-    """Sets a structured config's key to what a text stands for in the type of its field. Raises SettingError."""
-    group, _, name = key.rpartition(".")
-    group = OmegaConf.select(config, group) if group else config
-    is_list = isinstance(group[name], ListConfig)
-    _assign(group, name, [part.strip() for part in text.strip("[]()").split(",")] if is_list else text, setting=key)
+def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> None:
+    """Sets a key of a structured config: a string is parsed to its field's type, any other value must be of it.
 
-
-def _assign(config: DictConfig, name: str, value: Any, *, setting: str, strict: bool = False) -> None:
-    """Sets a value; where `strict`, one of another type is refused even if it could be converted, as 1 to true."""
-    default = config[name]
+    Raises:
+        SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
+    """
+    known = list(_leaves(config))
+    if key not in known:
+        raise no_such(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
+    default, setting = OmegaConf.select(config, key), f"{prefix}{key}={value}"
     if "${" in str(value) or value == "???":  # which OmegaConf would look up elsewhere, or take for a value to come
-        raise SettingError(f"{setting}={value} has a special meaning to OmegaConf; give another value")
+        raise SettingError(f"{setting} has a special meaning to OmegaConf; give another value")
+    is_list, is_text = isinstance(default, ListConfig), isinstance(value, str)
+    if is_list and is_text:
+        value = [part.strip() for part in value.strip("[]()").split(",") if part.strip()]
     try:
-        config[name] = value
-        pair = type(config[name]), type(value)
-        if strict and pair[0] is not pair[1] and pair not in ((float, int), (ListConfig, list), (ListConfig, tuple)):
+        OmegaConf.update(config, key, value, merge=False)
+        types = type(OmegaConf.select(config, key)), type(value)
+        if not is_text and types[0] is not types[1] and types not in CONVERTED:
             raise ValidationError
     except OmegaConfBaseException:
-        kind = "list" if isinstance(default, ListConfig) else type(default).__name__
-        raise SettingError(f"{setting}={value} should be of type {kind}, like {default}") from None
+        kind = "list" if is_list else type(default).__name__
+        raise SettingError(f"{setting} should be of type {kind}, like {default}") from None
 
 
 def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A live world as a source of Frames."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -21,7 +22,7 @@ class LiveSettings:
     record: str | None = None  # where the frames are recorded: a new folder or any fsspec URL
 
 
-class Live:
+class Live(Iterator[Frames]):
     """Frames of N parallel worlds, one step at a time.
 
     `world` is one of ours from `gymnasium.make_vec`. Its worlds' seeds are functions of (seed, number of the world), so
@@ -35,9 +36,6 @@ class Live:
         self.seconds = 0.0  # spent in the world so far
         self._gaze, self._seed = gaze_of(gaze, self.world), seed_of(seed, "gaze")
         self._shift = None  # (N, 2) of the gaze at the next step
-
-    def __iter__(self) -> "Live":
-        return self
 
     def __next__(self) -> Frames:
         start = perf_counter()

@@ -22,13 +22,8 @@ from streams.types import Rows
 MAX_COMPARED = 1024  # slots that redundancy is computed from
 THUMBNAIL = 8  # pixels along its edge
 NEVER = -2.0  # less than any cosine
-COUNTS = {  # key in a saved state: attribute
-    "slots": "slots",
-    "filled": "filled",
-    "seen": "rows_added",
-    "additions": "additions",
-    "known": "label_counts",
-}
+# Key in a saved state: attribute.
+COUNTS = {"slots": "slots", "filled": "filled", "seen": "rows_added", "additions": "additions", "known": "label_counts"}
 
 
 @dataclass

@@ -21,13 +21,8 @@ from streams.types import Frames, Pairs, Rows
 KINDS = ("temporal", "augmentation", "both")
 MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
 LABELS = ("category", "phase")  # factors that a memory counts its frames by
-COUNTS = {  # key in a saved state: attribute
-    "_seen": "_frame_count",
-    "_batches": "_batches",
-    "_owed": "_batches_left",
-    "_rows": "_rows",
-    "_worlds": "_worlds",
-}
+# Key in a saved state: attribute.
+COUNTS = {"_seen": "_frame_count", "_owed": "_batches_left"} | {name: name for name in ("_batches", "_rows", "_worlds")}
 PATIENCE = 1000  # steps without a pair, at least, after which none is waited for
 
 
@@ -92,7 +87,7 @@ def build_pairs(
     return stream
 
 
-class PairStream:
+class PairStream(Iterator[Pairs]):
     """Pairs of views of the same thing, a batch for each update.
 
     - temporal: each frame with the frame of the same world `gap` steps before it, where both show one episode
@@ -145,9 +140,6 @@ class PairStream:
         self._frame_count = 0  # world frames so far
         self._batches = 0  # given so far
         self._batches_left, self._rows, self._worlds = 0, 0, 0  # of the present step: batches to come; rows; frames
-
-    def __iter__(self) -> "PairStream":
-        return self
 
     def __next__(self) -> Pairs:
         empty_steps = 0

@@ -11,7 +11,7 @@ from streams.seeding import generator
 from streams.types import Frames, Pairs
 
 
-class SingleFrameStream:
+class SingleFrameStream(Iterator[Pairs]):
     """All worlds' frames at each step, and the gap to the earlier view of each, which is not shown again.
 
     The first view of its Pairs is None, and rows are all N worlds in order, also those whose episode has just begun.
@@ -26,9 +26,6 @@ class SingleFrameStream:
         if hasattr(frames, "before"):
             raise SettingError("loss.remember=true needs frames in the order of time; set stream.order=sequential")
         self.seconds = 0.0  # spent here, not in the frames' own making
-
-    def __iter__(self) -> "SingleFrameStream":
-        return self
 
     def __next__(self) -> Pairs:
         frames = next(self.frames)

@@ -1,5 +1,6 @@
 """A source of Frames that records them on the way."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from streams.recording.writer import Writer
 from streams.types import Frames
 
 
-class Recorded:
+class Recorded(Iterator[Frames]):
     """Another source's frames, which are recorded as they pass through.
 
     Its state is the source's, and taking it commits what has passed: whoever saves that state can go on from it with
@@ -21,9 +22,6 @@ class Recorded:
     def __init__(self, source: Live, path: str, about: dict[str, Any], *, setting: str = "stream.record"):
         self.source, self.writer = source, Writer(path, about, setting=setting)
         self._resumed = self._open = False
-
-    def __iter__(self) -> "Recorded":
-        return self
 
     def __next__(self) -> Frames:
         if not self._open:

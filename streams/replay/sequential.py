@@ -33,7 +33,7 @@ class ReplaySettings(OrderSettings):
     start: int = 0  # step of the recording to begin at
 
 
-class Replay:
+class Replay(Iterator[Frames]):
     """Frames of one recording, or of several side by side, on `device`.
 
     In sequential order these are the very Frames that were recorded, and a recording that is still being written is
@@ -74,9 +74,6 @@ class Replay:
     def length(self) -> int:
         """The number of steps of one time round."""
         return min(player.length for player in self.players)
-
-    def __iter__(self) -> Iterator[Frames]:
-        return self
 
     def __next__(self) -> Frames:
         start = perf_counter()

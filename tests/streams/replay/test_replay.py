@@ -13,7 +13,6 @@ from envs.errors import SettingError
 from streams.pairs.pairing import TemporalSettings, build_pairs
 from streams.record import record
 from streams.replay import player
-from streams.replay.orders import shuffled, stretches
 from streams.replay.sequential import Replay
 from streams.replay.shuffled import ShuffledReplay
 from tests.helpers.recordings import SMALL, assert_same, live, recorded, recorder, replay_of
@@ -214,26 +213,6 @@ def test_a_reader_under_a_live_writer_sees_a_prefix_and_then_the_rest(tmp_path):
             assert len(list(second)) == 740
     for frames, lived in zip(replayed, live(), strict=False):
         assert_same(frames, lived)
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 64, 1000])
-def test_a_permutation_is_one_and_nearly_uniform(count):
-    moved = [shuffled(np.arange(count), count=count, seed=seed) for seed in range(300)]
-    assert all(np.array_equal(np.sort(one), np.arange(count)) for one in moved)
-    if count > 1:
-        where = np.array([one[0] for one in moved])
-        assert abs(where.mean() / (count - 1) - 0.5) < 4 * 0.5 / 300**0.5
-
-
-def test_stretches_are_found_in_every_world():
-    episode = np.array([[0, 1], [0, 3], [2, 3], [2, 3]])
-    first, world, length = stretches(episode)
-    assert list(zip(first.tolist(), world.tolist(), length.tolist(), strict=True)) == [
-        (0, 0, 2),
-        (2, 0, 2),
-        (0, 1, 1),
-        (1, 1, 3),
-    ]
 
 
 def in_pairs(path, order, steps=30, **settings):

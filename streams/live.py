@@ -14,11 +14,17 @@ from streams.types import Frames
 
 
 @dataclass
-class LiveSettings:
+class GazeSettings:
+    """What the eye does"""
+
+    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+
+
+@dataclass
+class LiveSettings(GazeSettings):
     """stream=live"""
 
     name: str = "live"  # of the source: stream=NAME
-    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
     record: str | None = None  # where the frames are recorded: a new folder or any fsspec URL
 
 
@@ -29,7 +35,7 @@ class Live(Iterator[Frames]):
     that two runs with different seeds share no world.
     """
 
-    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = "fixed"):
+    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):
         self.world = world.unwrapped
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded

@@ -18,7 +18,7 @@ from envs.devices import device
 from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
 from envs.settings import as_json, make_world, read
-from streams.live import Live
+from streams.live import GazeSettings, Live
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
@@ -31,13 +31,6 @@ class RecordSettings:
 
     path: str | None = None  # a folder, new or of a recording to go on with, or any fsspec URL
     frames: int = 65_536  # world frames to have in the end
-
-
-@dataclass
-class GazeSettings:
-    """What the eye does"""
-
-    gaze: str = "fixed"  # fixed, pursuit or saccades
 
 
 @dataclass

@@ -33,7 +33,7 @@ class PairsSettings:
     symmetric: ClassVar[bool] = False
     views: ClassVar[str | None] = None  # no augmentation
     name: str = MISSING  # of the kind: pairs=NAME
-    gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where the gap is drawn
+    gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where it is drawn; augmentation: or 0
     gap_distribution: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
 
 
@@ -50,16 +50,14 @@ class AugmentationSettings(PairsSettings):
     """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
 
     name: str = "augmentation"  # of the kind: pairs=NAME
-    gap: int = 4  # as in the other kinds; 0 takes every frame
     views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
 
 
 @dataclass
-class BothSettings(TemporalSettings):
+class BothSettings(TemporalSettings, AugmentationSettings):
     """pairs=both: neighbours, and a view of each"""
 
     name: str = "both"  # of the kind: pairs=NAME
-    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
 
 
 def build_pairs(

@@ -1,4 +1,4 @@
-"""Counting-v0: a world whose pixels spell which world, episode and age they show, to test all that moves frames.
+"""Counting-v0: a world whose pixels encode seed, episode and age, to test whatever handles frames.
 
 The first eleven bytes of a frame are the seed's low 4 bytes, the episode's 4 and the age's 3, lowest first. The rest is
 a pattern of the category (easily learnt), the episode (so that episodes differ) and the age (so that frames differ).
@@ -79,7 +79,7 @@ class Counting(SingleWorld):
 
 
 def spelt(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What frames (..., H, W, 3) uint8 spell: seed modulo 2^32, episode and age, each (...) int64."""
+    """Reads seed modulo 2^32, episode and age, each (...) int64, from frames (..., H, W, 3) uint8."""
     digits = images.reshape(*images.shape[:-3], -1)[..., :11].astype(np.int64)
     parts = digits[..., 0:4], digits[..., 4:8], digits[..., 8:11]
     return tuple((part << (8 * np.arange(part.shape[-1]))).sum(-1) for part in parts)

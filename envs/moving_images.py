@@ -110,7 +110,7 @@ class MovingImagesVector(VectorWorld):
         self._start = np.zeros(num_envs, np.int64)
 
     def _of_split(self) -> np.ndarray:
-        """The split's pictures in the order of their labels."""
+        """The numbers of the split's pictures, in the order of their labels."""
         labels, mine = self._labels, np.arange(len(self._labels))
         if self.settings.split != "all":
             low, high = SHARES[self.settings.split]
@@ -123,7 +123,7 @@ class MovingImagesVector(VectorWorld):
         return mine[np.argsort(labels[mine], kind="stable")]
 
     def _blocks_of(self) -> np.ndarray:
-        """(phases + 1,) where each phase's pictures begin among those of the split, and at last how many there are."""
+        """(phases + 1,): the place among the split's pictures where each phase begins, and their count."""
         edges = block_edges(self.categories, phases=self.settings.phases)
         places = np.searchsorted(self._labels[self._members], edges)
         for phase in np.flatnonzero(np.diff(places) == 0):

@@ -47,7 +47,7 @@ def as_json(settings: Any) -> dict[str, Any]:
 
 
 def checked(schema: type[T], values: Mapping[str, Any], *, prefix: str) -> T:
-    """An instance of a dataclass with these values of a stranger's; raises SettingError as `assign`."""
+    """An instance of a dataclass with values from an untrusted file. Raises SettingError as `assign`."""
     config = OmegaConf.structured(schema)
     for name, value in values.items():
         assign(config, name, value, prefix=prefix)

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, name, step): resuming needs a step number, and no user of it disturbs another."""
+"""Randomness as a function of (seed, name, step): resuming needs only a step, and names are independent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -25,7 +25,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
 
 
 def instance(group: str, values: Mapping[str, Any]) -> Any:
-    """The dataclass of the group's choice `values["name"]`; values without a field, of older versions, are left out.
+    """The dataclass of the group's choice `values["name"]`; values that have no field, as in old runs, are left out.
 
     Raises:
         SettingError: no such choice, or a value that cannot work.

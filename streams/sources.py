@@ -57,7 +57,7 @@ def open_source(
 
 
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:
-    """The settings of the world that was recorded (the first, of several), with as many worlds as the replay shows.
+    """The settings of the world that was recorded (the first, of several), with the replay's number of worlds.
 
     Raises:
         SettingError: no recording, or one that contradicts itself.
@@ -68,7 +68,7 @@ def recorded_env(stream: ReplaySettings) -> dict[str, Any]:
 
 
 def _env(recording: Recording) -> dict[str, Any]:
-    """What a recording says of its world, once it is sure that it is one of ours."""
+    """The settings of a recording's world, checked against its dataclass and the frames."""
     values = {name: value for name, value in recording.facts["env"].items() if name not in ("name", "id")}
     name, where = recording.facts["env"].get("name"), f"stream.path={recording.path}"
     height, width = recording.size

@@ -1,4 +1,4 @@
-"""Pictures from wherever a user keeps them: array files, .npz, Zarr, folders of images, torchvision data sets."""
+"""Loads pictures from array files, .npz, Zarr, folders of images, torchvision data sets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -194,7 +194,7 @@ def _torchvision(
     except TypeError:
         data = kind(str(where), **options)
     except RuntimeError as error:
-        reason = str(error).partition(" You can use download=True")[0].rstrip(".")  # which is no setting of ours
+        reason = str(error).partition(" You can use download=True")[0].rstrip(".")  # which is no setting here
         raise SettingError(f"holds no {dataset} ({reason}); {absent}") from None
     labels = getattr(data, "targets", getattr(data, "labels", None))
     if hasattr(data, "data"):

@@ -7,7 +7,7 @@ from envs.scene.categories import CATEGORIES
 from envs.scene.drift import DriftSettings
 
 NUISANCES = ("translation", "rotation", "scale", "light_direction", "light_intensity", "light_color", "background")
-SPLITS = {"train": 0, "validation": 1, "test": 2}  # each owns instance numbers of its own
+SPLITS = {"train": 0, "validation": 1, "test": 2}  # number of a split, which sets its instance numbers
 SPLIT_STRIDE = 1 << 20  # instance numbers of a split
 BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
 

@@ -125,7 +125,7 @@ def crop(images: Tensor, boxes: Tensor, flips: Tensor) -> Tensor:
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """HSV's hue of images (B, 3, H, W) turned by so many turns (B,); Kornia's `adjust_hue` without its conversions."""
+    """HSV's hue of images (B, 3, H, W) turned by `turns` (B,); Kornia's `adjust_hue` without its conversions."""
     red, green, blue = images.unbind(1)
     top = torch.maximum(torch.maximum(red, green), blue)
     chroma = top - torch.minimum(torch.minimum(red, green), blue)

@@ -8,7 +8,7 @@ from torch import Tensor
 from envs.devices import upload
 
 GAP_DISTRIBUTIONS = ("fixed", "uniform", "geometric")
-LONGEST = 4  # a geometric gap is cut at so many times its mean
+LONGEST = 4  # times its mean, where a geometric gap is cut
 
 
 class Ring:

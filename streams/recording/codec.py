@@ -23,7 +23,7 @@ CRC, ENTRY = 4, 16  # bytes
 
 
 class Damaged(ValueError):
-    """What is stored is not what was written."""
+    """Stored data is missing or not what was written."""
 
 
 class Layout(NamedTuple):
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many chunks of a shard follow each other in time, and lie side by side."""
+        """Number of a shard's chunks along time and along worlds."""
         return self.shard[0] // self.chunk[0], self.shard[1] // self.chunk[1]
 
     def key(self, number: int) -> str:
@@ -45,7 +45,7 @@ class Layout(NamedTuple):
 
 
 def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
-    """Where arrays of these types and shapes of one step (N, ...) go; `images` is (N, H, W, 3).
+    """The layouts of arrays, by types and shapes of one step (N, ...); `images` is (N, H, W, 3).
 
     A chunk of images is 16 steps of one world, or of several small ones; a shard holds all worlds for at least 16 steps
     and about 1,024 frames.
@@ -58,8 +58,8 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     if steps * worlds * frame > LARGEST:
         height, width, channels = rows["images"][1][1:]
         raise SettingError(
-            f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording, which has "
-            f"so many of {worlds} worlds; try size={math.isqrt(LARGEST // (steps * worlds * channels))}"
+            f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording of "
+            f"{worlds} worlds; try size={math.isqrt(LARGEST // (steps * worlds * channels))}"
         )
     enough = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))  # worlds
     side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(enough, 1))
@@ -188,7 +188,7 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
 
 
 def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, int]:
-    """From where to where the chunks lie in the file."""
+    """First byte and end of the chunks in the file."""
     places, lengths = index[numbers, 0], index[numbers, 1]
     if (places == ABSENT).any():
         raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
@@ -234,7 +234,7 @@ def _names(layout: Layout) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON less what means nothing: the level of compression, whether a number is 0 or 0.0."""
+    """JSON without what makes no difference: compression levels, and lists or tuples."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items() if key != "level"}
     if isinstance(value, list | tuple):

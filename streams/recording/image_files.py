@@ -41,7 +41,7 @@ def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
 
 
 def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
-    """The pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER, or there are no more.
+    """Yields the pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER but for the last.
 
     Raises:
         SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.

@@ -15,8 +15,8 @@ from streams.types import Frames
 class Recorded(Iterator[Frames]):
     """Another source's frames, which are recorded as they pass through.
 
-    Its state is the source's, and taking it commits what has passed: whoever saves that state can go on from it with
-    the recording exact. A resumed source has its recording cut back to where it goes on.
+    Its state is the source's, and taking it commits all frames so far, so that source and recording can go on from it.
+    A resumed source has its recording cut back to where it goes on.
     """
 
     def __init__(self, source: Live, path: str, about: dict[str, Any], *, setting: str = "stream.record"):

@@ -65,7 +65,7 @@ def read(folder: Folder, key: str) -> bytes:
 
 
 class LocalFolder:
-    """A folder on this machine. The lock is on the folder itself, and the system lets go of it however we end."""
+    """A folder on this machine. The lock is on the folder itself; the system releases it however the process ends."""
 
     def __init__(self, path: str):
         self.path = Path(path).expanduser()
@@ -138,7 +138,7 @@ class LocalFolder:
 
 
 def _place(number: int) -> str:
-    """Where an open file lies, if the system says so: one question, and not one for every folder on the way."""
+    """The path of an open file, if the system gives it: one call, and not one for every folder above it."""
     try:
         return str(Path(f"/proc/self/fd/{number}").readlink())
     except OSError:
@@ -264,7 +264,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Makes the names in a folder last."""
+    """Flushes the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -273,7 +273,7 @@ def sync(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Makes a folder and those above it, for good."""
+    """Makes a folder and those above it, and flushes them to the disk."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from streams.types import Frames
 
 UNCOMMITTED = {"images", "episode", "factors", "zarr.json.tmp"}  # what a writer killed before its first mark leaves
 FILES_AT_ONCE = 8
-BEHIND = 2  # commits that are packed and put on the disk while frames come in: one of each
+BEHIND = 2  # commits in the background: one is packed, one is put on the disk
 
 
 class Commit(NamedTuple):
@@ -181,7 +181,7 @@ class Writer:
         self._folder.put("zarr.json", _json(_group(facts)))
 
     def _put(self, files: dict[str, bytes]) -> None:
-        """All at once, since the disk makes many files last in the time it takes for one."""
+        """Writes files at once, since a disk flushes many in the time that it takes for one."""
         list(self._disk.map(self._folder.put, files, files.values()))
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:

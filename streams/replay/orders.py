@@ -48,7 +48,7 @@ def shuffled(numbers: np.ndarray, *, count: int, seed: int) -> np.ndarray:
 
 
 class Sequential:
-    """As it was recorded; where there are m times as many rows as worlds, each world plays m stretches at once."""
+    """The order of the recording; with m times as many rows as worlds, each world plays m stretches at once."""
 
     def __init__(self, *, steps: int, worlds: int, rows: int):
         if rows > worlds and rows % worlds:
@@ -66,7 +66,7 @@ class Sequential:
 
 
 class Shuffled:
-    """Clips in a random order: within windows that follow each other, or, with one as long as the recording, anyhow."""
+    """Clips in a random order within each window; the windows follow each other."""
 
     def __init__(self, *, steps: int, worlds: int, rows: int, window: int, clip: int, seed: int):
         """`window` is in frames."""
@@ -77,7 +77,7 @@ class Shuffled:
         self.length = steps // window * self.shown
 
     def where(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As in Sequential."""
+        """See Sequential.where."""
         window, inside = np.divmod(step, self.shown)
         turn, age = np.divmod(inside, self._clip)
         number = turn[:, None] * self._rows + np.arange(self._rows)  # (s, N) of the clip in the window
@@ -98,7 +98,7 @@ class Episodes:
     """
 
     def __init__(self, stretches: tuple[np.ndarray, np.ndarray, np.ndarray], *, rows: int, seed: int):
-        """`stretches` as the function of this name finds them."""
+        """`stretches` are those of the function of this name."""
         dealt = shuffled(np.arange(len(stretches[0])), count=len(stretches[0]), seed=seed)
         self._first, self._world, length = (part[dealt] for part in stretches)
         self._ends = np.cumsum(length)
@@ -106,7 +106,7 @@ class Episodes:
         self._rows, self.length = rows, int(length.sum()) // rows
 
     def where(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As in Sequential."""
+        """See Sequential.where."""
         line = step[:, None] + self.length * np.arange(self._rows)
         played = np.searchsorted(self._ends, line, side="right")
         return self._first[played] + line - self._begins[played], self._world[played]

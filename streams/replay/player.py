@@ -14,7 +14,7 @@ BLOCK_BYTES = 1 << 28  # of images that are read at once, at most: several such 
 
 
 class Player:
-    """One recording in one order, time after time."""
+    """One recording in one order, from beginning to end and over again."""
 
     def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int):
         self.recording = recording
@@ -46,12 +46,12 @@ class Player:
 
     @property
     def length(self) -> int:
-        """Steps of one time round."""
+        """The number of steps of one time round."""
         return self._order[1].length
 
     @property
     def block(self) -> int:
-        """Steps that are best read at once; fewer where they would be too many bytes."""
+        """The number of steps to read at once; fewer where they would be too many bytes."""
         steps, _, *frame = self.recording.layouts["images"].shard
         if self._settings.order == "window":
             steps = self._order[1].shown

@@ -103,11 +103,11 @@ class Replay(Iterator[Frames]):
 
     def _turn(self) -> None:
         """Goes on to the next block, or waits for the writer, or ends."""
-        growing = self._growing  # asked before looking what is there, lest its last frames be missed
+        growing = self._growing  # asked first, so that the last frames of a writer that ends now are not missed
         self._read_ahead()
         if self._ahead:
             self._first, job = self._ahead.popleft()
-            self._read_ahead()  # before it waits for this one, lest a thread has nothing to do
+            self._read_ahead()  # before it waits for this one, so that all threads are busy
             self._block = {name: rows.unbind() for name, rows in job.result().items()}
             self._past = self._first + len(self._block["episode"])
         elif growing:
@@ -138,13 +138,13 @@ class Replay(Iterator[Frames]):
         }
 
     def _numbered(self, episodes: list[np.ndarray]) -> np.ndarray:
-        """Episode numbers of several recordings as one array, so that no two share one; -1 stays."""
+        """Episode numbers that are unique over several recordings, as one array; -1 stays."""
         count = len(episodes)
         each = [np.where(own < 0, own, own * count + number) for number, own in enumerate(episodes)]
         return np.concatenate(each, -1)
 
     def _available(self) -> float:
-        """Steps that can be read by now."""
+        """The number of steps that can be read by now."""
         if self._repeat:
             return float("inf") if self.length else 0
         if self._follows and self._ordered + self._start >= self.length:

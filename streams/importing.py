@@ -63,7 +63,7 @@ class Batch(NamedTuple):
 
 
 def frames_of(settings: ImportSettings) -> Iterator[Batch]:
-    """The frames of a source, fitted, episode by episode, read as they are asked for.
+    """The frames of a source, fitted, episode by episode, decoded as they are taken.
 
     Raises:
         SettingError: there are none, or they can't be read.
@@ -233,7 +233,7 @@ def _number(angle: str | None, name: str, settings: ImportSettings) -> float:
 
 
 def _numbered(things: Sequence) -> list[int]:
-    """The number of each among those that differ, in the order in which they first appear."""
+    """The index of each thing among the distinct ones, in order of first appearance."""
     known = {thing: number for number, thing in enumerate(dict.fromkeys(things))}
     return [known[thing] for thing in things]
 

@@ -31,8 +31,8 @@ class LiveSettings(GazeSettings):
 class Live(Iterator[Frames]):
     """Frames of N parallel worlds, one step at a time.
 
-    `world` comes from `gymnasium.make_vec`. The seeds of its worlds are functions of (seed, number of the world), so that
-    two runs with different seeds share no world.
+    `world` comes from `gymnasium.make_vec`. The seeds of its worlds are functions of (seed, number of the world), so
+    that two runs with different seeds share no world.
     """
 
     def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):

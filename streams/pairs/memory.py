@@ -43,7 +43,7 @@ class BufferSettings(MemorySettings):
 
 
 class Memory:
-    """memory=none: holds the rows that came last, and gives all of them."""
+    """memory=none: holds the last rows, and returns all of them."""
 
     asks_for_features = False
 
@@ -120,7 +120,7 @@ class Buffer(Memory):
         raise NotImplementedError
 
     def draw(self, count: int, draws: torch.Generator) -> tuple[Rows, Tensor]:
-        """Uniform draws without replacement."""
+        """Returns `count` rows drawn uniformly without replacement, and their slots (count,)."""
         slots = torch.randperm(self.filled, generator=draws)[:count]
         return select(self.rows, slots), slots
 
@@ -163,14 +163,14 @@ class Buffer(Memory):
 
 
 class Fifo(Buffer):
-    """The oldest row makes room."""
+    """A buffer that replaces its oldest rows."""
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
         return (self.rows_added + torch.arange(count)) % self.slots, torch.arange(count)
 
 
 class Reservoir(Buffer):
-    """A uniform sample of all that ever came: Vitter's (1985) algorithm R, a batch at a time."""
+    """A buffer of a uniform sample of all rows so far: Vitter's (1985) algorithm R, a batch at a time."""
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
         number = self.rows_added + torch.arange(count)
@@ -193,7 +193,7 @@ def nearest(directions: Tensor) -> Tensor:
 
 
 def select(rows: Rows, at: Tensor) -> Rows:
-    """Some of the rows, by numbers on the CPU."""
+    """The rows with these numbers (m,), which are on the CPU."""
     return _apply(lambda x: x.index_select(0, upload(at, x.device)), rows)
 
 

@@ -13,8 +13,8 @@ SLACK = 1e-6  # by which cosines of the same features may differ
 
 
 class MinRed(Buffer):
-    """The row most like another makes room (Purushwalkam et al. 2022, "The challenges of continuous self-supervised
-    learning", section 4.1): of those already trained on, the one whose nearest neighbour is most similar.
+    """A buffer that replaces the row most like another (Purushwalkam et al. 2022, "The challenges of continuous
+    self-supervised learning", section 4.1): of those already trained on, the one whose nearest neighbour is most similar.
 
     A row's feature is a direction, half of which (EMA .5) is that of its features when it was last trained on. Where
     too few have been trained on, the oldest of the others go. The choice waits for the device, once an insertion.
@@ -27,7 +27,7 @@ class MinRed(Buffer):
         self.trained: Nearest | None = None  # the rows that have been trained on
 
     def remember(self, slots: Tensor, features: Tensor) -> None:
-        """Features (m, D) of the rows in slots (m,), which are about to be trained on."""
+        """Takes the features (m, D) of the rows in slots (m,), which are about to be trained on."""
         directions = normalize(features.flatten(1).float(), dim=1)
         if self.trained is None:
             self.trained = Nearest(directions.new_zeros(self.slots, directions.shape[1]))
@@ -39,7 +39,7 @@ class MinRed(Buffer):
         return torch.cat([free, self._dropped(count - len(free))]), torch.arange(count)
 
     def _dropped(self, count: int) -> Tensor:
-        """(count,) slots to be given to others."""
+        """(count,) slots to be given to new rows."""
         if not count:
             return torch.arange(0)
         oldest_first = self.since.argsort(stable=True)
@@ -76,7 +76,7 @@ class Nearest:
         self.moved = torch.zeros(len(directions), dtype=torch.bool)  # (M,) on the CPU: changed since last compared
 
     def put(self, slots: Tensor, directions: Tensor) -> None:
-        """Directions (m, D) into slots (m,)."""
+        """Puts directions (m, D) into slots (m,)."""
         self.directions[upload(slots, directions.device)] = directions
         self.held[slots] = self.moved[slots] = True
 
@@ -110,7 +110,7 @@ class Nearest:
         return slots
 
     def _compare(self) -> None:
-        """Brings the nearest up to date."""
+        """Updates the nearest neighbours of slots that changed, and of those to which they are nearest now."""
         held, moved = self.held.to(self.twin.device), self.moved.to(self.twin.device)
         rows = torch.nonzero(held & (moved | moved[self.twin]))[:, 0]
         cosines = self.directions[rows] @ self.directions.T  # (m, M)

@@ -189,7 +189,7 @@ class PairStream(Iterator[Pairs]):
         return gaps(self.settings.gap_distribution, self.gap, count=count, draws=generator(self.seed, "gap", step))
 
     def _draw(self) -> Pairs:
-        """One batch from the memory, as floats and, where asked for, as views."""
+        """One batch from the memory, as floats, and augmented where the kind asks for views."""
         number = self._batches
         rows, slots = self.memory.draw(self._rows, generator(self.seed, "memory", number))
         first, second = (as_float(rows.views[at]) for at in (0, -1))

@@ -14,7 +14,8 @@ SLACK = 1e-6  # by which cosines of the same features may differ
 
 class MinRed(Buffer):
     """A buffer that replaces the row most like another (Purushwalkam et al. 2022, "The challenges of continuous
-    self-supervised learning", section 4.1): of those already trained on, the one whose nearest neighbour is most similar.
+    self-supervised learning", section 4.1): the one with the most similar nearest
+    neighbour, of those already trained on.
 
     A row's feature is a direction, half of which (EMA .5) is that of its features when it was last trained on. Where
     too few have been trained on, the oldest of the others go. The choice waits for the device, once an insertion.

@@ -54,10 +54,11 @@ class AugmentationSettings(PairsSettings):
 
 
 @dataclass
-class BothSettings(TemporalSettings, AugmentationSettings):
+class BothSettings(TemporalSettings):
     """pairs=both: neighbours, and a view of each"""
 
     name: str = "both"  # of the kind: pairs=NAME
+    views: str = AugmentationSettings.views  # as in pairs=augmentation
 
 
 def build_pairs(

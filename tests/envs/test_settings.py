@@ -1,12 +1,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import gymnasium as gym
 import pytest
+import torch
 from omegaconf import MISSING
 
 from envs.counting import CountingSettings
 from envs.errors import SettingError
-from envs.settings import as_json, read, world
+from envs.settings import WORLDS, as_json, make_world, read, world
 from runs.config.composing import read as read_with_hydra
 
 
@@ -52,6 +54,7 @@ def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
         ("env.size=big", "env.size=big should be of type int"),
         ("env.size=2", "env.size=2 is out of range"),
         ("rubbish", "name=value"),
+        ("record.path=${oc.env:HOME}", "has a special meaning"),
     ],
 )
 def test_a_mistake_is_one_line(override, line):
@@ -66,3 +69,18 @@ def test_a_world_that_no_one_knows_is_not_looked_for():
     with pytest.raises(SettingError, match="env.sise is no setting"):
         world("counting", {"sise": 3})
     assert world("counting", {"id": "os:path"}).id == "Counting-v0"
+
+
+def test_nothing_that_a_recording_says_is_looked_up_or_converted():
+    for values in ({"path": "${oc.env:HOME}"}, {"path": 7}, {"recurring": 1}, {"nuisances": [["hue"]]}):
+        with pytest.raises(SettingError, match=f"env.{next(iter(values))}="):
+            world("moving_images", values)
+    assert world("moving_images", {"speed": 1, "moving": ["hue"]}).moving == ("hue",)
+
+
+@pytest.mark.parametrize("schema", WORLDS.values())
+def test_worlds_of_a_run_are_staggered_and_those_that_gymnasium_makes_are_not(schema):
+    assert schema().stagger
+    if schema is not WORLDS["moving_images"]:  # which has no pictures here
+        assert not gym.make_vec(schema.id, num_envs=1).unwrapped.settings.stagger
+        assert make_world(schema(num_worlds=2), device=torch.device("cpu")).unwrapped.settings.stagger

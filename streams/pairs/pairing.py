@@ -30,11 +30,11 @@ PATIENCE = 1000  # steps without a pair, at least, after which none is waited fo
 class PairsSettings:
     """What all kinds of pairs have in common"""
 
-    symmetric: ClassVar[bool] = False
-    views: ClassVar[str | None] = None  # no augmentation
     name: str = MISSING  # of the kind: pairs=NAME
     gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where it is drawn; augmentation: or 0
     gap_distribution: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
+    symmetric: ClassVar[bool] = False
+    views: ClassVar[str | None] = None  # no augmentation
 
 
 @dataclass

@@ -21,11 +21,11 @@ from time import process_time
 import numpy as np
 import torch
 from machine import keep, seconds
-from numcodecs import zstd
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
+from zstandard import ZstdDecompressor
 
 sys.path.pop(0)  # this folder, where files have the names of packages
 from envs.images.pictures import picture
@@ -36,7 +36,7 @@ from streams.record import record
 from streams.recording.codec import CRC, ENTRY
 from streams.recording.image_files import decoded
 from streams.recording.reader import Recording
-from streams.replay.sequential import Replay
+from streams.replay.sequential import Replay, ReplaySettings
 
 ROUNDS, FRAMES, UPDATES = 5, 16_384, 16
 DEFAULTS = ["device=cpu", "eval.every=0"]
@@ -60,7 +60,7 @@ def walk(folder: Path, *, size: int) -> str:
 
 def replayed(path: str) -> None:
     """Every frame of a recording, once."""
-    with closing(Replay(path)) as replay:
+    with closing(Replay(ReplaySettings(path=path))) as replay:
         for _ in replay:
             pass
 
@@ -82,7 +82,8 @@ def against_zstd(folder: Path) -> dict[str, float]:
     """Sequential replay at 64x64 beside the bare decompression of the same chunks by zstd, in memory and one thread."""
     path = walk(folder, size=64)
     chunks = compressed(path)
-    replay, bare = in_turns(lambda: replayed(path), lambda: [zstd.decompress(chunk) for chunk in chunks])
+    decompress = ZstdDecompressor().decompress
+    replay, bare = in_turns(lambda: replayed(path), lambda: [decompress(chunk) for chunk in chunks])
     return {"replay_frames_per_s": FRAMES / replay, "replay_over_zstd": bare / replay}
 
 

@@ -20,14 +20,14 @@ from machine import keep, seconds
 from rich.console import Console
 from rich.table import Table
 
-from envs.settings import world
+from envs.settings import as_json, world
 from streams.live import Live
 from streams.pairs.augmentation import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
+from streams.pairs.memory import BufferSettings
 from streams.pairs.minred import MinRed
-from streams.pairs.pairing import build_pairs
+from streams.pairs.pairing import BothSettings, build_pairs
 from streams.recording.recorder import Recorded
-from streams.replay.orders import OrderSettings
-from streams.replay.sequential import Replay
+from streams.replay.sequential import Replay, ReplaySettings
 from streams.replay.shuffled import ShuffledReplay
 from streams.seeding import generator
 from streams.types import Rows
@@ -65,7 +65,7 @@ def minred() -> dict[str, float]:
 
 def insertion(*, updates: int, capacity: int = 4096, batch: int = 64, features: int = 1024) -> float:
     """Median seconds of an insertion into a MinRed memory once it is full."""
-    memory, draws = MinRed(capacity=capacity), torch.Generator().manual_seed(0)
+    memory, draws = MinRed(BufferSettings(capacity=capacity)), torch.Generator().manual_seed(0)
     looks = torch.randn(64, features, generator=draws)  # episodes look alike in themselves
     took = []
     for _ in range(capacity // batch + 60):
@@ -87,18 +87,18 @@ def long_stream(*, frames: int = 1_000_000) -> dict[str, float]:
     def live() -> Live:
         return Live(gym.make_vec("Counting-v0", num_envs=512, size=8, stagger=True), seed=0)
 
-    memory = {"name": "reservoir", "capacity": 4096}
-    pairs = build_pairs(live(), pairs={"name": "both", "views": "lighting"}, memory=memory)
+    memory = BufferSettings(name="reservoir", capacity=4096)
+    pairs = build_pairs(live(), pairs=BothSettings(views="lighting"), memory=memory)
     found = {"frames": frames, "grew_mb": growth((batch.frames for batch in pairs), frames)}
     with tempfile.TemporaryDirectory() as folder:
-        about = {"env": world("counting", env), "seed": 0, "gaze": "fixed"}
+        about = {"env": as_json(world("counting", env)), "seed": 0, "gaze": "fixed"}
         with closing(Recorded(live(), f"{folder}/long.zarr", about)) as recorded:
             seen = (512 * (one.step + 1) for one in recorded)
             found["grew_mb_recording"] = growth(seen, frames)
             recorded.state_dict()
         for order in ("sequential", "window"):
             kind = ShuffledReplay if order == "window" else Replay
-            with closing(kind(f"{folder}/long.zarr", order=OrderSettings(order=order))) as replay:
+            with closing(kind(ReplaySettings(path=f"{folder}/long.zarr", order=order))) as replay:
                 seen = (512 * (one.step + 1) for one in replay)
                 found[f"grew_mb_replaying_{order}"] = growth(seen, frames - 16_384)
     return found

@@ -1,6 +1,6 @@
-"""What all worlds share: N of them behind Gymnasium's vector interface, on one device, and one of them behind `Env`.
+"""The Gymnasium interface of all worlds: N of them as a vector environment on one device, or one of them as an `Env`.
 
-An episode is one episode with one object and lasts `episode_length` frames; its last frame comes with `truncated`,
+An episode shows one object and lasts `episode_length` frames; its last frame comes with `truncated`,
 and the next step, whatever the action, shows the first frame of the next episode (Gymnasium's NEXT_STEP autoreset).
 """
 
@@ -21,7 +21,7 @@ MAX_GAZE = 0.5  # half-widths of the view that the eye can look to each side
 
 
 class VectorWorld(VectorEnv):
-    """N worlds as tensors on a device. A concrete world says what begins (`_begin`) and what is seen (`_look`).
+    """N worlds as tensors on a device. A concrete world starts episodes (`_begin`) and renders frames (`_render`).
 
     Observations are (N, H, W, 3) uint8 tensors on the device. The action is a gaze shift (N, 2) in [-1, 1]: right and
     up, 1 being MAX_GAZE; the eye stays where it looks until the next shift, and looks straight ahead when an episode
@@ -32,18 +32,25 @@ class VectorWorld(VectorEnv):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    settings_class: type  # the dataclass of its settings, each of which is a keyword
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
-    def __init__(self, *, num_envs: int, size: int, episode_length: int, stagger: bool, device, render_mode=None):
+    def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
         if num_envs < 1:
             raise SettingError(f"env.num_worlds={num_envs} shows nothing; try 1 or more")
+        if max_episode_steps is not None:
+            settings["episode_length"] = max_episode_steps + 1
+        # Who makes a world with Gymnasium expects reset() to begin an episode. Only the commands, which read all
+        # settings from the dataclass, want worlds that do not all change objects at once.
+        self.settings = self.settings_class(**{"stagger": False, **settings})
+        size = self.settings.size
         self.num_envs, self.render_mode = num_envs, render_mode
         self.device = torch.device(device)
         self.single_observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.episode_length, self.stagger = episode_length, stagger
+        self.episode_length = self.settings.episode_length
         self.seeds = None  # (N,) uint64, once reset
         self.episode = np.zeros(num_envs, np.int64)
         self.age = np.zeros(num_envs, np.int64)
@@ -54,27 +61,25 @@ class VectorWorld(VectorEnv):
         """Starts episodes (m,) in rows (m,) of worlds with seeds (m,)."""
         raise NotImplementedError
 
-    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """What the worlds at ages (N,) float show: images (N, H, W, 3) uint8 and factors (N, ...)."""
+    def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Renders the worlds at ages (N,) float: images (N, H, W, 3) uint8 and factors (N, ...)."""
         raise NotImplementedError
 
     def reset(
         self, *, seed: int | list[int] | None = None, options: dict | None = None
     ) -> tuple[Tensor, dict[str, Any]]:
-        """Begins a new episode everywhere: the first one after a seed, otherwise the one after the present one."""
+        """Begins an episode in all worlds: the first one where a seed is given, otherwise the next one."""
         if seed is not None or self.seeds is None:
             self.seeds, self.episode[:] = self._seeded(seed), 0
         else:
             self.episode += 1
-        self.age[:] = 0
-        if self.stagger:
-            self.age[:] = first_age(self.seeds, self)
+        self.age[:] = first_age(self.seeds, self.settings)
         self.gaze = torch.zeros_like(self.gaze)  # never in place: the last one was handed out
         self._begin(np.arange(self.num_envs), self.seeds, self.episode)
         return self._observe()
 
     def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """One step later, with the eye moved by actions (N, 2)."""
+        """Moves the eyes by actions (N, 2) and shows the next frames."""
         if self.seeds is None:
             raise gym.error.ResetNeeded("no world has begun; call reset() before step()")
         self.age += 1
@@ -91,11 +96,11 @@ class VectorWorld(VectorEnv):
         return image, rewards, terminated, self.age == self.episode_length - 1, info
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """The frames last seen, (H, W, 3) uint8 each, where render_mode is rgb_array."""
+        """Returns the last frames, (H, W, 3) uint8 each, where render_mode is rgb_array."""
         return tuple(self._image.cpu().numpy()) if self.render_mode == "rgb_array" else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on bit for bit."""
+        """Returns all that is needed to go on bit for bit."""
         return {
             "seeds": [int(seed) for seed in self.seeds],
             "episode": self.episode.tolist(),
@@ -112,7 +117,7 @@ class VectorWorld(VectorEnv):
 
     def _observe(self) -> tuple[Tensor, dict[str, Any]]:
         age = self._on_device(self.age.astype(np.float32))
-        self._image, factors = self._look(age)
+        self._image, factors = self._render(age)
         episode = torch.from_numpy(self.episode * self.num_envs + np.arange(self.num_envs))
         return self._image, {"episode_id": episode, "gaze": self.gaze, **factors}
 
@@ -147,6 +152,7 @@ class SingleWorld(gym.Env):
         self.action_space = self._world.single_action_space
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begins an episode as `VectorWorld.reset` does: its first frame (H, W, 3) uint8 and the ground truth."""
         super().reset(seed=seed)
         if seed is None and self._world.seeds is None:
             seed = int(self.np_random.integers(1 << 62))
@@ -154,10 +160,12 @@ class SingleWorld(gym.Env):
         return images[0].cpu().numpy(), _first(info)
 
     def step(self, action) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Moves the eye by an action (2,) and shows the next frame (H, W, 3) uint8; the reward is 0."""
         images, _, terminated, truncated, info = self._world.step(np.asarray(action)[None])
         return images[0].cpu().numpy(), 0.0, bool(terminated[0]), bool(truncated[0]), _first(info)
 
     def render(self) -> np.ndarray | None:
+        """Returns the last frame (H, W, 3) uint8 where render_mode is rgb_array."""
         frames = self._world.render()
         return None if frames is None else frames[0]
 

@@ -1,8 +1,10 @@
-"""Counting-v0: a world whose pixels spell which world, episode and age they show, to test all that moves frames.
+"""Counting-v0: a world whose pixels encode seed, episode and age, to test whatever handles frames.
 
 The first eleven bytes of a frame are the seed's low 4 bytes, the episode's 4 and the age's 3, lowest first. The rest is
 a pattern of the category (easily learnt), the episode (so that episodes differ) and the age (so that frames differ).
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -15,44 +17,45 @@ CATEGORY_COUNT = 4
 STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each may add
 
 
+@dataclass
+class CountingSettings:
+    """env=counting, the world of the tests"""
+
+    name: str = "counting"  # of the world: env=NAME
+    id: str = "Counting-v0"  # of the environment that is registered with Gymnasium
+    num_worlds: int = 16  # worlds watched at once; each gives one frame a step
+    size: int = 32  # pixels along an edge of the square frame
+    episode_length: int = 16  # frames
+    stagger: bool = True  # start worlds at different ages
+    split: str = "train"  # any name; episodes of two splits differ
+
+    def __post_init__(self):
+        if self.size < 4:
+            raise SettingError(f"env.size={self.size} has no room to count in; try 4 or more")
+        if self.episode_length < 1:
+            raise SettingError(f"env.episode_length={self.episode_length} shows nothing; try 1 or more")
+
+
 class CountingVector(VectorWorld):
     """N counting worlds. Factors: category (N,), age (N,), seed (N,) modulo 2^31."""
 
+    settings_class = CountingSettings
     categories = CATEGORY_COUNT
 
-    def __init__(
-        self,
-        num_envs: int = 1,
-        *,
-        size: int = 32,
-        episode_length: int = 16,
-        stagger: bool = False,
-        split: str = "train",
-        device="cpu",
-        render_mode=None,
-        max_episode_steps=None,
-    ):
-        if size < 4:
-            raise SettingError(f"env.size={size} has no room to count in; try 4 or more")
-        length = episode_length if max_episode_steps is None else max_episode_steps + 1
-        if length < 1:
-            raise SettingError(f"env.episode_length={length} shows nothing; try 1 or more")
-        super().__init__(
-            num_envs=num_envs, size=size, episode_length=length, stagger=stagger, device=device, render_mode=render_mode
-        )
-        self.split = split
+    def __init__(self, num_envs: int = 1, **settings):
+        super().__init__(num_envs, **settings)
         self.category = np.zeros(num_envs, np.int64)
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
-        self.category[rows] = Draws(key(self.split, seeds, episodes)).integers("category", CATEGORY_COUNT)
+        self.category[rows] = Draws(key(self.settings.split, seeds, episodes)).integers("category", CATEGORY_COUNT)
 
-    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         count = int(np.prod(self.single_observation_space.shape))
         pixels = sum(
             Draws(keys).uniform("pattern", 0, STRENGTH[name], count)
             for name, keys in (
                 ("category", key("category", self.category)),
-                ("episode", key(self.split, self.seeds, self.episode)),
+                ("episode", key(self.settings.split, self.seeds, self.episode)),
                 ("age", key("age", self.age)),
             )
         ).astype(np.uint8)
@@ -76,7 +79,7 @@ class Counting(SingleWorld):
 
 
 def spelt(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What frames (..., H, W, 3) uint8 spell: seed modulo 2^32, episode and age, each (...) int64."""
+    """Reads seed modulo 2^32, episode and age, each (...) int64, from frames (..., H, W, 3) uint8."""
     digits = images.reshape(*images.shape[:-3], -1)[..., :11].astype(np.int64)
     parts = digits[..., 0:4], digits[..., 4:8], digits[..., 8:11]
     return tuple((part << (8 * np.arange(part.shape[-1]))).sum(-1) for part in parts)

@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend."""
+"""The exception for settings that the user must change."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -8,16 +8,16 @@ from types import MappingProxyType
 class SettingError(ValueError):
     """A setting that cannot work. Its message is one line: the setting, its value and the way out.
 
-    Commands print the message and exit with a non-zero status; every other exception is a defect of ours.
+    Commands print the message and exit with a non-zero status; every other exception is a bug.
     """
 
 
 def unknown(
     setting: str, value: object, known: Iterable[str], *, aliases: Mapping[str, str] = MappingProxyType({})
 ) -> SettingError:
-    """The error for a value that is none of the known ones, with the nearest of them.
+    """The error for a value that is not known, with the nearest that is.
 
-    `aliases` are what some of them are called elsewhere.
+    `aliases` are other names of known values.
     """
     known = list(known)
     near = get_close_matches(str(value), [*known, *aliases], n=1)

@@ -1,4 +1,4 @@
-"""Look at what there is: a sheet of all categories, each row with its name, and film strips of single episodes.
+"""Draws a world: a sheet of all categories, each row with its name, and film strips of single episodes.
 
 python -m envs.gallery --out gallery
 python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
@@ -9,53 +9,52 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
 from envs.errors import SettingError
 from envs.gaze import GAZES
-from envs.moving_images import MovingImagesSettings, MovingImagesVector
+from envs.images.tiles import tile
+from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
-from envs.scene.settings import SceneSettings
-from envs.settings import parsed
+from envs.settings import WORLDS, assign, split_override
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most
 INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
-WORLDS = {  # the world, its settings, those of a gallery, and what its categories are called
-    "moving_objects": (
-        MovingObjectsVector,
-        SceneSettings,
-        {"samples": 2, "categories": len(CATEGORIES)},
-        [name.replace("_", " ") for name in CATEGORIES],
-    ),
-    "moving_images": (MovingImagesVector, MovingImagesSettings, {}, [str(label) for label in range(ROWS)]),
+VECTORS = {"moving_objects": MovingObjectsVector, "moving_images": MovingImagesVector}
+DEFAULTS = {"moving_objects": {"samples": 2, "categories": len(CATEGORIES)}, "moving_images": {}}  # of a gallery
+NAMES = {  # of the categories
+    "moving_objects": [name.replace("_", " ") for name in CATEGORIES],
+    "moving_images": [str(label) for label in range(ROWS)],
 }
 
 
 def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:
-    """(K * size, instances * size, 3) uint8: a row for each category, each picture another instance."""
-    vector, settings = WORLDS[world][0], settings | {"drift": "none"}
+    """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few."""
+    vector, settings = VECTORS[world], settings | {"drift": "none"}
     kinds = vector(1, **settings).categories
     images, info = vector(5 * instances * kinds, **settings).reset(seed=0)
     images, category = images.cpu().numpy(), info["category"].cpu().numpy()
     pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
     for number, row in enumerate(pictures):
-        found = images[category == number][:instances]
-        row[: len(found)] = found
-    return np.concatenate([np.concatenate(list(row), 1) for row in pictures])
+        members = images[category == number][:instances]
+        row[: len(members)] = members
+    return pictures
 
 
 def episodes(count: int, *, world: str = "moving_objects", gaze: str = "fixed", **settings) -> np.ndarray:
-    """(count, T, size, size, 3) uint8: whole episodes from beginning to end."""
-    shown = WORLDS[world][0](count, **settings)
-    image, info = shown.reset(seed=0)
+    """(count, T, size, size, 3) uint8: whole episodes."""
+    vector = VECTORS[world](count, **settings)
+    image, info = vector.reset(seed=0)
     frames = [image]
-    for step in range(shown.episode_length - 1):
-        image, *_, info = shown.step(GAZES[gaze](0, step, info))
+    for step in range(vector.episode_length - 1):
+        image, *_, info = vector.step(GAZES[gaze](0, step, info))
         frames.append(image)
     return torch.stack(frames, 1).cpu().numpy()
 
@@ -70,20 +69,19 @@ def write_gallery(
     **settings,
 ) -> list[Path]:
     """Writes sheet.png, strips.png and episodes.gif into a folder and returns their paths."""
-    settings = WORLDS[world][2] | {"size": 64} | settings
+    settings = DEFAULTS[world] | {"size": 64} | settings
     films, pictures = episodes(count, world=world, gaze=gaze, **settings), sheet(instances, world=world, **settings)
     out.mkdir(parents=True, exist_ok=True)
     stride = max(1, films.shape[1] // 12)
-    strips = np.concatenate([np.concatenate(list(film[::stride][:12]), 1) for film in films])
-    named(_larger(pictures), WORLDS[world][3], row=SCALE * settings["size"]).save(out / "sheet.png")
-    Image.fromarray(_larger(strips)).save(out / "strips.png")
-    moving = [Image.fromarray(_larger(np.concatenate(list(films[:, t]), 1))) for t in range(films.shape[1])]
-    moving[0].save(out / "episodes.gif", save_all=True, append_images=moving[1:], duration=80, loop=0)
+    named(tile(pictures, scale=SCALE), NAMES[world], row=SCALE * settings["size"]).save(out / "sheet.png")
+    Image.fromarray(tile(films[:, ::stride][:, :12], scale=SCALE)).save(out / "strips.png")
+    steps = [Image.fromarray(tile(films[None, :, step], scale=SCALE)) for step in range(films.shape[1])]
+    steps[0].save(out / "episodes.gif", save_all=True, append_images=steps[1:], duration=80, loop=0)
     return [out / name for name in ("sheet.png", "strips.png", "episodes.gif")]
 
 
 def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
-    """A sheet of rows so many pixels high, with each one's name in a margin on the left."""
+    """A sheet whose rows are `row` pixels high, with the name of each in a margin on the left."""
     font = ImageFont.load_default(max(11, row // 6))
     names, gap = names[: len(sheet) // row], row // 8
     margin = gap + math.ceil(max(map(font.getlength, names))) + gap
@@ -95,39 +93,39 @@ def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
     return page
 
 
-def _larger(image: np.ndarray) -> np.ndarray:
-    return image.repeat(SCALE, 0).repeat(SCALE, 1)
-
-
-def _setting(text: str, world: str) -> tuple[str, object]:
-    """name=value, the value of the type that the world's setting has."""
-    name, equals, value = text.partition("=")
-    known = vars(WORLDS[world][1]())
-    if not equals or name not in known:
-        raise SettingError(f"--set {text} is no setting of the world; known: {', '.join(known)}")
-    return name, parsed(value, like=known[name], setting=f"--set {name}")
+def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
+    """The values of the world's settings that `name=value` gives."""
+    config, names = OmegaConf.structured(WORLDS[world]), []
+    for text in overrides:
+        try:
+            name, value = split_override(text)
+            assign(config, name, value)
+        except SettingError as error:
+            raise SettingError(f"--set {text}: {error}") from None
+        names.append(name)
+    return {name: config[name] for name in names}
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command on the process's arguments."""
     parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
-    parser.add_argument("--world", choices=WORLDS, default="moving_objects")
+    parser.add_argument("--world", choices=VECTORS, default="moving_objects")
     parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")
     parser.add_argument("--out", type=Path, default=Path("gallery"), help="folder to write into")
     parser.add_argument("--instances", type=int, default=12, help="pictures of each category")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
-    told = parser.parse_args()
+    args = parser.parse_args()
     try:
-        if told.instances < 1:
-            raise SettingError(f"--instances {told.instances} shows nothing; try 1 or more")
-        settings = dict(_setting(text, told.world) for text in told.set)
-        wanted = {"world": told.world, "gaze": told.gaze, "instances": told.instances}
-        for path in write_gallery(told.out, **wanted, **settings):
+        if args.instances < 1:
+            raise SettingError(f"--instances {args.instances} shows nothing; try 1 or more")
+        settings = _settings(args.world, args.set)
+        paths = write_gallery(args.out, world=args.world, gaze=args.gaze, instances=args.instances, **settings)
+        for path in paths:
             print(path)  # noqa: T201
     except SettingError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"--out {told.out} cannot be written into ({error.strerror or error}); choose another folder")
+        sys.exit(f"--out {args.out} cannot be written into ({error.strerror or error}); choose another folder")
 
 
 if __name__ == "__main__":

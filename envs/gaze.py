@@ -1,7 +1,7 @@
-"""Where the eye looks: gazes that need no learning. One of a user's own acts through the ordinary Gymnasium loop.
+"""Gazes that need no learning: where the eye looks. A gaze that learns acts through the ordinary Gymnasium loop.
 
-A gaze is a function (seed, step, info) -> shift (N, 2) in [-1, 1]: the action for the next step, given what the world
-said of the present frame. It keeps nothing, so that a stream resumes from its step alone.
+A gaze is a function (seed, step, info) -> shift (N, 2) in [-1, 1]: the action for the next step, given the
+`info` of the present frame. It has no state, so that a stream resumes from its step alone.
 """
 
 from collections.abc import Callable
@@ -46,10 +46,10 @@ GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
 
 
 def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
-    """The gaze of this name, for a world, where one is given.
+    """The gaze of this name, checked against a world where one is given.
 
     Raises:
-        SettingError: there is none such, or it follows an object, of which the world does not say where it is.
+        SettingError: no such gaze, or it follows an object whose bearing the world does not give.
     """
     if name not in GAZES:
         raise unknown("stream.gaze", name, GAZES)
@@ -61,5 +61,5 @@ def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dic
 
 
 def towards(target: Tensor, info: dict[str, Any]) -> Tensor:
-    """The shift (N, 2) that brings the gaze to targets (N, 2) in half-widths of the view, or as near as it can."""
+    """The shift (N, 2) that brings the gaze to, or nearer to, targets (N, 2) in half-widths of the view."""
     return ((target - info["gaze"]) / MAX_GAZE).clamp(-1, 1)

@@ -45,16 +45,20 @@ SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # 
 
 @dataclass
 class MovingImagesSettings(DriftSettings):
-    """What the world of moving pictures is told. Times in steps."""
+    """env=moving_images"""
+
+    name: str = "moving_images"  # of the world: env=NAME
+    id: str = "MovingImages-v0"  # of the environment that is registered with Gymnasium
+    num_worlds: int = 128  # worlds watched at once; each gives one frame a step
 
     path: str = ""  # a folder of pictures, .npy, .npz, Zarr, or the root of a torchvision data set
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
     size: int = 32  # pixels along an edge of the square frame
     split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
-    pictures: int = 0  # only so many of them, drawn once and for all; 0 for all
+    pictures: int = 0  # how many of them, drawn once and for all; 0 for all
     episode_length: int = 48  # frames a picture stays; 1 for unrelated pictures, as a data set is usually shown
-    stagger: bool = False  # start worlds at different ages, so that they do not all change pictures at once
-    nuisances: tuple[str, ...] = NUISANCES  # which there are at all; without one, pictures are as they came in it
+    stagger: bool = True  # start worlds at different ages, so that they do not all change pictures at once
+    nuisances: tuple[str, ...] = NUISANCES  # which there are at all; the others are left out
     moving: tuple[str, ...] = NUISANCES  # which of them move; the others stay where they happen to be
     speed: float = 0.02  # 1: neighbours are independent augmentations of a picture; 0: nothing moves
 
@@ -75,32 +79,23 @@ class MovingImagesSettings(DriftSettings):
 
 @lru_cache(maxsize=1)
 def _load(path: str, dataset: str) -> Pictures:
-    """The pictures last asked for are kept: a run makes many worlds of them, most for its evaluation."""
+    """The pictures of a file, the last of which are kept: a run makes many worlds of them."""
     return load_pictures(path, dataset)
 
 
 class MovingImagesVector(VectorWorld):
-    """N pictures at once; every keyword of MovingImagesSettings is a setting.
+    """N pictures at once; every field of MovingImagesSettings is a keyword.
 
     Factors in `info`, besides those of every world: category (N,) the picture's label; instance (N,) its place among
     the pictures; position and bearing (N, 2) half-widths; deformation (N, 4) the matrix less the identity; perspective
     (N, 2); saturation (N,) powers of two; hue (N,) turns; brightness (N,) stops; gradient (N, 2); phase (N,).
     """
 
+    settings_class = MovingImagesSettings
     has_bearing = True
 
-    def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
-        if max_episode_steps is not None:
-            settings["episode_length"] = max_episode_steps + 1
-        self.settings = MovingImagesSettings(**settings)
-        super().__init__(
-            num_envs=num_envs,
-            size=self.settings.size,
-            episode_length=self.settings.episode_length,
-            stagger=self.settings.stagger,
-            device=device,
-            render_mode=render_mode,
-        )
+    def __init__(self, num_envs: int = 1, **settings):
+        super().__init__(num_envs, **settings)
         pictures = _load(self.settings.path, self.settings.dataset)
         self.categories = int(pictures.labels.max()) + 1
         self.settings.check(categories=self.categories)
@@ -115,7 +110,7 @@ class MovingImagesVector(VectorWorld):
         self._start = np.zeros(num_envs, np.int64)
 
     def _of_split(self) -> np.ndarray:
-        """The split's pictures in the order of their labels."""
+        """The numbers of the split's pictures, in the order of their labels."""
         labels, mine = self._labels, np.arange(len(self._labels))
         if self.settings.split != "all":
             low, high = SHARES[self.settings.split]
@@ -128,7 +123,7 @@ class MovingImagesVector(VectorWorld):
         return mine[np.argsort(labels[mine], kind="stable")]
 
     def _blocks_of(self) -> np.ndarray:
-        """(phases + 1,) where each phase's pictures begin among those of the split, and at last how many there are."""
+        """(phases + 1,): the place among the split's pictures where each phase begins, and their count."""
         edges = block_edges(self.categories, phases=self.settings.phases)
         places = np.searchsorted(self._labels[self._members], edges)
         for phase in np.flatnonzero(np.diff(places) == 0):
@@ -163,7 +158,7 @@ class MovingImagesVector(VectorWorld):
         self._category[at] = self._on_device(self._labels[instance])
         self._start[rows] = start
 
-    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         most, rate, phase = self._waves
         turn = torch.remainder(rate * age[:, None] + phase, 1)
         value = dict(zip(WAVES, (most * (4 * (turn - 0.5).abs() - 1)).unbind(1), strict=True))

@@ -1,5 +1,7 @@
 """MovingObjects-v0: solids of many categories move, turn and come nearer under a moving light."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,8 +16,17 @@ from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
 
+@dataclass
+class MovingObjectsSettings(SceneSettings):
+    """env=moving_objects"""
+
+    name: str = "moving_objects"  # of the world: env=NAME
+    id: str = "MovingObjects-v0"  # of the environment that is registered with Gymnasium
+    num_worlds: int = 128  # worlds watched at once; each gives one frame a step
+
+
 class MovingObjectsVector(VectorWorld):
-    """N worlds at once; every keyword of SceneSettings is a setting.
+    """N worlds at once; every field of MovingObjectsSettings is a keyword.
 
     Factors in `info`, besides those of every world: category and instance (N,); position (N, 3) in object units, x
     right, y up, looking towards -z; orientation (N, 4) unit quaternion (w, x, y, z); distance (N,); light_direction
@@ -24,48 +35,38 @@ class MovingObjectsVector(VectorWorld):
     bearing (N, 2) where the object is, in half-widths of the view from straight ahead; phase (N,) of the drift.
     """
 
+    settings_class = MovingObjectsSettings
     has_bearing = True
 
-    def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
-        if max_episode_steps is not None:
-            settings["episode_length"] = max_episode_steps + 1
-        self.settings = SceneSettings(**settings)
-        super().__init__(
-            num_envs=num_envs,
-            size=self.settings.size,
-            episode_length=self.settings.episode_length,
-            stagger=self.settings.stagger,
-            device=device,
-            render_mode=render_mode,
-        )
+    def __init__(self, num_envs: int = 1, **settings):
+        super().__init__(num_envs, **settings)
         self.categories = self.settings.categories
         self.scene: Scene | None = None
         self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
         self._pictures: Tensor | None = None
         if self.settings.background_path:
-            found = load_pictures(
-                self.settings.background_path, self.settings.background_dataset, setting="env.background_path"
-            )
-            self._pictures = torch.from_numpy(found.images).to(self.device)
+            path, dataset = self.settings.background_path, self.settings.background_dataset
+            pictures = load_pictures(path, dataset, setting="env.background_path")
+            self._pictures = torch.from_numpy(pictures.images).to(self.device)
         self._start = np.zeros(num_envs, np.int64)
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         self._start[rows] = beginnings(seeds, episodes, self.settings)
         if len(rows) == self.num_envs:
-            self.scene, self._next = self._drawn(seeds, episodes), None
+            self.scene, self._next = self._draw(seeds, episodes), None
             return
         if self._next is None or (self._next[0][rows] != episodes).any():
             coming = self.episode + 1
             coming[rows] = episodes
-            self._next = coming, self._drawn(self.seeds, coming)
+            self._next = coming, self._draw(self.seeds, coming)
         at = self._on_device(rows)
         self.scene[at] = self._next[1][at]
 
-    def _drawn(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
-        """A call costs the same for one world as for a hundred, so the next episodes of all are drawn at once."""
+    def _draw(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
+        """The scenes of episodes. Drawing one costs as much as drawing a hundred, so all worlds' are drawn at once."""
         return draw_scene(sample_episode(seeds, episodes, self.settings), self.settings).to(self.device)
 
-    def _look(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         now = self._snapshot(age)
         factors = {
             "category": self.scene.category.clone(),
@@ -85,7 +86,7 @@ class MovingObjectsVector(VectorWorld):
         return render(self.scene, now, self.settings, self._pictures), factors
 
     def ground_truth(self) -> Truth:
-        """Mask, depth and normals of the frames last seen: `world.unwrapped.ground_truth()`."""
+        """Returns mask, depth and normals of the last frames: `world.unwrapped.ground_truth()`."""
         age = self._on_device(self.age.astype(np.float32))
         return ground_truth(self.scene, self._snapshot(age), self.settings)
 
@@ -102,5 +103,5 @@ class MovingObjects(SingleWorld):
     vector_world = MovingObjectsVector
 
     def ground_truth(self) -> Truth:
-        """Mask (H, W), depth (H, W) and normals (H, W, 3) of the frame last seen, as numpy arrays."""
+        """Returns mask (H, W), depth (H, W) and normals (H, W, 3) of the last frame, as numpy arrays."""
         return Truth(*(of_all[0].cpu().numpy() for of_all in self._world.ground_truth()))

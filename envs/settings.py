@@ -1,141 +1,115 @@
-"""The worlds by name, as a run or a recording is told of them, and the reading of name=value without any framework.
+"""The worlds by name, and settings that are read from `name=value` or from what a recording says of its world.
 
-`learners.online` reads the same dataclasses with Hydra. A recording is made by `streams.record`, which knows no Hydra:
-it reads `env=NAME env.size=64 ...` here, to the same settings by the same names.
+Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which holds each value to its field's type.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
 
+import gymnasium as gym
+import torch
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, ValidationError
+
+from envs.counting import CountingSettings
 from envs.errors import SettingError, no_such, unknown
 from envs.moving_images import MovingImagesSettings
-from envs.scene.settings import SceneSettings
+from envs.moving_objects import MovingObjectsSettings
+
+T = TypeVar("T")
+WORLDS = {"moving_objects": MovingObjectsSettings, "moving_images": MovingImagesSettings, "counting": CountingSettings}
+CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
+WorldSettings = MovingObjectsSettings | MovingImagesSettings | CountingSettings
 
 
-@dataclass
-class MovingObjectsSettings(SceneSettings):
-    """env=moving_objects"""
-
-    name: str = "moving_objects"
-    id: str = "MovingObjects-v0"
-    num_worlds: int = 128  # worlds watched at once; each gives one frame a step
-    stagger: bool = True
-
-
-@dataclass
-class MovingImagesRunSettings(MovingImagesSettings):
-    """env=moving_images"""
-
-    name: str = "moving_images"
-    id: str = "MovingImages-v0"
-    num_worlds: int = 128
-    stagger: bool = True
-
-
-@dataclass
-class CountingSettings:
-    """env=counting, the world of the tests"""
-
-    name: str = "counting"
-    id: str = "Counting-v0"
-    num_worlds: int = 16
-    size: int = 32
-    episode_length: int = 16
-    stagger: bool = True
-    split: str = "train"
-
-
-WORLDS = {
-    "moving_objects": MovingObjectsSettings,
-    "moving_images": MovingImagesRunSettings,
-    "counting": CountingSettings,
-}
-
-
-def world(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the world of this name, defaults and all, as plain data that JSON holds.
+def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
+    """The settings of the world of this name, with some values other than the defaults.
 
     Raises:
-        SettingError: no such world or setting, with the near miss, or a value out of range.
+        SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
     """
     if name not in WORLDS:
         raise unknown("env", name, WORLDS)
-    known = asdict(WORLDS[name]())
-    for key, value in values.items():
-        if key not in known:
-            raise no_such(f"env.{key}", [f"env.{other}" for other in known])
-        if not _fits(value, known[key]):
-            raise SettingError(f"env.{key}={value} should be of type {type(known[key]).__name__}, like {known[key]}")
-    found = asdict(WORLDS[name](**values)) | {"name": name, "id": known["id"]}
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
+    names = {"name": name, "id": WORLDS[name].id}  # which only the command line may change
+    return checked(WORLDS[name], {**values, **names}, prefix="env.")
 
 
-def _fits(value: Any, like: Any) -> bool:
-    """Whether a value is of the type of a default; a whole number is a float too, and a list a tuple."""
-    if isinstance(like, tuple):
-        return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
-    return type(value) is type(like) or (type(like) is float and type(value) is int)
+def make_world(settings: WorldSettings, *, device: torch.device) -> gym.vector.VectorEnv:
+    """The worlds of these settings, all on one device."""
+    values = {name: value for name, value in vars(settings).items() if name not in ("name", "id", "num_worlds")}
+    return gym.make_vec(settings.id, num_envs=settings.num_worlds, device=device, **values)
 
 
-def read(overrides: list[str], groups: Mapping[str, Any]) -> dict[str, Any]:
-    """What `name=value` and `group.name=value` say: a dict or value for each of `groups`, and `env`.
-
-    `groups` holds the defaults: dataclasses for groups and plain values for single settings. `env=NAME` chooses the
-    world, and `env.name=value` sets it.
-
-    Raises:
-        SettingError: what is no setting, with the near miss, or a value of the wrong type.
-    """
-    said = dict(_split(text) for text in overrides)
-    name = said.pop("env", "moving_objects")
-    if name not in WORLDS:
-        raise unknown("env", name, WORLDS)
-    defaults = _flat({"env": WORLDS[name](), **groups})
-    for key, text in said.items():
-        if key not in defaults:
-            raise no_such(key, defaults)
-        said[key] = parsed(text, like=defaults[key], setting=key)
-    found = {group: default for group, default in groups.items() if not is_dataclass(default)}
-    for key, value in (defaults | said).items():
-        group, dot, rest = key.partition(".")
-        if not dot:
-            found[key] = value
-        elif group != "env":
-            found.setdefault(group, {})[rest] = value
-    mine = {key.removeprefix("env."): value for key, value in said.items() if key.startswith("env.")}
-    return found | {"env": world(name, mine)}
+def as_json(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass as JSON gives them back, with lists for tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
 
 
-def parsed(text: str, *, like: Any, setting: str) -> Any:
-    """A value of the type of `like` (a string where that is None).
+def checked(schema: type[T], values: Mapping[str, Any], *, prefix: str) -> T:
+    """An instance of a dataclass with values from an untrusted file. Raises SettingError as `assign`."""
+    config = OmegaConf.structured(schema)
+    for name, value in values.items():
+        assign(config, name, value, prefix=prefix)
+    return OmegaConf.to_object(config)
+
+
+def read(schema: type[T], overrides: list[str]) -> T:
+    """An instance of a dataclass with the values of `name=value` and `group.name=value`, and defaults for the rest.
+
+    Where it has a field `env`, `env=NAME` chooses the world whose dataclass stands there.
 
     Raises:
-        SettingError: it is of another type.
+        SettingError: no such setting, with the near miss, or a value of the wrong type or out of range.
     """
-    kind = str if like is None else type(like)
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if kind in (tuple, list):
-            return kind(part.strip() for part in text.strip("[]()").split(",") if part.strip())
-        return kind(text)
-    except (KeyError, ValueError):
-        raise SettingError(f"{setting}={text} should be of type {kind.__name__}, like {like}") from None
+    config, values = OmegaConf.structured(schema), dict(map(split_override, overrides))
+    if OmegaConf.is_missing(config, "env"):
+        name = values.pop("env", "moving_objects")
+        if name not in WORLDS:
+            raise unknown("env", name, WORLDS)
+        config.env = OmegaConf.structured(WORLDS[name])
+    for key, text in values.items():
+        assign(config, key, text)
+    return OmegaConf.to_object(config)
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_override(text: str) -> tuple[str, str]:
+    """Name and value of `name=value`. Raises SettingError."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise SettingError(f"{text!r} is not a setting; write name=value, as in seed=3")
     return key, value
 
 
-def _flat(groups: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {}
-    for group, default in groups.items():
-        if is_dataclass(default):
-            flat |= {f"{group}.{key}": value for key, value in vars(default).items()}
+def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> None:
+    """Sets a key of a structured config: a string is parsed to its field's type, any other value must be of it.
+
+    Raises:
+        SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
+    """
+    known = list(_leaves(config))
+    if key not in known:
+        raise no_such(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
+    default, setting = OmegaConf.select(config, key), f"{prefix}{key}={value}"
+    if "${" in str(value) or value == "???":  # which OmegaConf would look up elsewhere, or take for a value to come
+        raise SettingError(f"{setting} has a special meaning to OmegaConf; give another value")
+    is_list, is_text = isinstance(default, ListConfig), isinstance(value, str)
+    if is_list and is_text:
+        value = [part.strip() for part in value.strip("[]()").split(",") if part.strip()]
+    try:
+        OmegaConf.update(config, key, value, merge=False)
+        types = type(OmegaConf.select(config, key)), type(value)
+        if not is_text and types[0] is not types[1] and types not in CONVERTED:
+            raise ValidationError
+    except OmegaConfBaseException:
+        kind = "list" if is_list else type(default).__name__
+        raise SettingError(f"{setting} should be of type {kind}, like {default}") from None
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """The dotted name of every value."""
+    for name, value in config.items():
+        if isinstance(value, DictConfig):
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            flat[group] = default
-    return flat
+            yield f"{prefix}{name}"

@@ -9,12 +9,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from envs.devices import device as device_of
 from envs.errors import SettingError
-from envs.settings import WORLDS
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.build import build_learner
 from learners.diagnostics.monitor import MonitorSettings, monitor
 from learners.rules.base import Learner
-from runs.config.composing import keywords
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.probes import Encoder
 from runs.launch.settings import RunSettings
@@ -52,7 +50,6 @@ class Settings:
 
 SCHEMAS: dict[tuple[str | None, str], type] = {
     (None, "settings_schema"): Settings,
-    **{("env", f"{name}_schema"): world for name, world in WORLDS.items()},
     **STREAM_SCHEMAS,
     **LEARNER_SCHEMAS,
 }
@@ -148,15 +145,13 @@ def build_stream(
     settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
 ) -> PairStream | SingleFrameStream:
     """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers."""
-    env, source = keywords(settings.env), keywords(settings.stream, "record")
-    device = device_of(settings.device)
-    frames = open_source(env, seed=seed, device=device, frames=settings.run.frames, record=record, **source)
+    stream, pairs, memory = (OmegaConf.to_object(settings[group]) for group in ("stream", "pairs", "memory"))
+    env = OmegaConf.to_object(settings.env) if settings.stream.name == "live" else None
+    device, frames = device_of(settings.device), settings.run.frames
+    source = open_source(env, stream, seed=seed, device=device, record=record, frames=frames)
     if remembers(settings):
-        return SingleFrameStream(
-            frames, gap=settings.pairs.gap, gap_distribution=settings.pairs.gap_distribution, seed=seed
-        )
-    pairs, memory = keywords(settings.pairs), keywords(settings.memory)
-    return build_pairs(frames, pairs=pairs, memory=memory, worlds=env["num_worlds"], seed=seed, encode=encode)
+        return SingleFrameStream(source, pairs, seed=seed)
+    return build_pairs(source, pairs=pairs, memory=memory, worlds=settings.env.num_worlds, seed=seed, encode=encode)
 
 
 def remembers(settings: DictConfig) -> bool:

@@ -1,5 +1,6 @@
-"""A world that is watched: steps it for ever and yields Frames."""
+"""A live world as a source of Frames."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -13,31 +14,34 @@ from streams.types import Frames
 
 
 @dataclass
-class LiveSettings:
+class GazeSettings:
+    """What the eye does"""
+
+    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+
+
+@dataclass
+class LiveSettings(GazeSettings):
     """stream=live"""
 
-    name: str = "live"
-    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
-    record: str | None = None  # where what the learner sees is recorded: a new folder or any fsspec URL
+    name: str = "live"  # of the source: stream=NAME
+    record: str | None = None  # where the frames are recorded: a new folder or any fsspec URL
 
 
-class Live:
+class Live(Iterator[Frames]):
     """Frames of N parallel worlds, one step at a time.
 
-    `world` is one of ours from `gymnasium.make_vec`. Its worlds' seeds are functions of (seed, number of the world), so
+    `world` comes from `gymnasium.make_vec`. The seeds of its worlds are functions of (seed, number of the world), so
     that two runs with different seeds share no world.
     """
 
-    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = "fixed"):
+    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):
         self.world = world.unwrapped
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far
         self._gaze, self._seed = gaze_of(gaze, self.world), seed_of(seed, "gaze")
         self._shift = None  # (N, 2) of the gaze at the next step
-
-    def __iter__(self) -> "Live":
-        return self
 
     def __next__(self) -> Frames:
         start = perf_counter()
@@ -49,20 +53,20 @@ class Live:
         self._shift = self._gaze(self._seed, self.step, info)
         self.seconds += perf_counter() - start
         factors = {name: value for name, value in info.items() if name != "episode_id"}
-        return Frames(images.permute(0, 3, 1, 2), info["episode_id"], self.step, factors)
+        return Frames(images, info["episode_id"], self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream is; nothing before the first frame."""
+        """Returns the step and the world's state; only the step before the first frame."""
         if self.step < 0:
             return {"step": self.step}
         return {"step": self.step, "world": self.world.state_dict(), "shift": self._shift.cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next frames are those that followed the saved ones."""
+        """Goes on with the frames that followed the saved ones."""
         self.step = state["step"]
         if self.step >= 0:
             self.world.load_state_dict(state["world"])
             self._shift = state["shift"].to(self.world.device)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a live source has nothing open."""

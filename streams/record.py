@@ -1,4 +1,4 @@
-"""A stream on its way to whoever watches it, written down: python -m streams.record
+"""Records a world: python -m streams.record
 
 python -m streams.record env=moving_objects record.path=walk.zarr record.frames=100_000
 python -m streams.record env=moving_objects env.size=64 seed=3 stream.gaze=pursuit record.path=walk.zarr
@@ -8,16 +8,17 @@ The same command again goes on where the recording ended.
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-import gymnasium as gym
+from omegaconf import MISSING
 from rich.console import Console
 
 from envs.devices import device
 from envs.errors import SettingError
-from envs.gaze import gaze
-from envs.settings import read
-from streams.live import Live
+from envs.gaze import gaze as gaze_of
+from envs.settings import as_json, make_world, read
+from streams.live import GazeSettings, Live
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
@@ -33,27 +34,29 @@ class RecordSettings:
 
 
 @dataclass
-class GazeSettings:
-    """What the eye does"""
+class Settings:
+    """All settings of the command"""
 
-    gaze: str = "fixed"  # fixed, pursuit or saccades
+    env: Any = MISSING  # the dataclass of one of envs.settings.WORLDS
+    record: RecordSettings = field(default_factory=RecordSettings)  # record.NAME
+    stream: GazeSettings = field(default_factory=GazeSettings)  # stream.NAME
+    seed: int = 0  # of the world
+    device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
 
 
 def record(overrides: list[str]) -> int:
-    """Records what the overrides ask for; the exit status."""
-    told = read(overrides, {"record": RecordSettings(), "stream": GazeSettings(), "seed": 0, "device": "auto"})
-    env, path, frames = told["env"], told["record"]["path"], told["record"]["frames"]
+    """Records what the overrides ask for; returns the exit status."""
+    settings = read(Settings, overrides)
+    env, path, frames, gaze = settings.env, settings.record.path, settings.record.frames, settings.stream.gaze
     if not path:
         raise SettingError("record.path is not given; say where to, as in record.path=walk.zarr")
     if frames < 1:
         raise SettingError(f"record.frames={frames} is nothing to record; try 65_536")
-    gaze(told["stream"]["gaze"])
-    settings = {name: value for name, value in env.items() if name not in ("name", "id", "num_worlds")}
-    world = gym.make_vec(env["id"], num_envs=env["num_worlds"], device=device(told["device"]), **settings)
-    live = Live(world, seed=told["seed"], gaze=told["stream"]["gaze"])
-    about = {"env": env, "seed": told["seed"], "gaze": told["stream"]["gaze"]}
-    worlds, steps = env["num_worlds"], -(-frames // env["num_worlds"])
-    with closing(Recorded(live, path, about, setting="record.path")) as recorded, Stop("step") as stop:
+    gaze_of(gaze)
+    live = Live(make_world(env, device=device(settings.device)), seed=settings.seed, gaze=gaze)
+    facts = {"env": as_json(env), "seed": settings.seed, "gaze": gaze}
+    worlds, steps = env.num_worlds, -(-frames // env.num_worlds)
+    with closing(Recorded(live, path, facts, setting="record.path")) as recorded, Stop("step") as stop:
         recorded.go_on()
         with Bar(Console(), done=(live.step + 1) * worlds, total=steps * worlds) as bar:
             while live.step + 1 < steps and not stop:
@@ -64,14 +67,14 @@ def record(overrides: list[str]) -> int:
     print(f"{path}: {done * worlds:,} frames, {done:,} steps of {worlds} worlds")  # noqa: T201
     if done < steps:
         print("stopped and saved; the same command goes on from there")  # noqa: T201
-        return 128 + stop.came
-    said = f"stream=replay stream.path={path} run.frames={done * worlds}"
-    print(f"try next: python -m learners.online {said}")  # noqa: T201
+        return 128 + stop.signal
+    replay = f"stream=replay stream.path={path} run.frames={done * worlds}"
+    print(f"try next: python -m learners.online {replay}")  # noqa: T201
     return 0
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command on the process's arguments."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)  # noqa: T201
         return

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, name, step): resuming needs a step number, and no user of it disturbs another."""
+"""Randomness as a function of (seed, name, step): resuming needs only a step, and names are independent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from envs.scene.random import key
 
 
 def seed_of(seed: int, name: str, step: int = 0) -> int:
-    """63 bits that stand for (seed, name, step)."""
+    """A seed of 63 bits as a function of (seed, name, step)."""
     return int(key("stream", seed, name, step)[0] >> 1)
 
 
 def seeds_of(seed: int, name: str, steps: range) -> list[int]:
-    """`seed_of` each of these steps, at once."""
+    """`seed_of` for each of these steps, at once."""
     return (key("stream", seed, name, np.array(steps)) >> np.uint64(1)).tolist()
 
 
@@ -26,7 +26,7 @@ def generator(seed: int, name: str, step: int = 0, *, device: torch.device | str
 
 @contextmanager
 def seeded(seed: int, name: str) -> Iterator[None]:
-    """What is drawn from torch's global generator of the CPU is a function of (seed, name), and nobody else notices."""
+    """Within it, torch's global CPU generator is a function of (seed, name); afterwards it is as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_of(seed, name))
         yield

@@ -1,4 +1,4 @@
-"""Look at a recording: worlds over time as a film strip, an animation or a film.
+"""Draws a recording: worlds over time as a film strip, an animation or a video.
 
 python -m streams.view walk.zarr                          # walk.png
 python -m streams.view walk.zarr --out walk.gif --worlds 4 --start 1000
@@ -6,23 +6,25 @@ python -m streams.view walk.zarr --out walk.mp4 --steps 600    # needs the extra
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from envs.errors import SettingError, unknown
+from envs.images.tiles import tile
 from streams.process.errors import guarded
 from streams.recording.reader import Recording
 
 KINDS = (".png", ".gif", ".mp4")
-LEAST = 64  # pixels along a frame's edge: smaller ones are shown larger, each pixel a block
+MIN_EDGE = 64  # pixels along a frame's edge; smaller frames are enlarged
 GAP = 2  # pixels between frames
 RATE = 12  # steps a second
 
 
-def look(path: str, *, worlds: int, steps: int, start: int = 0, stride: int = 1) -> np.ndarray:
-    """(rows, T, H, W, 3) uint8: the first worlds of a recording, every so many steps from `start` on.
+def frames_of(path: str, *, worlds: int, steps: int, start: int = 0, stride: int = 1) -> np.ndarray:
+    """(rows, T, H, W, 3) uint8: the first worlds of a recording, every `stride` steps from `start` on.
 
     Raises:
         SettingError: no recording, or nothing there.
@@ -37,66 +39,57 @@ def look(path: str, *, worlds: int, steps: int, start: int = 0, stride: int = 1)
     if not len(when):
         raise SettingError(f"--start {start} is past the end of {path}, which has {recording.committed} steps")
     rows = min(worlds, recording.worlds)
-    seen = recording.gather(np.tile(when, rows), np.repeat(np.arange(rows), len(when)), names=["images"])["images"]
-    return seen.reshape(rows, len(when), *seen.shape[1:])
+    at = np.tile(when, rows), np.repeat(np.arange(rows), len(when))
+    images = recording.gather(*at, names=["images"])["images"]
+    return images.reshape(rows, len(when), *images.shape[1:])
 
 
 def write(frames: np.ndarray, out: Path) -> None:
-    """Writes frames (rows, T, H, W, 3) as a strip (.png), an animation (.gif) or a film (.mp4).
+    """Writes frames (rows, T, H, W, 3) as a strip (.png), an animation (.gif) or a video (.mp4).
 
     Raises:
-        SettingError: another ending, or a film without the extra that makes films.
+        SettingError: another ending, or a video without the extra that makes videos.
     """
-    scale = -(-LEAST // frames.shape[2])
-    frames = frames.repeat(scale, 2).repeat(scale, 3)
+    scale = -(-MIN_EDGE // frames.shape[2])
+    steps = (tile(frames[None, :, step], scale=scale, gap=GAP) for step in range(frames.shape[1]))
     if out.suffix == ".png":
-        Image.fromarray(sheet(frames)).save(out)
+        Image.fromarray(tile(frames, scale=scale, gap=GAP)).save(out)
     elif out.suffix == ".gif":
-        moments = [Image.fromarray(sheet(frames[:, step : step + 1].swapaxes(0, 1))) for step in range(frames.shape[1])]
-        moments[0].save(out, save_all=True, append_images=moments[1:], duration=1000 // RATE, loop=0)
+        first, *others = map(Image.fromarray, steps)
+        first.save(out, save_all=True, append_images=others, duration=1000 // RATE, loop=0)
     elif out.suffix == ".mp4":
-        film(frames, out)
+        write_video(steps, out)
     else:
         raise unknown("--out", out, [f"{out.stem}{kind}" for kind in KINDS])
 
 
-def sheet(frames: np.ndarray) -> np.ndarray:
-    """One picture (h, w, 3) of frames (rows, columns, H, W, 3), white between them."""
-    framed = np.pad(frames, ((0, 0), (0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)
-    rows, columns, height, width = framed.shape[:4]
-    whole = framed.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
-    return whole[:-GAP, :-GAP]
-
-
-def film(frames: np.ndarray, out: Path) -> None:
-    """Writes frames (rows, T, H, W, 3) side by side as an H.264 film."""
+def write_video(pictures: Iterable[np.ndarray], out: Path) -> None:
+    """Writes pictures (h, w, 3) uint8 as an H.264 video. Raises SettingError where PyAV is not installed."""
     try:
         import av
     except ImportError:
         raise SettingError(f"--out {out} needs PyAV; pip install 'contiguity[video]', or try a .gif") from None
     with av.open(str(out), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
-        first = sheet(frames[:, :1].swapaxes(0, 1))
-        stream.height, stream.width = (edge + edge % 2 for edge in first.shape[:2])  # H.264 wants even edges
         stream.pix_fmt = "yuv420p"
-        for step in range(frames.shape[1]):
-            shown = sheet(frames[:, step : step + 1].swapaxes(0, 1))
-            shown = np.pad(shown, [(0, edge % 2) for edge in shown.shape[:2]] + [(0, 0)], mode="edge")
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="rgb24")))
+        for picture in pictures:
+            even = np.pad(picture, [(0, edge % 2) for edge in picture.shape[:2]] + [(0, 0)], mode="edge")  # for H.264
+            stream.height, stream.width = even.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
         container.mux(stream.encode())
 
 
 def view(path: str, *, out: Path | None, worlds: int, steps: int | None, start: int, stride: int) -> int:
-    """Writes what is asked for, and says where."""
+    """Writes the frames as a picture, animation or video, prints its path and returns 0."""
     out = out or Path(f"{Path(path).resolve().stem or 'recording'}.png")
     steps = (12 if out.suffix == ".png" else 120) if steps is None else steps
-    write(look(path, worlds=worlds, steps=steps, start=start, stride=stride), out)
+    write(frames_of(path, worlds=worlds, steps=steps, start=start, stride=stride), out)
     print(out)  # noqa: T201
     return 0
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command on the process's arguments."""
     parser = argparse.ArgumentParser(prog="python -m streams.view", description="Look at a recording.")
     parser.add_argument("path", help="a recording: a folder, or any fsspec URL")
     parser.add_argument("--out", type=Path, help="a .png, .gif or .mp4; named after the recording where absent")
@@ -104,8 +97,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="how many are shown, at most; 12 of a .png, 120 of others")
     parser.add_argument("--start", type=int, default=0, help="the first step")
     parser.add_argument("--stride", type=int, default=1, help="steps between two that are shown")
-    told = vars(parser.parse_args())
-    raise SystemExit(guarded(view, told.pop("path"), place="--out", stopped="nothing whole was written", **told))
+    args = vars(parser.parse_args())
+    raise SystemExit(guarded(view, args.pop("path"), place="--out", stopped="nothing whole was written", **args))
 
 
 if __name__ == "__main__":

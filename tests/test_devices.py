@@ -25,7 +25,8 @@ from runs.store.folder import RunFolder
 from runs.store.metrics import read as read_metrics
 from streams.live import Live
 from streams.pairs.augmentation import KINDS
-from streams.pairs.pairing import build_pairs
+from streams.pairs.memory import BufferSettings, MemorySettings
+from streams.pairs.pairing import AugmentationSettings, BothSettings, TemporalSettings, build_pairs
 from streams.pairs.single_frames import SingleFrameStream
 from streams.seeding import generator
 from streams.types import Pairs
@@ -128,14 +129,14 @@ def test_a_step_of_worlds_stays_on_its_device_and_waits_for_nothing(tmp_path, ki
 @pytest.mark.parametrize("memory", ["none", "fifo", "reservoir"])
 @pytest.mark.parametrize(
     "pairs",
-    [{"name": "temporal", "gap_distribution": "uniform", "symmetric": True}]
-    + [{"name": name, "views": kind} for name in ("augmentation", "both") for kind in KINDS],
+    [TemporalSettings(gap=2, gap_distribution="uniform", symmetric=True)]
+    + [kind(gap=2, views=views) for kind in (AugmentationSettings, BothSettings) for views in KINDS],
 )
 def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
-    kept = {"name": memory, "updates": 2} | ({} if memory == "none" else {"capacity": 24})
+    kept = MemorySettings(updates=2) if memory == "none" else BufferSettings(name=memory, updates=2, capacity=24)
     with simulated() as waits:
         source = Live(objects(stagger=True), gaze="saccades", seed=0)
-        for found in islice(build_pairs(source, pairs=pairs | {"gap": 2}, memory=kept, worlds=WORLDS), 12):
+        for found in islice(build_pairs(source, pairs=pairs, memory=kept, worlds=WORLDS), 12):
             there = [isinstance(of, There) for of in (found.first, found.second, found.gap, found.episode)]
             assert there == [True, True, False, False]
         assert waits == []
@@ -152,7 +153,7 @@ def test_a_step_of_the_counting_world_stays_on_its_device_and_waits_for_nothing(
 
 def test_moments_stay_on_their_device_and_wait_for_nothing():
     with simulated() as waits:
-        for found in islice(SingleFrameStream(Live(objects(), gaze="pursuit", seed=0), gap=1), 8):
+        for found in islice(SingleFrameStream(Live(objects(), gaze="pursuit", seed=0), TemporalSettings(gap=1)), 8):
             assert isinstance(found.second, There)
         assert waits == []
 

@@ -1,4 +1,4 @@
-"""Pictures from wherever a user keeps them: array files, .npz, Zarr, folders of images, torchvision data sets."""
+"""Loads pictures from array files, .npz, Zarr, folders of images, torchvision data sets."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,9 +38,9 @@ def load_pictures(
             and, if there are, labels (M,) (named labels, targets, category or y); a folder of image files, in which
             sub-folders are the labels; or the root of a torchvision data set.
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
-        setting: what the error messages call the path.
-        options: what the torchvision class is told: train=False, split="test", download=True.
-        absent: what to do about a torchvision data set that is not there.
+        setting: name of the path in error messages.
+        options: keywords of the torchvision class: train=False, split="test", download=True.
+        absent: the advice where a torchvision data set is not there.
 
     Raises:
         SettingError: with the path, what is wrong there, and the way out.
@@ -52,13 +52,13 @@ def load_pictures(
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         called = "dataset" if setting == "source" else setting.replace("path", "dataset")
-        return _checked(*_found(where, dataset, options or {}, absent=absent, setting=called))
+        return _checked(*_load(where, dataset, options or {}, absent=absent, setting=called))
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
 
 
-def _found(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> tuple[Any, Any]:
-    """Images and labels as they lie there. Of a broken file numpy, zarr and their codecs say all sorts of things."""
+def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> tuple[Any, Any]:
+    """Images and labels as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
     try:
         if dataset:
             return _torchvision(where, dataset, options, absent=absent, setting=setting)
@@ -71,11 +71,11 @@ def _found(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str
     except SettingError:
         raise
     except Exception as error:
-        raise SettingError(f"can't be read ({_said(error)}); mend it, or store the pictures as .npz") from error
+        raise SettingError(f"can't be read ({_first_line(error)}); mend it, or store the pictures as .npz") from error
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of an error that may have none."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
@@ -107,10 +107,10 @@ def _whole(labels: np.ndarray) -> np.ndarray:
 
 def _numpy(where: Path) -> tuple[Any, Any]:
     with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
-        found = np.load(file, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found, None
-        return _named({name: found[name] for name in found.files})
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded, None
+        return _named({name: loaded[name] for name in loaded.files})
 
 
 def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
@@ -121,7 +121,7 @@ def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def is_zarr(where: Path) -> bool:
-    """Whether an array or group of either format lies there."""
+    """Whether a Zarr array or group of format 2 or 3 lies there."""
     return any((where / name).exists() for name in ZARR_FILES)
 
 
@@ -138,17 +138,17 @@ def _zarr(where: Path) -> tuple[Any, Any]:
 
 
 def numbers(array: Any) -> Any:
-    """A Zarr array, once it is sure that it holds numbers: of objects, reading alone may run what is stored."""
+    """A Zarr array that is checked to hold numbers, since reading an array of objects may run stored code."""
     if array.dtype.kind not in "biuf":
         raise SettingError(f"has an array {array.basename} of type {array.dtype}; store numbers")
     return array
 
 
 def _stored(images: Any) -> Any:
-    """A Zarr array of pictures, once it is sure that any of them is there.
+    """A Zarr array of pictures that is checked to have any chunk at all.
 
-    A chunk that was lost can't be told from one that Zarr did not write since all of it was black: both are absent, and
-    read as the fill value. All of them, though, are never black.
+    A lost chunk looks like one that Zarr did not write because it is black: both are absent, and read as the fill
+    value. But not all of them are black.
     """
     if numbers(images).size and not images.nchunks_initialized:
         called = f"an array {images.basename}" if images.basename else "pictures"
@@ -170,7 +170,7 @@ def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def picture(file: str | Path) -> np.ndarray:
-    """One picture (H, W, 3) uint8. Raises SettingError, which does not say what setting led here."""
+    """One picture (H, W, 3) uint8. Raises SettingError, whose message the caller completes with the setting."""
     try:
         with Image.open(file) as image:
             mode, pixels = image.mode, np.asarray(image.convert("RGB"))
@@ -190,14 +190,14 @@ def _torchvision(
         raise unknown(setting, dataset, datasets.__all__)
     kind = getattr(datasets, dataset)
     try:
-        found = kind(str(where), **{"download": False, **options})
+        data = kind(str(where), **{"download": False, **options})
     except TypeError:
-        found = kind(str(where), **options)
+        data = kind(str(where), **options)
     except RuntimeError as error:
-        said = str(error).partition(" You can use download=True")[0].rstrip(".")  # which is no setting of ours
-        raise SettingError(f"holds no {dataset} ({said}); {absent}") from None
-    labels = getattr(found, "targets", getattr(found, "labels", None))
-    if hasattr(found, "data"):
-        return np.asarray(found.data), labels
-    pairs = [(np.asarray(image.convert("RGB")), label) for image, label, *_ in found]
+        reason = str(error).partition(" You can use download=True")[0].rstrip(".")  # which is no setting here
+        raise SettingError(f"holds no {dataset} ({reason}); {absent}") from None
+    labels = getattr(data, "targets", getattr(data, "labels", None))
+    if hasattr(data, "data"):
+        return np.asarray(data.data), labels
+    pairs = [(np.asarray(image.convert("RGB")), label) for image, label, *_ in data]
     return np.stack([image for image, _ in pairs]), [label for _, label in pairs]

@@ -1,0 +1,1 @@
+"""From scenes to pixels: a ray tracer in Warp."""

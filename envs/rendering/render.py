@@ -1,4 +1,4 @@
-"""From a scene to pixels, or to ground truth: a snapshot of all worlds handed to the tracer's kernels where it lies."""
+"""From a scene to pixels or ground truth: a snapshot of all worlds goes to the tracer's kernels without a copy."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class Snapshot(NamedTuple):
 
 
 def snapshot(scene: Scene, age: Tensor, gaze: Tensor, settings: SceneSettings, stops: Tensor | None = None) -> Snapshot:
-    """The scene at ages (N,) seen with gaze (N, 2), its light changed by so many stops (N,); of its arguments alone."""
+    """The scene at ages (N,) and gaze (N, 2), its light changed by `stops` (N,); a function of its arguments."""
     wave = waves(scene, age)
     stops = torch.zeros_like(age) if stops is None else stops
     dim = torch.exp2(stops)

@@ -17,16 +17,16 @@ from envs.scene.motion import HALF_VIEW
 
 
 def _start_warp() -> None:
-    """Without a banner, and on a machine without a GPU without a complaint that it has none, which Warp makes in C."""
+    """Initialises Warp without its banner and, where there is no GPU, without the warning that its C code prints."""
     wp.config.log_level = wp.LOG_WARNING
-    heard, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         if not torch.cuda.is_available():
             os.dup2(nowhere, 2)
         wp.init()
     finally:
-        os.dup2(heard, 2)
-        os.close(heard)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)
 
 
@@ -79,6 +79,7 @@ class Span:
 
 @wp.func
 def outside() -> Span:
+    """The empty span of a ray that meets nothing."""
     span = Span()
     span.enter = NOTHING
     span.leave = -NOTHING
@@ -136,7 +137,7 @@ def quadric(origin: wp.vec3, direction: wp.vec3, curve: wp.vec3, width: float, s
 
 @wp.func
 def inside(kind: int, taper: wp.vec2, origin: wp.vec3, direction: wp.vec3) -> Span:
-    """A ray's stay in one of envs.scene.objects.KINDS, in the unit solid's own frame."""
+    """The span of a ray inside one of envs.scene.objects.KINDS, in the unit solid's own frame."""
     up = wp.vec3(0.0, 1.0, 0.0)
     span = Span()
     span.enter = -NOTHING
@@ -183,6 +184,7 @@ class Hit:
 
 @wp.func
 def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: wp.vec3) -> Hit:
+    """The nearest thing that a ray meets in world n."""
     hit = Hit()
     hit.t = NOTHING
     hit.body = -1
@@ -221,7 +223,7 @@ def shaded(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: w
 
 @wp.func
 def fraction(x: float) -> float:
-    """What x is above the next whole number below it, also below zero, where Warp's own frac goes the other way."""
+    """x - floor(x), also for negative x, whose sign Warp's own frac keeps."""
     return x - wp.floor(x)
 
 
@@ -244,7 +246,7 @@ def grain(kind: int, p: wp.vec3, cycles: float, seed: float) -> float:
 
 @wp.func
 def texel(world: wp.array1d(dtype=World), which: int, row: int, column: int) -> wp.vec3:
-    """Linear RGB of one picture element, the picture mirrored at its edges for ever."""
+    """Linear RGB of one pixel of a picture, which is mirrored at its edges without end."""
     height = world[0].pictures.shape[1]
     width = world[0].pictures.shape[2]
     y = row - (2 * height) * int(wp.floor(float(row) / float(2 * height)))
@@ -259,7 +261,7 @@ def texel(world: wp.array1d(dtype=World), which: int, row: int, column: int) -> 
 
 @wp.func
 def wallpaper(world: wp.array1d(dtype=World), n: int, p: wp.vec3) -> wp.vec3:
-    """A picture on the wall, as high as the view at gaze 0, unfolded onto the floor; between its elements, bilinear."""
+    """Linear RGB of a picture on the wall, as high as the view, unfolded onto the floor; bilinear between pixels."""
     which = int(world[0].background_grain[n][1] * (1.0 / 64.0) * float(world[0].pictures.shape[0]))
     wall = world[0].room[n][1]
     height = world[0].pictures.shape[1]
@@ -293,7 +295,7 @@ def room_albedo(world: wp.array1d(dtype=World), n: int, p: wp.vec3, film_y: floa
 
 
 @wp.func
-def seen(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bool) -> wp.vec3:
+def radiance(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bool) -> wp.vec3:
     """Linear RGB along a ray from the eye."""
     eye = wp.vec3(0.0, 0.0, 0.0)
     hit = nearest(world, n, eye, direction)
@@ -333,7 +335,7 @@ def seen(world: wp.array1d(dtype=World), n: int, direction: wp.vec3, shadows: bo
 
 @wp.kernel(enable_backward=False)
 def draw(world: wp.array1d(dtype=World), first: int, shadows: bool, samples: int, image: wp.array4d(dtype=wp.uint8)):
-    """One pixel of one world a thread: image (N, H, W, 3)."""
+    """Renders one pixel of one world a thread into image (N, H, W, 3)."""
     i, row, column = wp.tid()
     n = first + i
     gaze = world[0].gaze[n]
@@ -342,7 +344,7 @@ def draw(world: wp.array1d(dtype=World), first: int, shadows: bool, samples: int
         for sx in range(samples):
             x = 2.0 * (float(column) + (float(sx) + 0.5) / float(samples)) / float(image.shape[2]) - 1.0
             y = 1.0 - 2.0 * (float(row) + (float(sy) + 0.5) / float(samples)) / float(image.shape[1])
-            light = seen(world, n, wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0), shadows)
+            light = radiance(world, n, wp.vec3(HALF_VIEW * (x + gaze[0]), HALF_VIEW * (y + gaze[1]), -1.0), shadows)
             total += wp.vec3(
                 wp.sqrt(wp.min(light[0], 1.0)), wp.sqrt(wp.min(light[1], 1.0)), wp.sqrt(wp.min(light[2], 1.0))
             )
@@ -357,7 +359,7 @@ def ground_truth_kernel(
     depth: wp.array3d(dtype=wp.float32),
     normals: wp.array4d(dtype=wp.float32),
 ):
-    """Ground truth at the middle of each pixel: which object, how far along -z, which way its surface faces."""
+    """Ground truth at the middle of each pixel: which object, how far along -z, and its normal."""
     n, row, column = wp.tid()
     gaze = world[0].gaze[n]
     x = 2.0 * (float(column) + 0.5) / float(mask.shape[2]) - 1.0

@@ -1,4 +1,4 @@
-"""What there is in the world: each category is a function from draws to the parts of M of its instances.
+"""The categories of objects: each is a function from draws to the parts of M of its instances.
 
 Add one of your own: write a function, put it in CATEGORIES. Sizes are free (objects are brought to one size), y is up,
 z is the front. A name drawn twice gives the same number. Nothing should be thinner than a twentieth of the whole: it
@@ -12,6 +12,7 @@ from envs.scene.random import Draws
 
 
 def mug(d: Draws) -> list[Part]:
+    """A mug with a drink in it and an angular handle."""
     tall, wide, grip = d.uniform("tall", 0.6, 1.2), d.uniform("wide", 0.6, 0.95), d.uniform("grip", 0.3, 0.45)
     return [
         Part("body", "frustum", (wide, tall, wide), (0, 0, 0), taper=(d.uniform("flare", -0.25, 0.2),) * 2),
@@ -23,6 +24,7 @@ def mug(d: Draws) -> list[Part]:
 
 
 def chair(d: Draws) -> list[Part]:
+    """A chair with a leaning back, some with arms."""
     wide, tall, leg = d.uniform("wide", 0.6, 1.0), d.uniform("back", 0.9, 1.5), d.uniform("leg", 0.6, 1.1)
     arm, arms = (0.13, 0.28, 0.65), d.chance("arms", 0.4)
     return [
@@ -35,6 +37,7 @@ def chair(d: Draws) -> list[Part]:
 
 
 def car(d: Draws) -> list[Part]:
+    """A car with a sloping cabin, on four wheels."""
     long, tall, cabin = d.uniform("long", 1.2, 1.9), d.uniform("tall", 0.26, 0.42), d.uniform("cabin", 0.45, 0.75)
     back, slope, roof = d.uniform("where", -0.35, 0.15), d.uniform("slope", 0.1, 0.6), d.uniform("roof", 0.3, 0.45)
     return [
@@ -46,6 +49,7 @@ def car(d: Draws) -> list[Part]:
 
 
 def aeroplane(d: Draws) -> list[Part]:
+    """An aeroplane with swept wings, some with jets."""
     span, thick, long = d.uniform("span", 1.2, 1.7), d.uniform("thick", 0.3, 0.46), d.uniform("long", 1.3, 1.7)
     wing, high, sweep = (0.12, span / 2, 0.42), d.uniform("high", -0.15, 0.2), d.uniform("sweep", 0, 35)
     jets, hang, tail = d.chance("jets", 0.5), high - 0.28, (0.12, 0.4, 0.26)
@@ -59,6 +63,7 @@ def aeroplane(d: Draws) -> list[Part]:
 
 
 def fish(d: Draws) -> list[Part]:
+    """A fish with fins and a tail."""
     long, tall, wide = d.uniform("long", 0.9, 1.5), d.uniform("tall", 0.55, 0.9), d.uniform("wide", 0.32, 0.5)
     tail, fork = (0.13, 0.45, d.uniform("fork", 0.5, 0.95)), (0, d.uniform("waist", 0.5, 0.9))
     return [
@@ -72,6 +77,7 @@ def fish(d: Draws) -> list[Part]:
 
 
 def dog(d: Draws) -> list[Part]:
+    """A dog on four legs, with head, ears and tail."""
     long, leg, thick = d.uniform("long", 0.8, 1.3), d.uniform("leg", 0.5, 1.0), d.uniform("thick", 0.4, 0.6)
     neck, snout = thick + d.uniform("neck", 0.2, 0.5), d.uniform("snout", 0.2, 0.35)
     ear, droop = (0.12, 0.28, 0.16), d.uniform("droop", -80, 70)
@@ -86,6 +92,7 @@ def dog(d: Draws) -> list[Part]:
 
 
 def house(d: Draws) -> list[Part]:
+    """A house with a roof and a chimney."""
     wide, tall, deep = d.uniform("wide", 0.7, 1.2), d.uniform("tall", 0.45, 1.0), d.uniform("deep", 0.7, 1.2)
     roof, side = d.uniform("roof", 0.35, 0.8), d.sign("side")
     eaves, hip = (wide + 0.18, roof, deep + 0.18), (1.0, d.uniform("hip", 0, 0.8))
@@ -99,6 +106,7 @@ def house(d: Draws) -> list[Part]:
 
 
 def tree(d: Draws) -> list[Part]:
+    """A tree with a trunk and a crown."""
     trunk, wide, fir = d.uniform("trunk", 0.35, 0.8), d.uniform("wide", 0.8, 1.15), d.chance("fir", 0.5)
     crown, left, right = d.uniform("crown", 0.6, 1.0), d.uniform("left", 0.2, 0.8), d.uniform("right", 0.5, 1.2)
     cone = {"kind": "frustum", "taper": (0.85, 0.85), "present": fir}
@@ -115,6 +123,7 @@ def tree(d: Draws) -> list[Part]:
 
 
 def person(d: Draws) -> list[Part]:
+    """A person with arms and legs."""
     leg, body, wide = d.uniform("leg", 0.7, 1.1), d.uniform("body", 0.45, 0.7), d.uniform("wide", 0.34, 0.55)
     head, stride, thin = d.uniform("head", 0.28, 0.42), d.uniform("stride", -35, 35), (0.15, 0.5, 0.15)
     shoulder, hip, top = (wide * 0.85, body * 0.8, 0), (wide * 0.5, -body * 0.9, 0), body + 1.1 * head
@@ -131,6 +140,7 @@ def person(d: Draws) -> list[Part]:
 
 
 def boat(d: Draws) -> list[Part]:
+    """A boat with a mast and sails, some with a jib."""
     long, mast, wide = d.uniform("long", 1.0, 1.5), d.uniform("mast", 0.75, 1.2), d.uniform("wide", 0.42, 0.7)
     sail = {"kind": "box", "taper": (0, 0.95), "color": 2}
     return [
@@ -143,6 +153,7 @@ def boat(d: Draws) -> list[Part]:
 
 
 def mushroom(d: Draws) -> list[Part]:
+    """A mushroom with a stem and a cap."""
     stem, wide, cap = d.uniform("stem", 0.35, 0.75), d.uniform("wide", 0.9, 1.3), d.uniform("cap", 0.6, 1.1)
     thick, young = d.uniform("thick", 0.32, 0.55), d.chance("young", 0.5)
     spot = {"kind": "ellipsoid", "half": (0.26, 0.2, 0.26), "color": 2}
@@ -158,6 +169,7 @@ def mushroom(d: Draws) -> list[Part]:
 
 
 def rocket(d: Draws) -> list[Part]:
+    """A rocket with fins."""
     tall, wide, fin = d.uniform("tall", 0.65, 1.05), d.uniform("wide", 0.42, 0.62), d.uniform("fin", 0.4, 0.7)
     fins = {"kind": "box", "half": (wide + fin, d.uniform("root", 0.4, 0.6), 0.13), "taper": (0.7, 0.0), "color": 1}
     nose, base = d.uniform("nose", 0.4, 0.7), -tall + 0.15
@@ -172,6 +184,7 @@ def rocket(d: Draws) -> list[Part]:
 
 
 def snowman(d: Draws) -> list[Part]:
+    """A snowman of stacked balls."""
     low, mid, top = d.uniform("low", 0.7, 1.0), d.uniform("mid", 0.45, 0.7), d.uniform("top", 0.34, 0.5)
     waist, neck = low + mid * 0.7, low + mid * 1.4 + top * 0.75
     hat, arms = d.chance("hat", 0.7), d.chance("arms", 0.6)
@@ -188,6 +201,7 @@ def snowman(d: Draws) -> list[Part]:
 
 
 def lamp(d: Draws) -> list[Part]:
+    """A lamp with a foot and a shade."""
     pole, shade, wide = d.uniform("pole", 0.7, 1.1), d.uniform("shade", 0.4, 0.65), d.uniform("wide", 0.65, 1.0)
     foot, vase, narrow = d.uniform("foot", 0.45, 0.75), d.uniform("vase", 0.25, 0.45), d.uniform("narrow", 0.2, 0.6)
     return [
@@ -199,6 +213,7 @@ def lamp(d: Draws) -> list[Part]:
 
 
 def table(d: Draws) -> list[Part]:
+    """A table on legs."""
     wide, deep, leg = d.uniform("wide", 0.85, 1.5), d.uniform("deep", 0.65, 1.1), d.uniform("leg", 0.8, 1.5)
     box, pot = d.chance("box", 0.4), d.chance("pot", 0.4)
     return [
@@ -210,6 +225,7 @@ def table(d: Draws) -> list[Part]:
 
 
 def bird(d: Draws) -> list[Part]:
+    """A bird with wings and a beak."""
     span, up, fat = d.uniform("span", 0.9, 1.4), d.uniform("up", 10, 60), d.uniform("fat", 0.38, 0.58)
     wing, fan = (0.12, span / 2, d.uniform("chord", 0.4, 0.6)), (0.12, 0.42, d.uniform("fan", 0.3, 0.5))
     return [
@@ -222,6 +238,7 @@ def bird(d: Draws) -> list[Part]:
 
 
 def bottle(d: Draws) -> list[Part]:
+    """A bottle with a neck."""
     tall, wide, neck = d.uniform("tall", 0.6, 1.1), d.uniform("wide", 0.42, 0.7), d.uniform("neck", 0.25, 0.5)
     slope, label, where = d.uniform("slope", 0.3, 0.6), wide * 1.06, d.uniform("where", -0.2, 0.2)
     return [
@@ -234,6 +251,7 @@ def bottle(d: Draws) -> list[Part]:
 
 
 def teapot(d: Draws) -> list[Part]:
+    """A teapot with spout and handle."""
     fat, tall, spout = d.uniform("fat", 0.7, 1.0), d.uniform("tall", 0.55, 0.95), d.uniform("spout", 35, 65)
     return [
         Part("belly", "ellipsoid", (fat, tall, fat), (0, 0, 0)),
@@ -247,6 +265,7 @@ def teapot(d: Draws) -> list[Part]:
 
 
 def hammer(d: Draws) -> list[Part]:
+    """A hammer with a handle and a head."""
     shaft, head, thick = d.uniform("shaft", 0.8, 1.3), d.uniform("head", 0.6, 0.95), d.uniform("thick", 0.26, 0.38)
     bend = d.uniform("bend", 65, 110)
     return [
@@ -259,6 +278,7 @@ def hammer(d: Draws) -> list[Part]:
 
 
 def robot(d: Draws) -> list[Part]:
+    """A robot of boxes, with arms and legs."""
     body, wide, head = d.uniform("body", 0.45, 0.75), d.uniform("wide", 0.5, 0.8), d.uniform("head", 0.34, 0.52)
     arm, foot, top = (0.17, 0.5, 0.17), (0.2, 0.42, 0.28), body + head * 1.8
     ball, hip, shoulder = d.chance("ball", 0.8), (wide * 0.6, 0.1 - body, 0.05), (wide + 0.18, body * 0.7, 0)
@@ -275,6 +295,7 @@ def robot(d: Draws) -> list[Part]:
 
 
 def cactus(d: Draws) -> list[Part]:
+    """A cactus with arms."""
     tall, high, low = d.uniform("tall", 0.8, 1.3), d.uniform("high", 0.0, 0.5), d.uniform("low", -0.5, 0.1)
     thick, long, pot = d.uniform("thick", 0.26, 0.4), d.uniform("long", 0.3, 0.55), d.uniform("pot", 0.5, 0.7)
     return [
@@ -290,6 +311,7 @@ def cactus(d: Draws) -> list[Part]:
 
 
 def windmill(d: Draws) -> list[Part]:
+    """A windmill with sails."""
     tall, sail, turn = d.uniform("tall", 0.75, 1.25), d.uniform("sail", 0.8, 1.25), d.uniform("turn", 0, 90)
     wide, hub = d.uniform("wide", 0.5, 0.75), (0, tall * 0.9, d.uniform("front", 0.6, 0.75))
     return [
@@ -303,6 +325,7 @@ def windmill(d: Draws) -> list[Part]:
 
 
 def flower(d: Draws) -> list[Part]:
+    """A flower with petals on a stem."""
     stem, petal, tilt = d.uniform("stem", 0.7, 1.2), d.uniform("petal", 0.34, 0.54), d.uniform("tilt", 10, 50)
     lean, leaf, low = np.radians(tilt), (0.45, 0.14, 0.24), d.uniform("leaf", -1.2, -0.5)
     around = [(1.2 * petal * np.sin(a), 1.2 * petal * np.cos(a)) for a in 2 * np.pi * np.arange(5) / 5]
@@ -317,6 +340,7 @@ def flower(d: Draws) -> list[Part]:
 
 
 def train(d: Draws) -> list[Part]:
+    """A steam engine with boiler, cab and funnel."""
     long, boiler, cab = d.uniform("long", 0.8, 1.2), d.uniform("boiler", 0.4, 0.6), d.uniform("cab", 0.3, 0.55)
     funnel, tall, back = d.uniform("funnel", 0.3, 0.55), d.uniform("tall", 0.6, 0.85), 0.1 - long
     return [

@@ -1,4 +1,4 @@
-"""How a world changes over its whole life: categories in blocks, day and night; once, or again and again.
+"""Drift over a world's whole life: categories in blocks, day and night; once, or recurring.
 
 A schedule divides a world's time, counted in steps since it began, into phases. It is a function of that time alone, so
 a world can be shown at any moment without having lived through those before it.
@@ -25,7 +25,7 @@ class DriftSettings:
     recurring: bool = True  # whether the first phase follows the last one; otherwise the last one stays
 
     def check(self, *, categories: int) -> None:
-        """Raises SettingError."""
+        """Raises SettingError for values that cannot work with this number of categories."""
         if self.drift not in SCHEDULES:
             raise unknown("env.drift", self.drift, SCHEDULES)
         if self.phase_length < 1:
@@ -35,7 +35,7 @@ class DriftSettings:
 
 
 def first_age(seeds: np.ndarray, settings) -> np.ndarray:
-    """(N,) int64: how old each world's first episode is when the world begins."""
+    """(N,) int64: the age in steps at which each world's first episode begins; 0 unless staggered."""
     if not settings.stagger:
         return np.zeros(len(seeds), np.int64)
     return Draws(key("stagger", seeds)).uniform("age", 0, settings.episode_length).astype(np.int64)
@@ -62,12 +62,12 @@ def phase_at(time: np.ndarray, settings: DriftSettings) -> np.ndarray:
 
 
 def block_edges(categories: int, *, phases: int) -> np.ndarray:
-    """(phases + 1,) int64: the first category of each phase's block, and at last how many categories there are."""
+    """(phases + 1,) int64: the first category of each phase's block, and the number of categories."""
     return np.arange(phases + 1) * categories // phases
 
 
 def categories_at(draws: Draws, start: np.ndarray, settings: DriftSettings, *, categories: int) -> np.ndarray:
-    """(N,) int64: the categories met in episodes that begin at times (N,): any, or those of the phase's block."""
+    """(N,) int64: the categories of episodes that begin at times (N,): any, or those of the phase's block."""
     if settings.drift != "categories":
         return draws.integers("category", categories)
     edges, phase = block_edges(categories, phases=settings.phases), phase_at(start, settings)
@@ -76,7 +76,7 @@ def categories_at(draws: Draws, start: np.ndarray, settings: DriftSettings, *, c
 
 
 def stops_at(time: np.ndarray, settings: DriftSettings) -> np.ndarray:
-    """(N,) float64: how much day and night add to the light, in stops; darkest in the middle of the night."""
+    """(N,) float64: what day and night add to the light, in stops; NIGHT at midnight."""
     if settings.drift != "day_night":
         return np.zeros(len(time))
     half_days = np.maximum(time, 0) / settings.phase_length

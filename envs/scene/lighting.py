@@ -13,7 +13,7 @@ SECOND_TURN = 130.0  # degrees of azimuth from the key
 
 
 def draw_light(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
-    """What of the light stays for an episode; what moves is in envs.scene.motion.WAVES."""
+    """The parameters of the light that are constant in an episode; the others are in envs.scene.motion.WAVES."""
     level = draws.uniform("ambient", 0.15, 0.35)[:, None]
     return {"ambient": level * draws.uniform("ambient/color", 0.85, 1.15, 3)}
 

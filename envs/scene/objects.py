@@ -57,7 +57,7 @@ class Objects:
 
 
 def assemble(categories: list[Category], category: np.ndarray, instance: np.ndarray) -> Objects:
-    """Builds the objects of rows (category (M,), instance (M,)); the same two numbers give the same object for ever."""
+    """Builds the objects of categories (M,) and instances (M,); the same two numbers always give the same object."""
     keys = key("object", category, instance)
     out = _empty(len(category))
     for index in np.unique(category):
@@ -131,7 +131,7 @@ def _surface(kind: np.ndarray, half: np.ndarray, taper: np.ndarray) -> np.ndarra
 
 
 def _normalise(out: Objects) -> None:
-    """Centres every object and gives all about the same mean silhouette: neither place nor size tells the category.
+    """Centres all objects and scales them to one mean silhouette, so that neither place nor size reveals the category.
 
     The mean silhouette of a convex solid is a quarter of its surface (Cauchy). An object's is taken to be a fixed share
     of that of its parts, as though all hid each other equally.
@@ -150,7 +150,7 @@ def _normalise(out: Objects) -> None:
 
 
 def _cover(out: Objects, draws: Draws) -> None:
-    """Material and texture: of the instance, never of the category."""
+    """Draws material and texture of each instance, whatever its category."""
     out.gloss[:, 0] = draws.uniform("gloss", 0, 0.6)
     out.gloss[:, 1] = draws.log_uniform("shininess", 6, 60)
     out.texture[:, 0] = (1 + draws.integers("texture", 3)) * draws.chance("textured", TEXTURED)

@@ -23,7 +23,7 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def name_key(name: str) -> int:
-    """The 64 bits that stand for a name."""
+    """The 64-bit hash of a name."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
@@ -58,7 +58,7 @@ class Draws:
         return low + (high - low) * ((bits >> np.uint64(11)) * 2.0**-53)
 
     def log_uniform(self, name: str, low: float, high: float) -> np.ndarray:
-        """(N,) float64 uniform in the logarithm, for what people judge in ratios."""
+        """(N,) float64 uniform in the logarithm, for quantities that are judged by ratios."""
         return np.exp(self.uniform(name, np.log(low), np.log(high)))
 
     def integers(self, name: str, count: int) -> np.ndarray:
@@ -66,11 +66,11 @@ class Draws:
         return (self.uniform(name) * count).astype(np.int64)
 
     def chance(self, name: str, probability: float) -> np.ndarray:
-        """(N,) bool."""
+        """(N,) bool, true with this probability."""
         return self.uniform(name) < probability
 
     def sign(self, name: str) -> np.ndarray:
-        """(N,) -1.0 or 1.0."""
+        """(N,) float64: -1 or 1 with equal probability."""
         return np.where(self.chance(name, 0.5), 1.0, -1.0)
 
     def direction(self, name: str) -> np.ndarray:

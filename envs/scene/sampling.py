@@ -1,4 +1,4 @@
-"""The state of N worlds, one dataclass of tensors with leading axis N, and the settings it is drawn from."""
+"""Draws the scenes of N worlds from their settings."""
 
 from dataclasses import dataclass, field, fields
 
@@ -20,7 +20,7 @@ CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of 
 
 @dataclass
 class Episode:
-    """Which object a row meets: drawn on the host, because it decides what else is drawn."""
+    """The object of each row's episode, drawn on the CPU because all other draws depend on it."""
 
     keys: np.ndarray  # (N,) uint64 of (world seed, episode)
     category: np.ndarray  # (N,) int64
@@ -32,7 +32,7 @@ class Episode:
 
 
 def sample_episode(seeds: np.ndarray, episodes: np.ndarray, settings: SceneSettings) -> Episode:
-    """What the worlds with these seeds (N,) show in their episodes (N,), counted from 0."""
+    """Draws category and instance for worlds with seeds (N,) in their episodes (N,), counted from 0."""
     keys = key("encounter", seeds, episodes)
     draws = Draws(keys)
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
@@ -41,7 +41,7 @@ def sample_episode(seeds: np.ndarray, episodes: np.ndarray, settings: SceneSetti
 
 
 def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
-    """The scenes (on the CPU) of N episodes; a function of the episodes and nothing else."""
+    """Draws the scenes of N episodes, on the CPU, as a function of the episodes alone."""
     draws = episode.draws
     arrays = {"category": episode.category, "instance": episode.instance}
     arrays |= _objects(episode, settings)

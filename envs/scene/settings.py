@@ -7,25 +7,21 @@ from envs.scene.categories import CATEGORIES
 from envs.scene.drift import DriftSettings
 
 NUISANCES = ("translation", "rotation", "scale", "light_direction", "light_intensity", "light_color", "background")
-SPLITS = {"train": 0, "validation": 1, "test": 2}  # each owns instance numbers of its own
-
-
-SPLIT_STRIDE = 1 << 20
-
-
+SPLITS = {"train": 0, "validation": 1, "test": 2}  # number of a split, which sets its instance numbers
+SPLIT_STRIDE = 1 << 20  # instance numbers of a split
 BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
 
 
 @dataclass
 class SceneSettings(DriftSettings):
-    """What the world of moving objects is told. Angles in degrees, times in steps, lengths in object units."""
+    """The settings of a scene and its motion. Angles in degrees, times in steps, lengths in object units."""
 
     size: int = 32  # pixels along an edge of the square frame
-    categories: int = 12  # how many kinds of object: the first so many of envs.scene.categories
+    categories: int = 12  # how many kinds of object: that many from the beginning of envs.scene.categories.CATEGORIES
     split: str = "train"  # whose instances: train, validation or test; no instance belongs to two of them
     instances: int = 4096  # instances of each category in the split
     episode_length: int = 48  # frames an object stays
-    stagger: bool = False  # start worlds at different ages, so that they do not all change objects at once
+    stagger: bool = True  # start worlds at different ages, so that they do not all change objects at once
     moving: tuple[str, ...] = NUISANCES  # which nuisances move; the others stay where they happen to be
     speed: float = 1.0  # of everything that moves; 0 stands still
     turn: float = 1.5  # degrees a step about the object's axis, at most; each episode draws half of it to all of it

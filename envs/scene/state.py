@@ -37,7 +37,7 @@ class Scene:
     background_grain: Tensor  # (N, 2) cycles a unit of length, and a seed in [0, 64)
 
     def __getitem__(self, rows: Tensor) -> "Scene":
-        """The scenes of rows (m,)."""
+        """Returns the scenes of rows (m,)."""
         return Scene(**{name: getattr(self, name)[rows] for name in FIELDS})
 
     def __setitem__(self, rows: Tensor, other: "Scene") -> None:
@@ -46,6 +46,7 @@ class Scene:
             getattr(self, name)[rows] = getattr(other, name)
 
     def to(self, device: torch.device) -> "Scene":
+        """Returns the same scenes on a device."""
         return Scene(**{name: upload(getattr(self, name), device) for name in FIELDS})
 
 

@@ -5,7 +5,6 @@ What Hydra says of a mistake is several lines about its own insides; here a mist
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,7 +22,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
 from runs.config.aliases import current_override
-from streams.replay.orders import OrderSettings
 from streams.sources import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # prefixes of Hydra's own settings
@@ -176,23 +174,22 @@ def _of_another_choice(key: str, picks: list[str]) -> SettingError | None:
 
 def _with_recorded_env(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
     """The settings with the recording's own world, which no override may contradict."""
-    stream = keywords(config.stream)
-    order = OrderSettings(**{field.name: stream[field.name] for field in fields(OrderSettings)})
-    recorded = recorded_env(stream["path"], order, weights=stream["weights"])
+    stream = OmegaConf.to_object(config.stream)
+    recorded = recorded_env(stream)
     given = {override.key_or_group: override.value() for override in map(_parse, picks)}
     given |= {override.key_or_group: override.value() for _, override in values}
     shown = {"env": recorded["name"]} | {f"env.{name}": value for name, value in recorded.items()}
     for name, value in given.items():
         if name.partition(".")[0] == "env" and shown.get(name) != value:
             raise SettingError(
-                f"{name}={value} is not what stream.path={stream['path']} shows "
+                f"{name}={value} is not what stream.path={stream.path} shows "
                 f"({name}={shown.get(name, 'absent')}); leave it out"
             )
     for name in ("env.dataset", "env.background_dataset"):  # classes: some of them write, or run what they read
         if shown.get(name) and name not in given and config.eval.every:
             way_out = f"env={recorded['name']} {name}={shown[name]}"
             raise SettingError(
-                f"stream.path={stream['path']} was made of torchvision's {shown[name]}, which is not opened because a "
+                f"stream.path={stream.path} was made of torchvision's {shown[name]}, which is not opened because a "
                 f"recording says so; add {way_out}, or eval.every=0"
             )
     OmegaConf.update(config, "env", OmegaConf.create(recorded), merge=False, force_add=True)

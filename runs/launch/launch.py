@@ -206,7 +206,7 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
-        return 128 + stop.came
+        return 128 + stop.signal
     scores = summary(folder.path)
     console.print(table(scores))
     for picture in _pictures(folder, run.preview(), scores):
@@ -222,7 +222,7 @@ def _pictures(folder: RunFolder, stream, scores: dict) -> list[Path]:
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
     columns = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
-    strip = torch.stack([frames.images[:STRIP_ROWS].permute(0, 2, 3, 1) for frames in columns], 1).cpu().numpy()
+    strip = torch.stack([frames.images[:STRIP_ROWS] for frames in columns], 1).cpu().numpy()
     episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in columns], 1)
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]

@@ -1,0 +1,1 @@
+"""From frames to pairs of views, with replay buffers and augmentation."""

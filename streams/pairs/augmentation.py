@@ -1,4 +1,4 @@
-"""Views: what a batch augmentation makes of images (B, 3, H, W) float32 in [0, 1], in one pass on their device.
+"""Augmentations of images (B, 3, H, W) float32 in [0, 1] to views, in one pass on their device.
 
 Parameters are drawn on the CPU from the generator given, so that views are a function of it and no other draw; then the
 whole batch is warped and coloured at once. Operations are Kornia's with Kornia's formulas; where its own are slow
@@ -125,7 +125,7 @@ def crop(images: Tensor, boxes: Tensor, flips: Tensor) -> Tensor:
 
 
 def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """HSV's hue of images (B, 3, H, W) turned by so many turns (B,); Kornia's `adjust_hue` without its conversions."""
+    """HSV's hue of images (B, 3, H, W) turned by `turns` (B,); Kornia's `adjust_hue` without its conversions."""
     red, green, blue = images.unbind(1)
     top = torch.maximum(torch.maximum(red, green), blue)
     chroma = top - torch.minimum(torch.minimum(red, green), blue)
@@ -142,7 +142,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def _waves(names: tuple[str, ...], count: int, draws: torch.Generator) -> Tensor:
-    """(count, len(names)): what MovingImages-v0 calls by these names, uniform over the ranges it has there."""
+    """(count, len(names)): the waves of MovingImages-v0 with these names, uniform over their ranges."""
     return torch.tensor([WAVES[name][1] for name in names]) * _signed(count, len(names), draws)
 
 

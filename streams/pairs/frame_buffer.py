@@ -1,4 +1,4 @@
-"""The frame a while before each: gaps between neighbours, and the last frames of a stream to find them in."""
+"""Gaps between the frames of a pair, and a ring of the last frames that earlier ones are taken from."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from torch import Tensor
 from envs.devices import upload
 
 GAP_DISTRIBUTIONS = ("fixed", "uniform", "geometric")
-LONGEST = 4  # a geometric gap is cut at so many times its mean
+LONGEST = 4  # times its mean, where a geometric gap is cut
 
 
 class Ring:
-    """The last frames of a stream that goes in order."""
+    """The last frames of a stream in order of time."""
 
     def __init__(self, longest: int):
-        self.longest = longest  # gap that is asked for
+        self.longest = longest  # gap, in steps
         self.count = 0  # steps so far
         self.images: Tensor | None = None  # (longest + 1, N, H, W, 3) uint8, step s in slot s % (longest + 1)
-        self.episodes: Tensor | None = None  # (longest + 1, N) int64 on the CPU, -1 where nothing has been yet
+        self.episodes: Tensor | None = None  # (longest + 1, N) int64 on the CPU, -1 where there was none yet
 
     def add(self, images: Tensor, episode: Tensor) -> None:
-        """The frames (N, H, W, 3) of the next step, which show episodes (N,)."""
+        """Stores the frames (N, H, W, 3) of the next step, which show episodes (N,)."""
         if self.images is None:
             self.images = images.new_zeros(self.longest + 1, *images.shape)
             self.episodes = torch.full((self.longest + 1, len(images)), -1)
@@ -30,32 +30,34 @@ class Ring:
         self.count += 1
 
     def before(self, gap: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, H, W, 3) and episodes (N,) gap (N,) steps before the last step; -1 where there was none."""
+        """Returns images (N, H, W, 3) and episodes (N,), `gap` (N,) steps before the last one; -1 for none."""
         worlds = torch.arange(len(gap))
         slots = (self.count - 1 - gap) % (self.longest + 1)
         at = upload(slots * len(gap) + worlds, self.images.device)
         return self.images.flatten(0, 1).index_select(0, at), self.episodes[slots, worlds]
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns the frames and how many steps there were."""
         return {"count": self.count, "images": self.images, "episodes": self.episodes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts saved frames in place of the present ones."""
         self.count, self.images, self.episodes = state["count"], state["images"], state["episodes"]
         if self.episodes is not None:
             self.episodes = self.episodes.cpu()  # wherever the images were read to
 
 
-def gaps(law: str, gap: int, *, count: int, draws: torch.Generator) -> Tensor:
+def gaps(distribution: str, gap: int, *, count: int, draws: torch.Generator) -> Tensor:
     """(count,) int64 steps: all `gap`, uniform from 1 to `gap`, or geometric of mean `gap`, cut at `longest`."""
-    if law == "fixed" or not gap:
+    if distribution == "fixed" or not gap:
         return torch.full((count,), gap)
     draw = torch.rand(count, generator=draws, dtype=torch.float64)
-    if law == "uniform":
+    if distribution == "uniform":
         return 1 + (draw * gap).long()
     stop = torch.log1p(torch.tensor(-1 / gap, dtype=torch.float64))  # of each step, so that the mean is the gap
-    return (1 + (torch.log1p(-draw) / stop).long()).clamp(max=longest(law, gap))
+    return (1 + (torch.log1p(-draw) / stop).long()).clamp(max=longest(distribution, gap))
 
 
-def longest(law: str, gap: int) -> int:
-    """The longest gap that the law draws."""
-    return gap * LONGEST if law == "geometric" else gap
+def longest(distribution: str, gap: int) -> int:
+    """The longest gap, in steps, that the distribution draws."""
+    return gap * LONGEST if distribution == "geometric" else gap

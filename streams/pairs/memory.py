@@ -1,4 +1,4 @@
-"""Short-term memory: what is kept of a stream for a while, and drawn from uniformly.
+"""Replay buffers: rows of a stream that are kept for a while, and drawn from uniformly.
 
 A memory holds rows, which are the frames of one pair each: both frames of a temporal pair, or the one frame that is
 augmented twice. Its capacity is in frames, so that it holds half as many pairs of two. Frames are uint8 on the device;
@@ -19,16 +19,18 @@ from envs.errors import SettingError
 from streams.seeding import generator
 from streams.types import Rows
 
-LOOKED_AT = 1024  # slots, at most, that redundancy is told from
+MAX_COMPARED = 1024  # slots that redundancy is computed from
 THUMBNAIL = 8  # pixels along its edge
 NEVER = -2.0  # less than any cosine
+# Key in a saved state: attribute.
+COUNTS = {"slots": "slots", "filled": "filled", "seen": "rows_added", "additions": "additions", "known": "label_counts"}
 
 
 @dataclass
 class MemorySettings:
     """memory=none"""
 
-    name: str = "none"
+    name: str = "none"  # of the memory: memory=NAME
     updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought
 
 
@@ -36,54 +38,57 @@ class MemorySettings:
 class BufferSettings(MemorySettings):
     """memory=fifo, reservoir or minred"""
 
-    name: str = MISSING
+    name: str = MISSING  # of the memory: memory=NAME
     capacity: int = 4096  # frames; a pair of two frames takes two
 
 
 class Memory:
-    """memory=none: holds the rows that came last, and gives all of them."""
+    """memory=none: holds the last rows, and returns all of them."""
 
     asks_for_features = False
 
-    def __init__(self, *, capacity: int = 0, seed: int = 0):
-        self.capacity, self.seed = capacity, seed
+    def __init__(self, settings: MemorySettings | None = None, *, seed: int = 0):
+        self.settings, self.seed = settings or MemorySettings(), seed
         self.rows: Rows | None = None  # in slots, the axis of each of its tensors
 
     def check(self, count: int, *, views: int) -> None:
-        """Raises SettingError where a batch of so many rows of so many frames does not fit."""
+        """Raises SettingError where a batch of `count` rows of `views` frames does not fit; here all do."""
 
     def add(self, rows: Rows) -> None:
-        """Takes in rows."""
+        """Stores rows in place of the last ones."""
         self.rows = rows
 
     def draw(self, count: int, draws: torch.Generator) -> tuple[Rows, Tensor]:
-        """So many rows, or all where there are fewer, and the slots (count,) that they lie in."""
+        """Returns `count` rows, or all where there are fewer, and the slots (count,) that they lie in."""
         return self.rows, torch.arange(len(self.rows.episode))
 
     def statistics(self) -> dict[str, dict[str, float]]:
-        """Series of numbers about what is held."""
+        """Returns series of numbers about the rows; none here."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns the rows."""
         return {"rows": None if self.rows is None else self.rows._asdict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """What the CPU keeps comes back to it, wherever the frames were read to."""
+        """Puts saved rows in place of the present ones; gaps and episodes go to the CPU, wherever the images are."""
         rows = state["rows"] and Rows(**state["rows"])
         self.rows = rows and rows._replace(gap=rows.gap.cpu(), episode=rows.episode.cpu())
 
 
 class Buffer(Memory):
-    """Slots that are filled one after another and then given to others; a concrete one says which (`_places`)."""
+    """Slots that are filled one after another and then replaced; a concrete buffer chooses which (`_places`)."""
 
-    def __init__(self, *, capacity: int, seed: int = 0):
-        super().__init__(capacity=capacity, seed=seed)
-        self.slots = self.filled = 0  # how many there are, and how many hold something
-        self.seen = self.additions = 0  # rows that ever came, and in how many batches
-        self.known: dict[str, int] = {}  # how many values of each label have been counted
+    def __init__(self, settings: BufferSettings, *, seed: int = 0):
+        super().__init__(settings, seed=seed)
+        self.capacity = settings.capacity
+        self.slots = self.filled = 0  # number of slots, and of those that hold a row
+        self.rows_added = self.additions = 0  # rows that ever came, and in how many batches
+        self.label_counts: dict[str, int] = {}  # how many values of each label have been counted
         self.since: Tensor | None = None  # (slots,) int64 on the CPU: at which addition a row came
 
     def check(self, count: int, *, views: int) -> None:
+        """Raises SettingError where a batch of `count` rows of `views` frames does not fit."""
         if count * views > self.capacity:
             raise SettingError(
                 f"memory.capacity={self.capacity} frames is less than a batch ({count} pairs of {views} each to keep); "
@@ -91,7 +96,7 @@ class Buffer(Memory):
             )
 
     def add(self, rows: Rows) -> None:
-        """Takes in rows, or some of them.
+        """Stores rows, or some of them.
 
         Raises:
             SettingError: as `check`.
@@ -107,66 +112,68 @@ class Buffer(Memory):
             rows = select(rows, chosen)
         _apply(lambda kept, new: kept.index_copy_(0, upload(slots, kept.device), new), self.rows, rows)
         self.since[slots] = self.additions
-        self.seen, self.additions = self.seen + count, self.additions + 1
+        self.rows_added, self.additions = self.rows_added + count, self.additions + 1
         self.filled = min(self.slots, self.filled + count)
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
-        """Slots (m,), all different, and which of so many new rows (m,) they are given to."""
+        """Slots (m,), all different, and which of `count` new rows (m,) they are given to."""
         raise NotImplementedError
 
     def draw(self, count: int, draws: torch.Generator) -> tuple[Rows, Tensor]:
-        """Uniform draws without replacement."""
+        """Returns `count` rows drawn uniformly without replacement, and their slots (count,)."""
         slots = torch.randperm(self.filled, generator=draws)[:count]
         return select(self.rows, slots), slots
 
     def statistics(self) -> dict[str, dict[str, float]]:
-        """How many frames are held, how old (in steps that made pairs), how redundant; shares of categories and phases.
+        """Returns how many frames are held, their age (in steps that made pairs), redundancy, and shares of each label.
 
-        Redundancy is the mean, over at most LOOKED_AT slots, of the cosine of a frame's thumbnail with the most similar
-        other. It needs no network, so that all memories can be compared.
+        Redundancy is the mean, over at most MAX_COMPARED slots, of the cosine of a frame's thumbnail with the most
+        similar other. It needs no network, so that all memories can be compared.
         """
         if not self.filled:
             return {}
         age = self.additions - 1 - self.since[: self.filled]
-        looked_at = torch.linspace(0, self.filled - 1, min(self.filled, LOOKED_AT)).long()
-        images = select(self.rows, looked_at).views[-1]
-        found = {
+        compared = torch.linspace(0, self.filled - 1, min(self.filled, MAX_COMPARED)).long()
+        images = select(self.rows, compared).views[-1]
+        series = {
             "held": self.filled * len(self.rows.views),
             "age": float(age.double().mean()),
             "oldest": float(age.max()),
             "redundancy": float(nearest(thumbnails(images)).mean()),
         }
-        return {"memory": found} | {f"memory/{name}": self._shares(name) for name in self.rows.labels}
+        return {"memory": series} | {f"memory/{name}": self._shares(name) for name in self.rows.labels}
 
     def _shares(self, name: str) -> dict[str, float]:
-        """The share of each value that a label has ever been found to have."""
-        counts = torch.bincount(self.rows.labels[name][: self.filled], minlength=self.known.get(name, 0))
-        self.known[name] = len(counts)
+        """The share of each value that a label has ever had here."""
+        counts = torch.bincount(self.rows.labels[name][: self.filled], minlength=self.label_counts.get(name, 0))
+        self.label_counts[name] = len(counts)
         return {str(value): count / self.filled for value, count in enumerate(counts.tolist())}
 
     def state_dict(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("slots", "filled", "seen", "additions", "known")}
+        """Returns the rows, since when they are there, and the counts."""
+        counts = {key: getattr(self, name) for key, name in COUNTS.items()}
         return super().state_dict() | {"since": self.since, "counts": counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a saved state in place of the present one."""
         super().load_state_dict(state)
         self.since = state["since"] if state["since"] is None else state["since"].cpu()
-        for name, value in state["counts"].items():
-            setattr(self, name, value)
+        for key, value in state["counts"].items():
+            setattr(self, COUNTS[key], value)
 
 
 class Fifo(Buffer):
-    """The oldest row makes room."""
+    """A buffer that replaces its oldest rows."""
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
-        return (self.seen + torch.arange(count)) % self.slots, torch.arange(count)
+        return (self.rows_added + torch.arange(count)) % self.slots, torch.arange(count)
 
 
 class Reservoir(Buffer):
-    """A uniform sample of all that ever came: Vitter's (1985) algorithm R, a batch at a time."""
+    """A buffer of a uniform sample of all rows so far: Vitter's (1985) algorithm R, a batch at a time."""
 
     def _places(self, count: int) -> tuple[Tensor, Tensor]:
-        number = self.seen + torch.arange(count)
+        number = self.rows_added + torch.arange(count)
         draw = torch.rand(count, generator=generator(self.seed, "reservoir", self.additions), dtype=torch.float64)
         slot = torch.where(number < self.slots, number, (draw * (number + 1)).long())
         kept, last = np.unique(slot.flip(0).numpy(), return_index=True)  # of two at one slot, the later stays
@@ -175,7 +182,7 @@ class Reservoir(Buffer):
 
 
 def thumbnails(images: Tensor) -> Tensor:
-    """Images (M, H, W, 3) uint8 to directions (M, 192): what is seen from afar, the mean colour taken off."""
+    """Images (M, H, W, 3) uint8 to directions (M, 192): 8x8 pixels less their mean colour."""
     small = adaptive_avg_pool2d(images.permute(0, 3, 1, 2).float(), THUMBNAIL)
     return normalize((small - small.mean((2, 3), keepdim=True)).flatten(1), dim=1)
 
@@ -186,7 +193,7 @@ def nearest(directions: Tensor) -> Tensor:
 
 
 def select(rows: Rows, at: Tensor) -> Rows:
-    """Some of the rows, by numbers on the CPU."""
+    """The rows with these numbers (m,), which are on the CPU."""
     return _apply(lambda x: x.index_select(0, upload(at, x.device)), rows)
 
 

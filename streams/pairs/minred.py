@@ -7,14 +7,15 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from envs.devices import upload
-from streams.pairs.memory import NEVER, Buffer
+from streams.pairs.memory import NEVER, Buffer, BufferSettings
 
 SLACK = 1e-6  # by which cosines of the same features may differ
 
 
 class MinRed(Buffer):
-    """The row most like another makes room (Purushwalkam et al. 2022, "The challenges of continuous self-supervised
-    learning", section 4.1): of those already trained on, the one whose nearest neighbour is most similar.
+    """A buffer that replaces the row most like another (Purushwalkam et al. 2022, "The challenges of continuous
+    self-supervised learning", section 4.1): the one with the most similar nearest
+    neighbour, of those already trained on.
 
     A row's feature is a direction, half of which (EMA .5) is that of its features when it was last trained on. Where
     too few have been trained on, the oldest of the others go. The choice waits for the device, once an insertion.
@@ -22,12 +23,12 @@ class MinRed(Buffer):
 
     asks_for_features = True
 
-    def __init__(self, *, capacity: int, seed: int = 0):
-        super().__init__(capacity=capacity, seed=seed)
+    def __init__(self, settings: BufferSettings, *, seed: int = 0):
+        super().__init__(settings, seed=seed)
         self.trained: Nearest | None = None  # the rows that have been trained on
 
     def remember(self, slots: Tensor, features: Tensor) -> None:
-        """Features (m, D) of the rows in slots (m,), which are about to be trained on."""
+        """Takes the features (m, D) of the rows in slots (m,), which are about to be trained on."""
         directions = normalize(features.flatten(1).float(), dim=1)
         if self.trained is None:
             self.trained = Nearest(directions.new_zeros(self.slots, directions.shape[1]))
@@ -39,7 +40,7 @@ class MinRed(Buffer):
         return torch.cat([free, self._dropped(count - len(free))]), torch.arange(count)
 
     def _dropped(self, count: int) -> Tensor:
-        """(count,) slots to be given to others."""
+        """(count,) slots to be given to new rows."""
         if not count:
             return torch.arange(0)
         oldest_first = self.since.argsort(stable=True)
@@ -50,9 +51,11 @@ class MinRed(Buffer):
         return torch.cat([self.trained.drop(count - short), oldest_first[:short]])
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns the buffer's state and the directions of the rows that were trained on."""
         return super().state_dict() | {"trained": self.trained and self.trained.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts a saved state in place of the present one."""
         super().load_state_dict(state)
         if state["trained"] is not None:
             self.trained = Nearest(state["trained"]["directions"])
@@ -60,10 +63,10 @@ class MinRed(Buffer):
 
 
 class Nearest:
-    """Directions in slots, each with its nearest other; they change and go, and no cosine is computed twice for it.
+    """Directions in slots, each with its nearest other, kept up to date as directions change and go.
 
-    Slots that changed are noted. When the redundant are asked for, those, and those whose nearest changed, are compared
-    with all: one matrix product. All others can only have come nearer to one of these.
+    Slots that changed are noted. At the next `drop`, those, and those whose nearest changed, are compared with all: one
+    matrix product. All others can only have come nearer to one of these.
     """
 
     def __init__(self, directions: Tensor):
@@ -74,12 +77,12 @@ class Nearest:
         self.moved = torch.zeros(len(directions), dtype=torch.bool)  # (M,) on the CPU: changed since last compared
 
     def put(self, slots: Tensor, directions: Tensor) -> None:
-        """Directions (m, D) into slots (m,)."""
+        """Puts directions (m, D) into slots (m,)."""
         self.directions[upload(slots, directions.device)] = directions
         self.held[slots] = self.moved[slots] = True
 
     def drop(self, count: int) -> Tensor:
-        """The slots (count,) of the most redundant, which are emptied one after another; at most as many as are held.
+        """Empties the `count` most redundant slots one after another, or all that are held, and returns them.
 
         Each is the one whose nearest neighbour among those left is most similar; of two, the one in the lower slot.
         That is to go through pairs from the most similar on, and to drop one of each that is still whole. Pairs as
@@ -108,7 +111,7 @@ class Nearest:
         return slots
 
     def _compare(self) -> None:
-        """Brings the nearest up to date."""
+        """Updates the nearest neighbours of slots that changed, and of those to which they are nearest now."""
         held, moved = self.held.to(self.twin.device), self.moved.to(self.twin.device)
         rows = torch.nonzero(held & (moved | moved[self.twin]))[:, 0]
         cosines = self.directions[rows] @ self.directions.T  # (m, M)
@@ -122,15 +125,17 @@ class Nearest:
         self.moved[:] = False
 
     def state_dict(self) -> dict[str, Any]:
+        """Returns all tensors."""
         return {name: getattr(self, name) for name in ("directions", "cosine", "twin", "held", "moved")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts saved tensors in place of the present ones; masks stay on the CPU."""
         for name, value in state.items():
             setattr(self, name, value.cpu() if name in ("held", "moved") else value)
 
 
 def _broken(ones: list[int], others: list[int], *, count: int) -> list[int]:
-    """Going through pairs in order, the first of each that is still whole, until there are so many."""
+    """The first of each pair that is still whole, going through pairs in order, until there are `count`."""
     gone: dict[int, None] = {}
     for one, other in zip(ones, others, strict=True):
         if one not in gone and other not in gone:

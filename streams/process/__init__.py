@@ -1,0 +1,1 @@
+"""What surrounds a command: errors, signals, progress, versions."""

@@ -1,4 +1,4 @@
-"""What stands around a command: Ctrl-C, one line for an error, a bar on a terminal and plain lines elsewhere."""
+"""Errors of a command in one line, and memory settings of its process."""
 
 import ctypes
 import os
@@ -10,7 +10,9 @@ from typing import Any
 
 from envs.errors import SettingError
 
-TOO_MUCH = re.compile("allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED")  # as torch and Warp say it
+TOO_MUCH = re.compile(
+    "allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED"
+)  # in messages of torch and Warp
 CROWDED = "ask for less at once"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -18,12 +20,12 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 def guarded(
     job: Callable, *arguments, place: str, stopped: str, crowded: str = CROWDED, leave: bool = True, **named
 ) -> Any:
-    """Runs a job; what the user or the disk did is told in one line, with exit status 2.
+    """Returns job(*arguments, **named); errors of the user or the disk become one line and exit status 2.
 
     Args:
         place: the setting that says where things are written.
-        stopped: what to say when the user would not wait.
-        crowded: the way out, where there is too little memory.
+        stopped: the end of the message after a second Ctrl-C.
+        crowded: the advice where there is too little memory.
         leave: whether the process ends with that status, or it is returned.
     """
     keep_memory()
@@ -31,7 +33,7 @@ def guarded(
         return job(*arguments, **named)
     except SettingError as error:
         text = str(error)
-    except BrokenPipeError:  # whoever read what we say has gone, as `head` does
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
@@ -52,12 +54,12 @@ def guarded(
 
 
 def of_memory(error: Exception) -> bool:
-    """Whether numpy, or torch or Warp on a CPU or a GPU, has asked for more than there is."""
+    """Whether an error of numpy, torch or Warp says that memory, of the CPU or a GPU, has run out."""
     return isinstance(error, MemoryError) or bool(TOO_MUCH.search(str(error)))
 
 
 def keep_memory() -> None:
-    """Lets this process keep what memory it frees, where its C library is glibc.
+    """Keeps freed memory in this process, where its C library is glibc.
 
     A layer's activities are tens of megabytes, which glibc would hand back to the system at every update, and have it
     fill with zeros for the next: a sixth of an update's time with backpropagation, a fifth with target propagation.

@@ -1,4 +1,4 @@
-"""How far a command is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a command: a bar on a terminal, plain lines elsewhere."""
 
 from time import perf_counter
 
@@ -9,11 +9,11 @@ LINE_EVERY_S = 10.0  # seconds between two lines where there is no terminal
 
 
 class Bar:
-    """How far something is, of `total` where that is known; a context manager."""
+    """A context manager that shows how many of `total` frames are done, or how many at all where it is 0."""
 
     def __init__(self, console: Console, *, done: int, total: int):
         self.console, self.total = console, total
-        self._began, self._last_line = (done, perf_counter()), -LINE_EVERY_S
+        self._start, self._last_line = (done, perf_counter()), -LINE_EVERY_S
         self._bar = None
         if console.is_terminal:
             columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
@@ -31,17 +31,17 @@ class Bar:
 
     @property
     def lasts(self) -> bool:
-        """Whether what is shown takes the place of what was shown before."""
+        """Whether the bar is redrawn in place, as on a terminal."""
         return self._bar is not None
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Prints a line that stays."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def show(self, done: int, *notes: str, at_once: bool = False) -> None:
-        """So many frames are done; notes are put behind."""
-        seen, now = self._began[0], perf_counter()
-        speed = f"{(done - seen) / max(now - self._began[1], 1e-9):,.0f} frames/s" if done > seen else ""
+        """Shows that `done` frames are done, with notes behind; a line at most every LINE_EVERY_S, unless `at_once`."""
+        began, now = self._start[0], perf_counter()
+        speed = f"{(done - began) / max(now - self._start[1], 1e-9):,.0f} frames/s" if done > began else ""
         of = f" of {self.total:,}" if self.total else ""
         text = "  ".join(part for part in (f"{done:,}{of} frames", speed, *notes) if part)
         if self._bar:

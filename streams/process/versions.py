@@ -1,4 +1,4 @@
-"""What numbers and frames depend on besides the settings."""
+"""The versions and the machine that numbers depend on besides the settings."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ PACKAGES = ("contiguity", "torch", "torchvision", "kornia", "gymnasium", "warp-l
 
 
 def versions() -> dict[str, Any]:
-    """What the numbers depend on besides the settings."""
+    """Returns versions of Python, packages and this code, the platform and the number of CPUs."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -24,7 +24,7 @@ def versions() -> dict[str, Any]:
 
 
 def cpus() -> int:
-    """Processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,7 +1,7 @@
 """How arrays of frames lie on disk: Zarr v3 shards of zstd chunks, each with its CRC-32C.
 
-Any Zarr reader opens them. We write and read them ourselves, because zarr-python returns black for a chunk that is
-missing, runs whatever codec the metadata names, and takes six times as long as zstd for a shard of 1,024 frames.
+Any Zarr reader opens them. They are written and read by hand here because zarr-python returns black for a missing
+chunk, runs whatever codec the metadata names, and takes six times as long as zstd for a shard of 1,024 frames.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from google_crc32c import value as crc32c
-from numcodecs import zstd
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError, frame_content_size
 
 from envs.errors import SettingError
 
@@ -23,7 +23,7 @@ CRC, ENTRY = 4, 16  # bytes
 
 
 class Damaged(ValueError):
-    """What is stored is not what was written."""
+    """Stored data is missing or not what was written."""
 
 
 class Layout(NamedTuple):
@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """How many chunks of a shard follow each other in time, and lie side by side."""
+        """Number of a shard's chunks along time and along worlds."""
         return self.shard[0] // self.chunk[0], self.shard[1] // self.chunk[1]
 
     def key(self, number: int) -> str:
@@ -45,10 +45,10 @@ class Layout(NamedTuple):
 
 
 def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
-    """Where arrays of these types and shapes of one step (N, ...) go; `images` is (N, H, W, 3).
+    """The layouts of arrays, by types and shapes of one step (N, ...); `images` is (N, H, W, 3).
 
-    A chunk of images is 16 steps of one world, or of so many that it pays to compress them; a shard holds all worlds
-    for at least 16 steps and about 1,024 frames.
+    A chunk of images is 16 steps of one world, or of several small ones; a shard holds all worlds for at least 16 steps
+    and about 1,024 frames.
 
     Raises:
         SettingError: those would be too many bytes for anyone to read.
@@ -58,11 +58,11 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     if steps * worlds * frame > LARGEST:
         height, width, channels = rows["images"][1][1:]
         raise SettingError(
-            f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording, which has "
-            f"so many of {worlds} worlds; try size={math.isqrt(LARGEST // (steps * worlds * channels))}"
+            f"{steps * worlds:,} frames of {width}x{height} are too many bytes for one file of a recording of "
+            f"{worlds} worlds; try size={math.isqrt(LARGEST // (steps * worlds * channels))}"
         )
-    wanted = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))
-    side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(wanted, 1))
+    enough = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))  # worlds
+    side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(enough, 1))
     return {
         name: Layout(name, kind, (steps, *row), (CHUNK_STEPS, side, *row[1:]) if name == "images" else (steps, *row))
         for name, (kind, row) in rows.items()
@@ -70,7 +70,7 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
 
 
 def document(layout: Layout, steps: int) -> dict[str, Any]:
-    """The array's zarr.json while it is so many steps long."""
+    """The array's zarr.json at a length of `steps`."""
     wide = {"configuration": {"endian": "little"}}
     number = {"name": "bytes"} | ({} if layout.kind in ("bool", "int8", "uint8") else wide)
     codecs = [number, {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}, {"name": "crc32c"}]
@@ -95,16 +95,16 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
     }
 
 
-def layout_of(name: str, found: dict[str, Any]) -> tuple[Layout, int]:
-    """The layout and length that an array's zarr.json tells of, which must be one that `document` would have written.
+def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
+    """The layout and length that an array's zarr.json describes, which must be as `document` would have written it.
 
     Raises:
         ValueError: it is not; the message is what is wrong with it.
     """
     try:
-        shard = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
-        chunk = tuple(found["codecs"][0]["configuration"]["chunk_shape"])
-        layout, steps = Layout(name, found["data_type"], shard, chunk), found["shape"][0]
+        shard = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
+        chunk = tuple(metadata["codecs"][0]["configuration"]["chunk_shape"])
+        layout, steps = Layout(name, metadata["data_type"], shard, chunk), metadata["shape"][0]
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("is no array of chunks in shards") from None
     if layout.kind not in TYPES:
@@ -118,14 +118,15 @@ def layout_of(name: str, found: dict[str, Any]) -> tuple[Layout, int]:
         raise ValueError(f"has shards of shape {shard}, more than {LARGEST >> 20} MiB")
     expected = document(layout, steps)
     for key in expected.keys() - {"attributes", "dimension_names"}:
-        if _plain(found.get(key, [])) != _plain(expected[key]):
-            raise ValueError(f"has {key} {found.get(key)}, and only {expected[key]} is read")
+        if _plain(metadata.get(key, [])) != _plain(expected[key]):
+            raise ValueError(f"has {key} {metadata.get(key)}, and only {expected[key]} is read")
     return layout, steps
 
 
 def encode(layout: Layout, steps: np.ndarray) -> bytes:
     """A shard file of steps (S, N, ...), S at most the shard's; the last chunk is filled up with zeros."""
     times, sides = layout.grid
+    compressor = ZstdCompressor(level=LEVEL)
     index = np.full((times * sides, 2), ABSENT, np.uint64)
     short = -len(steps) % layout.chunk[0]
     steps = np.concatenate([steps, np.zeros((short, *steps.shape[1:]), steps.dtype)]) if short else steps
@@ -133,30 +134,22 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
     for number in range(len(steps) // layout.chunk[0] * sides):
         time, side = divmod(number, sides)
         cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
-        packed = _sealed(zstd.compress(cut.reshape(-1).view(np.uint8), LEVEL))
+        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8)))
         index[number] = place, len(packed)
         parts.append(packed)
         place += len(packed)
-    return b"".join([*parts, _sealed(index.astype("<u8").tobytes())])
+    return b"".join([*parts, _with_crc(index.astype("<u8").tobytes())])
 
 
 def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Chunks of a shard file by their numbers, each with its own: shape `layout.chunk`, to be used before the next.
+    """Chunks of a shard file by their numbers, each with its own: read-only, of shape `layout.chunk`.
 
     Raises:
         Damaged: with the number of the chunk, as soon as one is not what was written.
     """
-    chunk = np.empty(layout.chunk, layout.kind)
+    decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     for number, packed in _packed(layout, file, numbers):
-        _unpack(packed, chunk, number)
-        yield number, chunk
-
-
-def room(layout: Layout, steps: int) -> np.ndarray:
-    """Uninitialised rows (steps, N, ...), which lie in memory so that a chunk's own follow each other if they can."""
-    if layout.chunk[1] == 1:
-        return np.empty((layout.shard[1], steps, *layout.shard[2:]), layout.kind).swapaxes(0, 1)
-    return np.empty((steps, *layout.shard[1:]), layout.kind)
+        yield number, _unpack(decompressor, layout, packed, number)
 
 
 def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
@@ -167,17 +160,10 @@ def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) ->
     """
     long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
     numbers = np.arange(first // long * sides, -(-past // long) * sides)
-    chunk = None
-    for number, packed in _packed(layout, file, numbers):
+    for number, chunk in decode(layout, file, numbers):
         time, side = divmod(number, sides)
         begin, end = max(first, time * long), min(past, (time + 1) * long)
-        rows = out[begin - first : end - first, _slice(side, layout.chunk[1])]
-        if len(rows) == long and rows.flags.c_contiguous:
-            _unpack(packed, rows, number)
-        else:
-            chunk = np.empty(layout.chunk, layout.kind) if chunk is None else chunk
-            _unpack(packed, chunk, number)
-            rows[:] = chunk[begin - time * long : end - time * long]
+        out[begin - first : end - first, _slice(side, layout.chunk[1])] = chunk[begin - time * long : end - time * long]
 
 
 def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -187,10 +173,10 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
     if start < 0:
         raise Damaged("the file is cut short")
     file.seek(start)
-    index = _opened(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
+    index = _without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
     first, past = _span(index, numbers, size=start)
     whole = None
-    if 2 * index[numbers, 1].sum() > past - first:  # most of what lies there is wanted: one read
+    if 2 * index[numbers, 1].sum() > past - first:  # most of it is needed: one read
         file.seek(first)
         whole = np.frombuffer(file.read(past - first), np.uint8)
     for number, (place, length) in zip(numbers.tolist(), index[numbers].tolist(), strict=True):
@@ -202,7 +188,7 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
 
 
 def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, int]:
-    """From where to where the chunks lie in the file."""
+    """First byte and end of the chunks in the file."""
     places, lengths = index[numbers, 0], index[numbers, 1]
     if (places == ABSENT).any():
         raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
@@ -213,40 +199,27 @@ def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, in
     return int(places.min()), int(ends.max())
 
 
-def _sealed(data: bytes) -> bytes:
+def _with_crc(data: bytes) -> bytes:
     return data + crc32c(data).to_bytes(CRC, "little")
 
 
-def _opened(data: np.ndarray, what: str) -> np.ndarray:
+def _without_crc(data: np.ndarray, what: str) -> np.ndarray:
     """The bytes before their checksum, if they are sound."""
     if crc32c(data[:-CRC]) != int.from_bytes(data[-CRC:], "little"):
         raise Damaged(f"{what} has a wrong checksum")
     return data[:-CRC]
 
 
-def _unpack(packed: np.ndarray, out: np.ndarray, number: int) -> None:
-    """Decompresses a chunk with its checksum into `out`, which it must fill."""
-    what = f"chunk {number}"
-    packed = _opened(packed, what)
-    if _content_bytes(packed) != out.nbytes:
-        raise Damaged(f"{what} does not hold {out.nbytes:,} bytes")
+def _unpack(decompressor: ZstdDecompressor, layout: Layout, packed: np.ndarray, number: int) -> np.ndarray:
+    """A chunk, of which no more is decompressed than it should hold."""
+    packed, size = _without_crc(packed, f"chunk {number}"), math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     try:
-        zstd.decompress(packed, out)
-    except (RuntimeError, ValueError) as error:
-        raise Damaged(f"{what} does not decompress ({error})") from None
-
-
-def _content_bytes(packed: np.ndarray) -> int:
-    """How many bytes a zstd frame says that it holds, and no more are then decompressed; -1 where it does not say.
-
-    RFC 8878, 3.1.1.1.
-    """
-    head = packed[:18].tobytes()
-    if len(head) < 6 or not head[4] & 0xE0:
-        return -1
-    wide, alone = head[4] >> 6, head[4] >> 5 & 1
-    begin = 6 - alone + (0, 1, 2, 4)[head[4] & 3]
-    return int.from_bytes(head[begin : begin + (1, 2, 4, 8)[wide]], "little") + (256 if wide == 1 else 0)
+        if frame_content_size(packed) != size:
+            raise Damaged(f"chunk {number} does not hold {size:,} bytes")
+        data = decompressor.decompress(packed, allow_extra_data=False)
+    except ZstdError as error:
+        raise Damaged(f"chunk {number} does not decompress ({error})") from None
+    return np.frombuffer(data, layout.kind).reshape(layout.chunk)
 
 
 def _slice(number: int, width: int) -> slice:
@@ -261,7 +234,7 @@ def _names(layout: Layout) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON less what means nothing: the level of compression, whether a number is 0 or 0.0."""
+    """JSON without what makes no difference: compression levels, and lists or tuples."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items() if key != "level"}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Picture files and videos, found and decoded; pictures by other processes ahead of whoever takes them.
+"""Lists and decodes picture files and videos; pictures by other processes, ahead of time.
 
 By processes and not by threads: for a small picture Pillow spends more time in Python than in decoding, and threads
 would wait for each other.
@@ -35,13 +35,13 @@ def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
     """
     return [
         f"{folder}/{name}"
-        for folder, _, names in sorted(os.walk(where), key=lambda found: _natural(found[0]))
+        for folder, _, names in sorted(os.walk(where), key=lambda entry: _natural(entry[0]))
         for name in sorted((name for name in names if name.lower().endswith(suffixes)), key=_natural)
     ]
 
 
 def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
-    """The pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER, or there are no more.
+    """Yields the pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER but for the last.
 
     Raises:
         SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
@@ -63,26 +63,25 @@ def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
 
 
 def _in_order(pool: ProcessPoolExecutor, parts: list[list[str]], slots: np.ndarray) -> Iterator[np.ndarray]:
-    """What processes put into each slot, which is then given to the next part."""
-    told = [pool.submit(_decode, *part) for part in enumerate(parts[: len(slots)])]
+    """The images that processes put into each slot, which is then given to the next part."""
+    jobs = [pool.submit(_decode, *part) for part in enumerate(parts[: len(slots)])]
     for number, some in enumerate(parts):
         slot = number % len(slots)
-        wrong = told[slot].result()
-        if wrong:
-            raise SettingError(wrong)
+        if fault := jobs[slot].result():
+            raise SettingError(fault)
         images = slots[slot, : len(some)].copy()
         if number + len(slots) < len(parts):
-            told[slot] = pool.submit(_decode, slot, parts[number + len(slots)])
+            jobs[slot] = pool.submit(_decode, slot, parts[number + len(slots)])
         yield images
 
 
 @contextmanager
 def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> Iterator[ProcessPoolExecutor]:
-    """So many that decode into slots; Ctrl-C is not for them, from birth on."""
+    """`count` processes that decode into slots, and ignore Ctrl-C from their start on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(memory, shape, size))
     try:
-        pool.submit(int).result()  # with the first task all of them are born
+        pool.submit(int).result()  # the first task starts all of them
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield pool
     finally:
@@ -91,9 +90,9 @@ def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> 
 
 
 def _begin(memory: Array, shape: tuple[int, ...], size: int) -> None:
-    """What each process knows."""
+    """Initialises a process: its view of the slots and the size of pictures."""
     global _SLOTS, _SIZE
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where none is forked from us, nothing is blocked from birth on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process that is spawned does not inherit the mask
     _SLOTS, _SIZE = _slots(memory, shape), size
 
 
@@ -103,7 +102,7 @@ def _slots(memory: Array, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _decode(slot: int, files: list[str]) -> str:
-    """Puts pictures into a slot; what is wrong with them, or nothing."""
+    """Puts pictures into a slot; returns what is wrong with them, or an empty string."""
     try:
         for place, file in zip(_SLOTS[slot], files, strict=False):
             image = fitted(picture(file), _SIZE)
@@ -115,7 +114,7 @@ def _decode(slot: int, files: list[str]) -> str:
 
 
 def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Every so manieth frame (H, W, 3) of a video, with its number.
+    """Every `every`-th frame (H, W, 3) of a video, with its number.
 
     Raises:
         SettingError: it can't be read, or has no frames.
@@ -127,7 +126,7 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
     number = -1
     try:
         with av.open(file) as container:
-            if container.streams.video[0].codec_context is None:  # torn where it is told: decoding would crash
+            if container.streams.video[0].codec_context is None:  # its header is torn: decoding would crash
                 raise OSError("its codec is unknown")
             container.streams.video[0].thread_type = "AUTO"
             for number, frame in enumerate(container.decode(video=0)):
@@ -151,7 +150,7 @@ def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
 
 
 def check_sizes(first: np.ndarray, *others: np.ndarray) -> None:
-    """Raises SettingError, which does not say what setting led here, where one is of another size than the first."""
+    """Raises SettingError, whose message the caller completes with the setting, where sizes differ."""
     for image in others:
         if image.shape[-3:-1] != first.shape[-3:-1]:
             (height, width), (high, wide) = first.shape[-3:-1], image.shape[-3:-1]

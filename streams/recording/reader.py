@@ -1,4 +1,4 @@
-"""A recording, to be read: what it says of itself, checked before it is believed, and its frames by step and world."""
+"""Reads recordings: their facts, checked before they are believed, and frames by step and world."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from envs.errors import SettingError
-from streams.recording.codec import Damaged, Layout, decode, decode_steps, layout_of, room
+from streams.recording.codec import Damaged, Layout, decode, decode_steps, layout_of
 from streams.recording.storage import Folder, open_folder, read
 
 FORMAT = "contiguity-stream/1"
@@ -36,7 +36,7 @@ class Recording:
         self.path, self.setting = path, setting
         self.folder: Folder = open_folder(path, setting=setting)
         self.facts: dict[str, Any] = {}
-        self._told = b""  # the document that they are from
+        self._document_read = b""  # the document that the facts are from
         self.refresh()
         self.layouts = {name: self._layout(name) for name in self.names}
         images, worlds = self.layouts["images"], self.worlds
@@ -54,16 +54,17 @@ class Recording:
 
     @property
     def names(self) -> list[str]:
-        """Of the arrays."""
+        """The names of the arrays."""
         return ["images", "episode", *(f"factors/{name}" for name in self.facts["factors"])]
 
     @property
     def committed(self) -> int:
-        """Steps that are there for good."""
+        """The number of committed steps."""
         return self.facts["committed"]
 
     @property
     def worlds(self) -> int:
+        """The number of worlds."""
         return self.layouts["images"].shard[1]
 
     @property
@@ -72,11 +73,11 @@ class Recording:
         return self.layouts["images"].shard[2:4]
 
     def refresh(self) -> int:
-        """Looks how far the recording has come meanwhile; the number of steps."""
-        told = self._read("zarr.json")
-        if told == self._told:  # in which the state of many worlds may take milliseconds to parse
+        """Reads the facts again and returns how many steps are committed by now."""
+        text = self._read("zarr.json")
+        if text == self._document_read:  # in which the state of many worlds may take milliseconds to parse
             return self.committed
-        facts = self._document("zarr.json", told).get("attributes")
+        facts = self._parsed("zarr.json", text).get("attributes")
         if not isinstance(facts, dict) or "format" not in facts:
             raise self._wrong("is no recording of ours; make one with python -m streams.record or streams.importing")
         if facts["format"] != FORMAT:
@@ -86,11 +87,11 @@ class Recording:
                 raise self._wrong(f"says {name}={facts.get(name)!r}, which is no {kind.__name__}; it was altered")
         if not all(isinstance(name, str) and NAME.fullmatch(name) for name in facts["factors"]):
             raise self._wrong(f"says factors={facts['factors']}, which are no names; it was altered")
-        self.facts, self._told = facts, told
+        self.facts, self._document_read = facts, text
         return self.committed
 
     def gather(self, steps: np.ndarray, worlds: np.ndarray, *, names: list[str] | None = None) -> dict[str, np.ndarray]:
-        """The arrays' rows (m, ...) at steps (m,) and worlds (m,), in that order; each chunk is read once.
+        """Returns the arrays' rows (m, ...) at steps (m,) and worlds (m,), in that order; each chunk is read once.
 
         Raises:
             SettingError: what was stored is damaged, with the name of the file and chunk.
@@ -98,9 +99,9 @@ class Recording:
         return {name: self._rows(self.layouts[name], steps, worlds) for name in names or self.names}
 
     def span(self, first: int, past: int, name: str) -> np.ndarray:
-        """One array (past - first, N, ...) from a step to another; raises SettingError as `gather`."""
+        """Returns one array (past - first, N, ...) from a step to another. Raises SettingError as `gather`."""
         layout = self.layouts[name]
-        length, rows = layout.shard[0], room(layout, past - first)
+        length, rows = layout.shard[0], np.empty((past - first, *layout.shard[1:]), layout.kind)
         for shard in range(first // length, -(-past // length)):
             begin, end = max(first, shard * length), min(past, (shard + 1) * length)
             with self._sound(layout, shard) as file:
@@ -123,7 +124,7 @@ class Recording:
 
     @contextmanager
     def _sound(self, layout: Layout, shard: int) -> Iterator[BinaryIO]:
-        """The file of a shard; that it is missing or is not what was written is an error of the user's."""
+        """The open file of a shard; where it is missing or damaged, the error is a SettingError."""
         try:
             with self.folder.open(layout.key(shard)) as file:
                 yield file
@@ -140,7 +141,7 @@ class Recording:
 
     def _layout(self, name: str) -> Layout:
         try:
-            layout, length = layout_of(name, self._document(f"{name}/zarr.json", self._read(f"{name}/zarr.json")))
+            layout, length = layout_of(name, self._parsed(f"{name}/zarr.json", self._read(f"{name}/zarr.json")))
         except ValueError as error:
             if isinstance(error, SettingError):
                 raise
@@ -159,14 +160,14 @@ class Recording:
         except (NotADirectoryError, PermissionError) as error:
             raise self._wrong(f"can't be read ({error.strerror})") from None
 
-    def _document(self, key: str, text: bytes) -> dict[str, Any]:
+    def _parsed(self, key: str, text: bytes) -> dict[str, Any]:
         try:
-            found = json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError):
             raise self._wrong(f"has a {key} that is no JSON; it is damaged") from None
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             raise self._wrong(f"has a {key} that is no object; it is damaged")
-        return found
+        return value
 
     def _wrong(self, what: str) -> SettingError:
         return SettingError(f"{self.setting}={self.path} {what}")

@@ -1,5 +1,6 @@
-"""A stream that is recorded while it passes."""
+"""A source of Frames that records them on the way."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,19 +12,16 @@ from streams.recording.writer import Writer
 from streams.types import Frames
 
 
-class Recorded:
-    """Another source's frames, which are recorded as they pass.
+class Recorded(Iterator[Frames]):
+    """Another source's frames, which are recorded as they pass through.
 
-    Its state is the source's, and taking it commits what has passed: whoever saves that state can go on from it with
-    the recording exact. A resumed source has its recording cut back to where it goes on.
+    Its state is the source's, and taking it commits all frames so far, so that source and recording can go on from it.
+    A resumed source has its recording cut back to where it goes on.
     """
 
     def __init__(self, source: Live, path: str, about: dict[str, Any], *, setting: str = "stream.record"):
         self.source, self.writer = source, Writer(path, about, setting=setting)
         self._resumed = self._open = False
-
-    def __iter__(self) -> "Recorded":
-        return self
 
     def __next__(self) -> Frames:
         if not self._open:
@@ -36,22 +34,22 @@ class Recorded:
 
     @property
     def seconds(self) -> float:
-        """Spent in the source."""
+        """Seconds spent in the source."""
         return self.source.seconds
 
     @property
     def step(self) -> int:
-        """Of the frames last yielded."""
+        """The step of the frames last yielded."""
         return self.source.step
 
     def open(self) -> None:
-        """Takes the lock, and the recording up where the source is. Raises SettingError as `Writer.open`."""
+        """Locks the recording and cuts it back to where the source is. Raises SettingError as `Writer.open`."""
         state = as_plain(self.source.state_dict())
         self.writer.open(fresh=not self._resumed, cut_to=self.source.step + 1 if self._resumed else None, state=state)
         self._open = True
 
     def go_on(self) -> None:
-        """Takes the source to where the recording ended."""
+        """Puts the source where the recording ended, if there is one. Raises SettingError where it can't go on."""
         facts = self.writer.open()
         if facts and facts["committed"]:
             if facts.get("state") is None:
@@ -69,19 +67,19 @@ class Recorded:
         self._open = True
 
     def state_dict(self) -> dict[str, Any]:
-        """The source's, once all that has passed is recorded for good."""
+        """Returns the source's state, once all its frames are committed."""
         state = self.source.state_dict()
         if self._open:
             self.writer.commit(as_plain(state))
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next frames, and the next to be recorded, are those that followed the saved ones."""
+        """Goes on with the frames, and recording, that followed the saved ones."""
         self.source.load_state_dict(state)
         self._resumed = True
 
     def close(self) -> None:
-        """Lets go of the recording."""
+        """Releases the recording."""
         self.writer.close()
 
 
@@ -91,7 +89,7 @@ STATE_TYPES = {
 
 
 def as_plain(state: Any) -> Any:
-    """State as JSON can hold it, to the bit."""
+    """State as plain data for JSON, exact to the bit."""
     if isinstance(state, Tensor):
         return {"tensor": state.tolist(), "type": str(state.dtype).removeprefix("torch.")}
     return {name: as_plain(value) for name, value in state.items()} if isinstance(state, dict) else state
@@ -105,7 +103,7 @@ def as_tensors(state: Any) -> Any:
 
 
 def alike(state: Any, known: Any) -> bool:
-    """Whether one state is as another, but for its numbers: tensors of the same types and shapes by the same names."""
+    """Whether two states differ in numbers only: tensors of the same types and shapes by the same names."""
     if type(state) is not type(known):
         return False
     if isinstance(known, dict):

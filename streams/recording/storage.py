@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol
 
 from envs.errors import SettingError
 
-PATIENCE = 5  # tries for a lock, 20 ms apart: whoever asks whether a recording is being written holds it for a moment
+PATIENCE = 5  # tries for a lock, 20 ms apart: `being_written` holds it for a moment
 
 
 class Folder(Protocol):
@@ -40,9 +40,10 @@ class Folder(Protocol):
 
 
 class Lock(Protocol):
-    """SavedTensorCounter until it is closed."""
+    """Held until it is closed."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Lets others take the lock."""
 
 
 def open_folder(path: str, *, setting: str = "path") -> Folder:
@@ -64,7 +65,7 @@ def read(folder: Folder, key: str) -> bytes:
 
 
 class LocalFolder:
-    """A folder on this machine. The lock is on the folder itself, and the system lets go of it however we end."""
+    """A folder on this machine. The lock is on the folder itself; the system releases it however the process ends."""
 
     def __init__(self, path: str):
         self.path = Path(path).expanduser()
@@ -73,6 +74,7 @@ class LocalFolder:
             raise SettingError("is a file, and a recording is a folder; choose another path")
 
     def open(self, key: str) -> BinaryIO:
+        """Opens one version of a file. Raises FileNotFoundError, also for what is no regular file."""
         path = f"{self._root}/{key}"
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that lies there is not waited for
         try:
@@ -86,41 +88,46 @@ class LocalFolder:
         return os.fdopen(number, "rb")
 
     def put(self, key: str, data: bytes) -> None:
+        """Writes a file whole."""
         path = self._inside(key)
         _make(path.parent)
         replace(path, data)
 
     def names(self, key: str) -> list[str]:
+        """Returns what lies in a folder."""
         path = self._inside(key)
         return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
 
     def remove(self, key: str) -> None:
+        """Removes a file."""
         self._inside(key).unlink()
 
     def lock(self) -> Lock:
+        """Locks the folder. Raises SettingError where another process has."""
         _make(self.path)
         for _ in range(PATIENCE):
-            held = self._held(fcntl.LOCK_EX)
-            if held:
-                return held
+            lock = self._take(fcntl.LOCK_EX)
+            if lock:
+                return lock
             sleep(0.02)
         raise SettingError(f"{self.path} is being written by another process; wait for it, or choose another path")
 
     @property
     def being_written(self) -> bool:
-        held = self._held(fcntl.LOCK_SH) if self.path.is_dir() else None
-        if held:
-            held.close()
-        return self.path.is_dir() and held is None
+        """Whether some process holds the lock."""
+        lock = self._take(fcntl.LOCK_SH) if self.path.is_dir() else None
+        if lock:
+            lock.close()
+        return self.path.is_dir() and lock is None
 
-    def _held(self, kind: int) -> Lock | None:
-        held = _Handle(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
+    def _take(self, kind: int) -> Lock | None:
+        lock = _Handle(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
         try:
-            fcntl.flock(held.number, kind | fcntl.LOCK_NB)
+            fcntl.flock(lock.number, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            held.close()
+            lock.close()
             return None
-        return held
+        return lock
 
     def _inside(self, key: str) -> Path:
         """The path of a key, which no link may lead elsewhere."""
@@ -131,7 +138,7 @@ class LocalFolder:
 
 
 def _place(number: int) -> str:
-    """Where an open file lies, if the system says so: one question, and not one for every folder on the way."""
+    """The path of an open file, if the system gives it: one call, and not one for every folder above it."""
     try:
         return str(Path(f"/proc/self/fd/{number}").readlink())
     except OSError:
@@ -155,8 +162,8 @@ class _Handle:
 class RemoteFolder:
     """A folder at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
 
-    A killed writer leaves its lock, which the user must remove. Where a store can't be told to write only what is not
-    there yet (S3 can), two writers that begin in one moment both pass.
+    A killed writer leaves its lock, which the user must remove. Where a store can't write only what is not there yet
+    (S3 can), two writers that begin in one moment both pass.
     """
 
     def __init__(self, url: str):
@@ -169,26 +176,31 @@ class RemoteFolder:
         self.path = url.rstrip("/")
 
     def open(self, key: str) -> BinaryIO:
+        """Opens one version of a file. Raises FileNotFoundError, also for what is no regular file."""
         with self._answering():
             return io.BytesIO(self.fs.cat_file(f"{self.root}/{key}"))
 
     def put(self, key: str, data: bytes) -> None:
+        """Writes a file whole."""
         with self._answering():
             self.fs.pipe_file(f"{self.root}/{key}", data)
 
     def names(self, key: str) -> list[str]:
+        """Returns what lies in a folder."""
         try:
             with self._answering():
-                found = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
+                paths = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
         except FileNotFoundError:
             return []
-        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in paths)
 
     def remove(self, key: str) -> None:
+        """Removes a file."""
         with self._answering():
             self.fs.rm_file(f"{self.root}/{key}")
 
     def lock(self) -> Lock:
+        """Locks the folder. Raises SettingError where another process has."""
         try:
             if self.being_written:  # a store that knows no `create` is asked first, and has to be enough
                 raise FileExistsError
@@ -203,6 +215,7 @@ class RemoteFolder:
 
     @property
     def being_written(self) -> bool:
+        """Whether some process holds the lock."""
         with self._answering():
             return self.fs.exists(f"{self.root}.lock")
 
@@ -251,7 +264,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Makes the names in a folder last."""
+    """Flushes the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -260,7 +273,7 @@ def sync(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    """Makes a folder and those above it, for good."""
+    """Makes a folder and those above it, and flushes them to the disk."""
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(exist_ok=True)

@@ -15,13 +15,13 @@ from streams.recording.reader import FORMAT, Recording
 from streams.recording.storage import open_folder
 from streams.types import Frames
 
-UNBORN = {"images", "episode", "factors", "zarr.json.tmp"}  # all that one killed before its first mark can leave
+UNCOMMITTED = {"images", "episode", "factors", "zarr.json.tmp"}  # what a writer killed before its first mark leaves
 FILES_AT_ONCE = 8
-BEHIND = 2  # commits that are packed and put on the disk while frames come in: one of each
+BEHIND = 2  # commits in the background: one is packed, one is put on the disk
 
 
 class Commit(NamedTuple):
-    """Files that make steps last, in the order in which they are put there; `facts` are the mark."""
+    """The files of a commit, in the order in which they are written; `facts` are the mark."""
 
     shards: dict[str, bytes]
     documents: dict[str, bytes]
@@ -29,10 +29,10 @@ class Commit(NamedTuple):
 
 
 class Writer:
-    """The recording at `path`, which this process alone writes. What it says of itself is explained in Recording.
+    """The recording at `path`, which this process alone writes. Its facts are explained in Recording.
 
-    `about` is what makes it the stream it is: `env` (the world's settings), `seed` and `gaze`. A step that was added is
-    there for good once a commit of it has returned, and readers see it only then.
+    `about` identifies the stream: `env` (the world's settings), `seed` and `gaze`. A step that was added lasts once a
+    commit of it has returned, and readers see it only then.
     """
 
     def __init__(self, path: str, about: dict[str, Any], *, setting: str):
@@ -46,13 +46,13 @@ class Writer:
         self._given = 0  # steps given to the background
         self._packing, self._placing = ThreadPoolExecutor(1, "packing"), ThreadPoolExecutor(1, "placing")
         self._disk = ThreadPoolExecutor(FILES_AT_ONCE, "files")
-        self._pending: deque[Future] = deque()  # commits that are not there for good yet
+        self._pending: deque[Future] = deque()  # commits that are not on the disk yet
 
     def open(self, *, fresh: bool = False, cut_to: int | None = None, state: Any = None) -> dict[str, Any] | None:
-        """Takes the lock, and cuts what is there back to its mark, or to `cut_to` steps, where `state` goes on.
+        """Takes the lock, and cuts the recording back to its mark, or to `cut_to` steps with `state`.
 
         Returns:
-            What the recording says of itself; None where there is none yet.
+            The facts of the recording; None where there is none yet.
 
         Raises:
             SettingError: another process writes it; it is no recording, or of another stream; there is one and `fresh`
@@ -61,7 +61,7 @@ class Writer:
         self._lock = self._folder.lock()
         names = set(self._folder.names(""))
         if "zarr.json" not in names:
-            if names - UNBORN:
+            if names - UNCOMMITTED:
                 raise self._wrong(f"is a folder of other things ({', '.join(sorted(names)[:3])})")
             if cut_to:
                 raise self._wrong(f"is gone, and the run has recorded {cut_to} steps to it; begin a new run")
@@ -82,13 +82,13 @@ class Writer:
         return bool(self._layouts) and self._held == self._layouts["images"].shard[0]
 
     def add(self, frames: Frames) -> None:
-        """The next step; its tensors are kept until they are written, and must not be changed."""
-        rows = {"images": frames.images.permute(0, 2, 3, 1), "episode": frames.episode}
+        """Adds the next step; its tensors are kept until they are written, and must not be changed."""
+        rows = {"images": frames.images, "episode": frames.episode}
         rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
         self.extend({name: row[None] for name, row in rows.items()})
 
     def extend(self, block: dict[str, Tensor]) -> None:
-        """The next steps (s, N, ...) of every array, images (s, N, H, W, 3); a shard may not end inside of them."""
+        """Adds the next steps (s, N, ...) of every array; a shard may not end inside of them."""
         shapes = {name: (str(rows.dtype).removeprefix("torch."), tuple(rows.shape[1:])) for name, rows in block.items()}
         known = self._layouts
         assert not known or shapes == {name: (known[name].kind, known[name].shard[1:]) for name in known}
@@ -98,7 +98,7 @@ class Writer:
         assert self._held <= self._layouts["images"].shard[0]
 
     def commit(self, state: Any = None, *, wait: bool = True) -> None:
-        """Makes every step so far last, with the state (plain data) from which the source would go on.
+        """Commits every step so far, with the state (plain data) from which the source would go on.
 
         Raises:
             OSError: no room, or the disk failed; what was committed before is untouched.
@@ -116,12 +116,12 @@ class Writer:
             self._settle()
 
     def _settle(self) -> None:
-        """Waits for the oldest commit that is not there yet; one that failed stays, so that all later ones fail too."""
+        """Waits for the oldest pending commit; one that failed stays, so that all later ones fail too."""
         self._pending[0].result()
         self._pending.popleft()
 
     def close(self) -> None:
-        """Lets go of the recording. What was not committed is lost."""
+        """Releases the lock. What was not committed is lost."""
         for threads in (self._packing, self._placing, self._disk):
             threads.shutdown()
         if self._lock:
@@ -181,11 +181,11 @@ class Writer:
         self._folder.put("zarr.json", _json(_group(facts)))
 
     def _put(self, files: dict[str, bytes]) -> None:
-        """All at once, since the disk makes many files last in the time it takes for one."""
+        """Writes files at once, since a disk flushes many in the time that it takes for one."""
         list(self._disk.map(self._folder.put, files, files.values()))
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
-        there, here = ({**found["env"], "seed": found["seed"], "gaze": found["gaze"]} for found in (facts, self.about))
+        there, here = ({**one["env"], "seed": one["seed"], "gaze": one["gaze"]} for one in (facts, self.about))
         names = sorted({*there, *here})
         return [
             f"{name}: {there.get(name)} there, {here.get(name)} asked for"
@@ -203,15 +203,15 @@ def check_free(path: str, *, setting: str) -> None:
     names = set(folder.names(""))
     if "zarr.json" in names:
         raise SettingError(f"{setting}={path} holds a recording already; remove it, or choose another path")
-    if names - UNBORN:
-        things = ", ".join(sorted(names - UNBORN)[:3])
+    if names - UNCOMMITTED:
+        things = ", ".join(sorted(names - UNCOMMITTED)[:3])
         raise SettingError(f"{setting}={path} is a folder of other things ({things}); choose another path")
     if folder.being_written:
         raise SettingError(f"{setting}={path} is being written by another process; choose another path")
 
 
-def _json(found: dict[str, Any]) -> bytes:
-    return json.dumps(found).encode()
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode()
 
 
 def _group(attributes: dict[str, Any]) -> dict[str, Any]:

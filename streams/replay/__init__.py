@@ -1,0 +1,1 @@
+"""Recordings as sources of frames, in any order."""

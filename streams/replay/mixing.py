@@ -1,4 +1,4 @@
-"""Several recordings that are shown side by side: which can be, how many rows each makes up, what they have alike."""
+"""Several recordings side by side: opening them, their shares of the rows, and the arrays that they share."""
 
 from collections.abc import Iterable
 
@@ -21,23 +21,23 @@ def opened(path: str | list[str]) -> list[Recording]:
     for one in paths:
         if not one or not isinstance(one, str):
             raise SettingError(f"stream.path={path} is no path of a recording; write ./{one} for a folder")
-    found = [Recording(one) for one in paths]
-    for one in found:
+    recordings = [Recording(one) for one in paths]
+    for one in recordings:
         if not one.committed:
             raise SettingError(f"stream.path={one.path} holds no frames yet; let the recording run on")
-        if one.size != found[0].size:
-            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (found[0], one)]
+        if one.size != recordings[0].size:
+            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (recordings[0], one)]
             raise SettingError(f"stream.path mixes sizes: {' and '.join(sizes)}; record or import them at one size")
-    return found
+    return recordings
 
 
 def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[float] | None = None) -> list[int]:
-    """How many rows of a batch each recording makes up: the largest remainders of its weight.
+    """How many rows of a batch each recording gives, in proportion to its weight (by largest remainders).
 
     Raises:
-        SettingError: weights that are none, or so few rows that a recording gets none.
+        SettingError: unusable weights, or so few rows that a recording gets none.
     """
-    check(order.order, worlds=order.worlds, window=order.window, clip=order.clip)
+    check(order)
     weights = list(weights or [1.0] * len(recordings))
     if len(weights) != len(recordings) or not all(0 < weight < float("inf") for weight in weights):
         raise SettingError(f"stream.weights={weights} must be one positive number for each of {len(recordings)} paths")
@@ -51,7 +51,7 @@ def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[f
 
 
 def shared(recordings: list[Recording]) -> list[str]:
-    """The arrays that all recordings have alike."""
+    """The names of the arrays that all recordings have, with the same type and shape of a row."""
     first = recordings[0].layouts
     return [
         name

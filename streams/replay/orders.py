@@ -1,7 +1,7 @@
-"""In which order a recording is shown: which frame stands in row r at step s, a function of (seed, s) and nothing else.
+"""Orders of replay: which frame stands in row r at step s, a function of (seed, s) and nothing else.
 
-An order says how many steps it lasts and where the frames of any of them are. What is shuffled is shuffled by a
-permutation that is computed, not stored, so that no recording is too long.
+An order has a length in steps, and `where` gives the frames of any of them. Shuffling uses a permutation that is
+computed, not stored, so that no recording is too long.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class OrderSettings:
 
 
 def shuffled(numbers: np.ndarray, *, count: int, seed: int) -> np.ndarray:
-    """Where the permutation of range(count) that belongs to a seed takes numbers (m,).
+    """The images of numbers (m,) under the permutation of range(count) that belongs to a seed.
 
     A Feistel network over the next power of four, walked until it lands inside:
 
@@ -36,19 +36,19 @@ def shuffled(numbers: np.ndarray, *, count: int, seed: int) -> np.ndarray:
     """
     half = np.uint64(max(1, (max(count - 1, 1).bit_length() + 1) // 2))
     mask = (np.uint64(1) << half) - np.uint64(1)
-    found = numbers.astype(np.uint64)
-    outside = np.ones(len(found), bool)
+    images = numbers.astype(np.uint64)
+    outside = np.ones(len(images), bool)
     while outside.any():
-        left, right = found[outside] >> half, found[outside] & mask
+        left, right = images[outside] >> half, images[outside] & mask
         for turn in range(ROUNDS):
             left, right = right, left ^ (key("shuffled", seed, turn, right) & mask)
-        found[outside] = left << half | right
-        outside = found >= count
-    return found.astype(np.int64)
+        images[outside] = left << half | right
+        outside = images >= count
+    return images.astype(np.int64)
 
 
 class Sequential:
-    """As it was recorded; where there are m times as many rows as worlds, each world plays m stretches at once."""
+    """The order of the recording; with m times as many rows as worlds, each world plays m stretches at once."""
 
     def __init__(self, *, steps: int, worlds: int, rows: int):
         if rows > worlds and rows % worlds:
@@ -66,7 +66,7 @@ class Sequential:
 
 
 class Shuffled:
-    """Clips in a random order: within windows that follow each other, or, with one as long as the recording, anyhow."""
+    """Clips in a random order within each window; the windows follow each other."""
 
     def __init__(self, *, steps: int, worlds: int, rows: int, window: int, clip: int, seed: int):
         """`window` is in frames."""
@@ -77,7 +77,7 @@ class Shuffled:
         self.length = steps // window * self.shown
 
     def where(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As in Sequential."""
+        """See Sequential.where."""
         window, inside = np.divmod(step, self.shown)
         turn, age = np.divmod(inside, self._clip)
         number = turn[:, None] * self._rows + np.arange(self._rows)  # (s, N) of the clip in the window
@@ -98,7 +98,7 @@ class Episodes:
     """
 
     def __init__(self, stretches: tuple[np.ndarray, np.ndarray, np.ndarray], *, rows: int, seed: int):
-        """`stretches` as the function of this name finds them."""
+        """`stretches` are those of the function of this name."""
         dealt = shuffled(np.arange(len(stretches[0])), count=len(stretches[0]), seed=seed)
         self._first, self._world, length = (part[dealt] for part in stretches)
         self._ends = np.cumsum(length)
@@ -106,7 +106,7 @@ class Episodes:
         self._rows, self.length = rows, int(length.sum()) // rows
 
     def where(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As in Sequential."""
+        """See Sequential.where."""
         line = step[:, None] + self.length * np.arange(self._rows)
         played = np.searchsorted(self._ends, line, side="right")
         return self._first[played] + line - self._begins[played], self._world[played]
@@ -125,10 +125,10 @@ def stretches(episode: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first, world, ends - first
 
 
-def check(order: str, *, worlds: int, window: int, clip: int) -> None:
+def check(settings: OrderSettings) -> None:
     """Raises SettingError where the settings make no order."""
-    if order not in ORDERS:
-        raise unknown("stream.order", order, ORDERS)
-    for name, value, least in (("worlds", worlds, 0), ("window", window, 1), ("clip", clip, 1)):
-        if value < least:
-            raise SettingError(f"stream.{name}={value} is too few; try {least} or more")
+    if settings.order not in ORDERS:
+        raise unknown("stream.order", settings.order, ORDERS)
+    for name, least in (("worlds", 0), ("window", 1), ("clip", 1)):
+        if getattr(settings, name) < least:
+            raise SettingError(f"stream.{name}={getattr(settings, name)} is too few; try {least} or more")

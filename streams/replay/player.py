@@ -1,4 +1,4 @@
-"""One recording, shown in one order: where each step's frames lie in it, time round after time round."""
+"""One recording in one order, time round after time round: where each step's frames lie in it."""
 
 import math
 
@@ -14,7 +14,7 @@ BLOCK_BYTES = 1 << 28  # of images that are read at once, at most: several such 
 
 
 class Player:
-    """One recording in one order, time after time."""
+    """One recording in one order, from beginning to end and over again."""
 
     def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int):
         self.recording = recording
@@ -23,10 +23,10 @@ class Player:
         self.show(recording.committed, recording.facts["episodes"])
 
     def show(self, steps: int, episodes: int) -> None:
-        """Shows so many steps, with episode numbers below `episodes`, whatever is there besides.
+        """Shows the first `steps`, with episode numbers below `episodes`, whatever else was recorded.
 
         Raises:
-            SettingError: there are not so many.
+            SettingError: there are fewer.
         """
         if steps > self.recording.committed:
             raise SettingError(
@@ -40,18 +40,18 @@ class Player:
             self._stretches = stretches(number)
         self._order = 0, self._ordered(0)
 
-    def look(self) -> None:
-        """Shows all that is there by now."""
+    def refresh(self) -> None:
+        """Shows all steps that are committed by now."""
         self.show(self.recording.refresh(), self.recording.facts["episodes"])
 
     @property
     def length(self) -> int:
-        """Steps of one time round."""
+        """The number of steps of one time round."""
         return self._order[1].length
 
     @property
     def block(self) -> int:
-        """Steps that are best read at once; fewer where they would be too many bytes."""
+        """The number of steps to read at once; fewer where they would be too many bytes."""
         steps, _, *frame = self.recording.layouts["images"].shard
         if self._settings.order == "window":
             steps = self._order[1].shown
@@ -60,23 +60,23 @@ class Player:
         return max(1, min(steps, BLOCK_BYTES // (self._rows * math.prod(frame))))
 
     def read(self, steps: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-        """The arrays (s, rows, ...) at steps (s,) counted over all times round."""
+        """Returns the arrays (s, rows, ...) at steps (s,), which count on over all times round."""
         rounds, inside = np.divmod(steps, self.length)
         if self._as_recorded and rounds[0] == rounds[-1]:
-            found = {name: self.recording.span(inside[0], inside[-1] + 1, name) for name in names}
+            arrays = {name: self.recording.span(inside[0], inside[-1] + 1, name) for name in names}
         else:
             step, world, rounds = self._where(steps)
-            found = self.recording.gather(step.ravel(), world.ravel(), names=names)
-            found = {name: row.reshape(*step.shape, *row.shape[1:]) for name, row in found.items()}
-        found["episode"] += (rounds * self.episodes)[:, None]
-        return found
+            arrays = self.recording.gather(step.ravel(), world.ravel(), names=names)
+            arrays = {name: rows.reshape(*step.shape, *rows.shape[1:]) for name, rows in arrays.items()}
+        arrays["episode"] += (rounds * self.episodes)[:, None]
+        return arrays
 
     def before(self, steps: np.ndarray, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (s, rows, H, W, 3) and episodes (s, rows) that lie gap (s, rows) steps before those shown at steps."""
+        """Returns images (s, rows, H, W, 3) and episodes (s, rows), gap (s, rows) steps before those shown at steps."""
         step, world, rounds = self._where(steps)
         earlier = step - gap
-        found = self.recording.gather(np.maximum(earlier, 0).ravel(), world.ravel(), names=["images", "episode"])
-        images, episode = (found[name].reshape(*step.shape, *found[name].shape[1:]) for name in ("images", "episode"))
+        arrays = self.recording.gather(np.maximum(earlier, 0).ravel(), world.ravel(), names=["images", "episode"])
+        images, episode = (arrays[name].reshape(*step.shape, *arrays[name].shape[1:]) for name in ("images", "episode"))
         return images, np.where(earlier < 0, -1, episode + (rounds * self.episodes)[:, None])
 
     def _where(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,11 +93,11 @@ class Player:
         return order[1]
 
     def _ordered(self, turn: int) -> Order:
-        told, worlds = self._settings, self.recording.worlds
+        settings, worlds = self._settings, self.recording.worlds
         seed = seed_of(self._seed, "round", turn)
-        if told.order == "sequential":
+        if settings.order == "sequential":
             return Sequential(steps=self.steps, worlds=worlds, rows=self._rows)
-        if told.order == "episodes":
+        if settings.order == "episodes":
             return Episodes(self._stretches, rows=self._rows, seed=seed)
-        window = told.window if told.order == "window" else self.steps * worlds
-        return Shuffled(steps=self.steps, worlds=worlds, rows=self._rows, window=window, clip=told.clip, seed=seed)
+        window = settings.window if settings.order == "window" else self.steps * worlds
+        return Shuffled(steps=self.steps, worlds=worlds, rows=self._rows, window=window, clip=settings.clip, seed=seed)

@@ -1,4 +1,4 @@
-"""Zarr -> Frames: recordings shown again, in any order, never past the commit mark, read ahead in the background."""
+"""Recordings as a source of Frames: in any order, never past the commit mark, read ahead in the background."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ POLL_S = 0.05  # between two looks whether the writer has come further
 class ReplaySettings(OrderSettings):
     """stream=replay; the env settings are the recording's"""
 
-    name: str = "replay"
+    name: str = "replay"  # of the source: stream=NAME
     path: Any = None  # a recording, or a list of them, shown side by side
     weights: list[float] = field(default_factory=list)  # how much of each batch each recording makes up
     repeat: bool = False  # whether it begins anew at its end
     start: int = 0  # step of the recording to begin at
 
 
-class Replay:
+class Replay(Iterator[Frames]):
     """Frames of one recording, or of several side by side, on `device`.
 
     In sequential order these are the very Frames that were recorded, and a recording that is still being written is
@@ -41,63 +41,39 @@ class Replay:
     episode numbers of its own, as has each of several recordings.
 
     Args:
-        path: one or several.
-        weights: how much of each batch each recording makes up; all the same where there are none.
-        repeat: whether it begins anew at its end.
-        start: a step of the recording to begin at, which is then step 0.
         frames: how many are needed; with fewer there is an error and not an end.
 
     Raises:
         SettingError: no recording, or too short, or settings that make no order.
     """
 
-    def __init__(
-        self,
-        path: str | list[str],
-        *,
-        order: OrderSettings | None = None,
-        weights: list[float] | None = None,
-        repeat: bool = False,
-        start: int = 0,
-        seed: int = 0,
-        frames: int = 0,
-        device: torch.device | str = "cpu",
-    ):
-        order = order or OrderSettings()
-        recordings = opened(path)
-        rows = shares(recordings, order, weights=weights)
+    def __init__(self, settings: ReplaySettings, *, seed: int = 0, frames: int = 0, device: torch.device | str = "cpu"):
+        recordings = opened(settings.path)
+        rows = shares(recordings, settings, weights=settings.weights)
         self.players = [
-            Player(recording, order, rows=count, seed=seed_of(seed, "replay", number))
+            Player(recording, settings, rows=count, seed=seed_of(seed, "replay", number))
             for number, (recording, count) in enumerate(zip(recordings, rows, strict=True))
         ]
         self.step, self.seconds = -1, 0.0
-        self._shares, self._rows, self._repeat, self._start, self._needed, self._device = (
-            rows,
-            sum(rows),
-            repeat,
-            start,
-            frames,
-            device,
-        )
-        self._follows = order.order == "sequential" and not repeat and rows == [recordings[0].worlds]
+        self._shares, self._rows = rows, sum(rows)  # of each recording, and of all
+        self._repeat, self._start, self._needed, self._device = settings.repeat, settings.start, frames, device
+        self._follows = settings.order == "sequential" and not self._repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
         self._pool = ThreadPoolExecutor(THREADS, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
         self._block: dict[str, tuple[Tensor, ...]] = {}  # of each array, its steps (N, ...)
         self._first = self._past = 0  # steps of the block
-        if start < 0 or (start and self._available() < 1):
-            raise SettingError(f"stream.start={start} is outside {recordings[0].path}, which has {self.length} steps")
+        if self._start < 0 or (self._start and self._available() < 1):
+            where = f"{recordings[0].path}, which has {self.length} steps"
+            raise SettingError(f"stream.start={self._start} is outside {where}")
         if self._available() < 1 or (self._available() * self._rows < frames and not self._growing):
             raise self._too_short()
 
     @property
     def length(self) -> int:
-        """Steps that one time round lasts."""
+        """The number of steps of one time round."""
         return min(player.length for player in self.players)
-
-    def __iter__(self) -> Iterator[Frames]:
-        return self
 
     def __next__(self) -> Frames:
         start = perf_counter()
@@ -108,14 +84,14 @@ class Replay:
         images, episode = shown["images"], shown["episode"]
         factors = {name.removeprefix("factors/"): value for name, value in shown.items() if name.startswith("factors/")}
         self.seconds += perf_counter() - start
-        return Frames(images.permute(0, 3, 1, 2), episode, self.step, factors)
+        return Frames(images, episode, self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it is, and how much of each recording it shows."""
+        """Returns the step, and how much of each recording is shown."""
         return {"step": self.step, "shown": [[player.steps, player.episodes] for player in self.players]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next frames are those that followed the saved ones."""
+        """Goes on with the frames that followed the saved ones."""
         self.step, self._past, self._ordered = state["step"], 0, state["step"] + 1
         self._ahead.clear()
         for player, (steps, episodes) in zip(self.players, state["shown"], strict=True):
@@ -127,11 +103,11 @@ class Replay:
 
     def _turn(self) -> None:
         """Goes on to the next block, or waits for the writer, or ends."""
-        growing = self._growing  # asked before looking what is there, lest its last frames be missed
+        growing = self._growing  # asked first, so that the last frames of a writer that ends now are not missed
         self._read_ahead()
         if self._ahead:
             self._first, job = self._ahead.popleft()
-            self._read_ahead()  # before it waits for this one, lest a thread has nothing to do
+            self._read_ahead()  # before it waits for this one, so that all threads are busy
             self._block = {name: rows.unbind() for name, rows in job.result().items()}
             self._past = self._first + len(self._block["episode"])
         elif growing:
@@ -162,17 +138,17 @@ class Replay:
         }
 
     def _numbered(self, episodes: list[np.ndarray]) -> np.ndarray:
-        """Episode numbers of several recordings as one array, so that no two share one; -1 stays."""
+        """Episode numbers that are unique over several recordings, as one array; -1 stays."""
         count = len(episodes)
         each = [np.where(own < 0, own, own * count + number) for number, own in enumerate(episodes)]
         return np.concatenate(each, -1)
 
     def _available(self) -> float:
-        """Steps that can be read by now."""
+        """The number of steps that can be read by now."""
         if self._repeat:
             return float("inf") if self.length else 0
         if self._follows and self._ordered + self._start >= self.length:
-            self.players[0].look()
+            self.players[0].refresh()
         return self.length - self._start
 
     @property

@@ -1,4 +1,4 @@
-"""Recordings replayed in an order in which neighbours in time do not follow each other."""
+"""Recordings in an order in which neighbours in time do not follow each other."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ class ShuffledReplay(Replay):
     _gap_at: Callable[[int, int], Tensor] | None = None
 
     def look_back(self, gap_at: Callable[[int, int], Tensor]) -> None:
-        """From the first frames on, reads with those of each step the ones gap_at(step, N) steps before them."""
+        """Reads, with the frames of each step, those `gap_at(step, N)` (N,) steps before them."""
         self._gap_at = gap_at
 
     def before(self) -> tuple[Tensor, Tensor]:
-        """Images (N, H, W, 3) and episodes (N,) before the frames last given; -1 where there were none."""
+        """Returns images (N, H, W, 3) and episodes (N,) at those gaps before the last frames; -1 for none."""
         return tuple(self._block[f"before/{name}"][self.step - self._first] for name in ("images", "episode"))
 
     def _read(self, first: int, past: int) -> dict[str, Tensor]:

@@ -20,8 +20,8 @@ def make(request, tmp_path_factory):
     if request.param == "MovingImages-v0":
         more["path"] = str(tmp_path_factory.mktemp("pictures") / "all.npy")
         np.save(more["path"], np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8))
-    told = {"num_envs": 3, "size": 16, "episode_length": 4, **more}
-    return lambda **settings: gym.make_vec(request.param, **told | settings)
+    defaults = {"num_envs": 3, "size": 16, "episode_length": 4, **more}
+    return lambda **settings: gym.make_vec(request.param, **defaults | settings)
 
 
 def as_numpy(world):

@@ -20,7 +20,7 @@ def areas(world):
 def backgrounds(world):
     """(N, 3, H, W) the same rooms without the object and without its shadow."""
     world.scene.radius.zero_()
-    return world._look(torch.from_numpy(world.age).float())[0].permute(0, 3, 1, 2)
+    return world._render(torch.from_numpy(world.age).float())[0].permute(0, 3, 1, 2)
 
 
 def frames(world):
@@ -29,11 +29,11 @@ def frames(world):
 
 @pytest.fixture(scope="module")
 def worlds():
-    found = {}
+    splits = {}
     for number, (split, count) in enumerate(COUNTS.items()):
-        found[split] = MovingObjectsVector(count, split=split, stagger=True)
-        found[split].reset(seed=10_000 * number)  # no world, hence no background, is in two splits
-    return found
+        splits[split] = MovingObjectsVector(count, split=split, stagger=True)
+        splits[split].reset(seed=10_000 * number)  # no world, hence no background, is in two splits
+    return splits
 
 
 def by_area(images):

@@ -93,9 +93,9 @@ def augmented(images):
 
 def test_at_full_speed_neighbours_differ_as_two_augmentations_do_and_at_low_speed_hardly(path):
     frames, infos = film(worlds(1000, path, speed=1.0, nuisances=PAPER), 2)
-    seen = torch.from_numpy(np.load(path)["images"])[infos[0]["instance"]].permute(0, 3, 1, 2) / 255
+    originals = torch.from_numpy(np.load(path)["images"])[infos[0]["instance"]].permute(0, 3, 1, 2) / 255
     torch.manual_seed(0)
-    two = (augmented(seen) - augmented(seen)).abs().mean()
+    two = (augmented(originals) - augmented(originals)).abs().mean()
     neighbours = (frames[0].float() - frames[1].float()).abs().mean() / 255
     assert neighbours == pytest.approx(two.item(), rel=0.15)
     slow, _ = film(worlds(1000, path, speed=0.005, nuisances=PAPER), 2)

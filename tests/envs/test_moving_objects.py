@@ -159,8 +159,8 @@ def test_a_picture_behind_the_object_is_one_of_those_given(tmp_path):
     shares = [srgb_to_linear(torch.tensor(grey / 255)) for grey in (60, 120, 240)]
     assert lit.float().mean() > 0.2
     for one, share in zip(linear, shares, strict=True):
-        wanted = linear[2][lit] * share / shares[2]
-        assert torch.allclose(one[lit], wanted, atol=0.01)
+        expected = linear[2][lit] * share / shares[2]
+        assert torch.allclose(one[lit], expected, atol=0.01)
 
 
 def srgb_to_linear(value):

@@ -1,9 +1,14 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+import gymnasium as gym
 import pytest
+import torch
+from omegaconf import MISSING
 
+from envs.counting import CountingSettings
 from envs.errors import SettingError
-from envs.settings import CountingSettings, read, world
+from envs.settings import WORLDS, as_json, make_world, read, world
 from runs.config.composing import read as read_with_hydra
 
 
@@ -13,22 +18,31 @@ class Record:
     frames: int = 100
 
 
-def told(*overrides):
-    return read(list(overrides), {"record": Record(), "seed": 0})
+@dataclass
+class Settings:
+    env: Any = MISSING
+    record: Record = field(default_factory=Record)
+    seed: int = 0
+
+
+def settings(*overrides):
+    return read(Settings, list(overrides))
 
 
 def test_what_is_said_is_read_to_its_type_and_the_rest_is_as_it_was():
-    found = told("env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false")
-    assert found["record"] == {"path": "walk.zarr", "frames": 200_000}
-    assert found["env"] == vars(CountingSettings(size=16, stagger=False))
-    assert found["seed"] == 0
+    values = settings(
+        "env=counting", "env.size=16", "record.path=walk.zarr", "record.frames=200_000", "env.stagger=false"
+    )
+    assert values.record == Record(path="walk.zarr", frames=200_000)
+    assert values.env == CountingSettings(size=16, stagger=False)
+    assert values.seed == 0
 
 
 @pytest.mark.parametrize("name", ["moving_objects", "moving_images", "counting"])
 def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
-    said = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
-    said += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
-    assert told(*said)["env"] == dict(read_with_hydra(said).env)
+    overrides = [f"env={name}", "env.size=16", "env.num_worlds=5", "env.episode_length=9"]
+    overrides += [] if name == "counting" else ["env.moving=[translation]", "env.speed=0.5"]
+    assert as_json(settings(*overrides).env) == dict(read_with_hydra(overrides).env)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +54,12 @@ def test_a_recording_and_a_run_are_told_of_a_world_by_the_same_names(name):
         ("env.size=big", "env.size=big should be of type int"),
         ("env.size=2", "env.size=2 is out of range"),
         ("rubbish", "name=value"),
+        ("record.path=${oc.env:HOME}", "has a special meaning"),
     ],
 )
 def test_a_mistake_is_one_line(override, line):
     with pytest.raises(SettingError, match=line) as caught:
-        told(override)
+        settings(override)
     assert "\n" not in str(caught.value)
 
 
@@ -53,4 +68,19 @@ def test_a_world_that_no_one_knows_is_not_looked_for():
         world("os.path", {})
     with pytest.raises(SettingError, match="env.sise is no setting"):
         world("counting", {"sise": 3})
-    assert world("counting", {"id": "os:path"})["id"] == "Counting-v0"
+    assert world("counting", {"id": "os:path"}).id == "Counting-v0"
+
+
+def test_nothing_that_a_recording_says_is_looked_up_or_converted():
+    for values in ({"path": "${oc.env:HOME}"}, {"path": 7}, {"recurring": 1}, {"nuisances": [["hue"]]}):
+        with pytest.raises(SettingError, match=f"env.{next(iter(values))}="):
+            world("moving_images", values)
+    assert world("moving_images", {"speed": 1, "moving": ["hue"]}).moving == ("hue",)
+
+
+@pytest.mark.parametrize("schema", WORLDS.values())
+def test_worlds_of_a_run_are_staggered_and_those_that_gymnasium_makes_are_not(schema):
+    assert schema().stagger
+    if schema is not WORLDS["moving_images"]:  # which has no pictures here
+        assert not gym.make_vec(schema.id, num_envs=1).unwrapped.settings.stagger
+        assert make_world(schema(num_worlds=2), device=torch.device("cpu")).unwrapped.settings.stagger

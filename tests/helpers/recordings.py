@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import streams.record
-from envs.settings import world
+from envs.settings import as_json, world
 from streams.live import Live
 from streams.record import record
 from streams.recording.recorder import Recorded
-from streams.replay.sequential import Replay
+from streams.replay.sequential import Replay, ReplaySettings
 
 SMALL = ["env=counting", "env.size=4", "env.num_worlds=3", "env.episode_length=7", "device=cpu"]
 
@@ -25,7 +25,7 @@ def live(seed=0, worlds=3):
 
 def about(seed=0, worlds=3):
     env = world("counting", {"size": 4, "num_worlds": worlds, "episode_length": 7, "stagger": True})
-    return {"env": env, "seed": seed, "gaze": "fixed"}
+    return {"env": as_json(env), "seed": seed, "gaze": "fixed"}
 
 
 def recorder(path, seed=0):
@@ -60,12 +60,18 @@ def assert_same(a, b):
 
 def assert_is_the_walk(path, steps):
     """The recording holds exactly so many steps of the walk."""
-    with closing(Replay(str(path))) as replay:
+    with closing(replay_of(path)) as replay:
         seen = 0
         for frames, lived in zip(replay, live(), strict=False):
             assert_same(frames, lived)
             seen += 1
     assert seen == steps
+
+
+def replay_of(path, *, kind=Replay, seed=0, frames=0, **settings):
+    """A replay of one recording, or of a list of them."""
+    path = str(path) if isinstance(path, Path) else path
+    return kind(ReplaySettings(path=path, **settings), seed=seed, frames=frames)
 
 
 def files(path):

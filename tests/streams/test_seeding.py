@@ -8,9 +8,9 @@ from streams.seeding import generator, seed_of, seeds_of
 
 def test_any_whole_number_is_a_seed_of_its_own():
     seeds = (-(2**40), -2, -1, 0, 1, 2, 2**40)
-    found = [seed_of(seed, "world") for seed in seeds]
-    assert len(set(found)) == len(seeds)
-    assert all(0 <= seed < 2**63 for seed in found)
+    derived = [seed_of(seed, "world") for seed in seeds]
+    assert len(set(derived)) == len(seeds)
+    assert all(0 <= seed < 2**63 for seed in derived)
     drawn = {float(torch.rand((), generator=generator(seed, "weights"))) for seed in seeds}
     assert len(drawn) == len(seeds)
 

@@ -41,6 +41,6 @@ def test_a_mistake_is_one_line(walk, monkeypatch, capsys, arguments, line):
     monkeypatch.chdir(walk.parent)
     capsys.readouterr()
     assert looked(monkeypatch, walk, *arguments) == 2
-    said = capsys.readouterr().err
-    assert line in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert line in message
+    assert message.count("\n") == 1

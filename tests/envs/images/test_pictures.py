@@ -57,9 +57,9 @@ def write_folder(path):
 )
 def test_pictures_come_back_as_they_were(write, tmp_path):
     path, labels = write(tmp_path)
-    found = load_pictures(str(path))
-    np.testing.assert_array_equal(found.images, IMAGES)
-    np.testing.assert_array_equal(found.labels, 0 * LABELS if labels is None else labels)
+    pictures = load_pictures(str(path))
+    np.testing.assert_array_equal(pictures.images, IMAGES)
+    np.testing.assert_array_equal(pictures.labels, 0 * LABELS if labels is None else labels)
 
 
 def test_chunks_that_zarr_left_out_since_all_of_them_is_black_are_black(tmp_path):
@@ -71,9 +71,9 @@ def test_chunks_that_zarr_left_out_since_all_of_them_is_black_are_black(tmp_path
     group.create_array("thumbnails", shape=(6, 2, 2, 3), dtype="uint8")  # which are nothing to us
     assert group["images"].nchunks_initialized == 2
     assert group["labels"].nchunks_initialized == 0
-    found = load_pictures(str(tmp_path / "a.zarr"))
-    np.testing.assert_array_equal(found.images, images)
-    np.testing.assert_array_equal(found.labels, labels)
+    pictures = load_pictures(str(tmp_path / "a.zarr"))
+    np.testing.assert_array_equal(pictures.images, images)
+    np.testing.assert_array_equal(pictures.labels, labels)
 
 
 def test_grey_and_channels_first_are_understood(tmp_path):
@@ -87,9 +87,9 @@ def test_a_torchvision_set_is_read_where_it_lies(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="holds no CIFAR10"):
         load_pictures(str(tmp_path), "CIFAR10")
     images = fake_cifar10(tmp_path, monkeypatch)
-    found = load_pictures(str(tmp_path), "CIFAR10")
-    np.testing.assert_array_equal(found.images, images)
-    assert found.labels.tolist() == [3, 7] * 5
+    pictures = load_pictures(str(tmp_path), "CIFAR10")
+    np.testing.assert_array_equal(pictures.images, images)
+    assert pictures.labels.tolist() == [3, 7] * 5
 
 
 def nothing(path):
@@ -160,9 +160,9 @@ def zarr_of_objects(path):
     group = zarr.create_group(path / "b.zarr", zarr_format=2)
     group.create_array("images", shape=(6, 5, 4, 3), dtype="uint8")
     described = path / "b.zarr" / "images" / ".zarray"
-    found = json.loads(described.read_text())
+    metadata = json.loads(described.read_text())
     filters = {"dtype": "|O", "filters": [{"id": "vlen-utf8"}], "compressor": {"id": "pickle"}, "fill_value": ""}
-    described.write_text(json.dumps(found | filters))
+    described.write_text(json.dumps(metadata | filters))
     (path / "b.zarr" / "images" / "0.0.0.0").write_bytes(pickle.dumps("anything"))
     return path / "b.zarr"
 

@@ -62,9 +62,9 @@ def test_a_balls_shading_is_the_cosine_law():
     normal = sphere_normals(48)
     cosine = np.maximum((normal * now.light_direction[0, 0].numpy()).sum(-1), 0)
     expected = 255 * np.sqrt(0.2 + cosine[..., None] * [0.7, 0.6, 0.5])
-    seen = ~np.isnan(expected[..., 0])
-    assert 250 < seen.sum() < 450
-    assert np.abs(image[seen] - expected[seen]).max() <= 0.51
+    inside = ~np.isnan(expected[..., 0])
+    assert 250 < inside.sum() < 450
+    assert np.abs(image[inside] - expected[inside]).max() <= 0.51
 
 
 def test_a_balls_highlight_is_blinns():
@@ -79,8 +79,8 @@ def test_a_balls_highlight_is_blinns():
     cosine = (normal * light).sum(-1)
     shine = np.where(cosine > 0, 0.5 * np.maximum((normal * half).sum(-1), 0) ** 20, 0)
     expected = 255 * np.sqrt(0.2 * 0.1 + 0.6 * (0.2 * np.maximum(cosine, 0) + shine))
-    seen = ~np.isnan(expected)
-    assert np.abs(image[seen][:, 0] - expected[seen]).max() <= 0.51
+    inside = ~np.isnan(expected)
+    assert np.abs(image[inside][:, 0] - expected[inside]).max() <= 0.51
 
 
 def test_a_second_light_adds_its_own_cosine():
@@ -90,12 +90,12 @@ def test_a_second_light_adds_its_own_cosine():
     expected = 0.2
     for toward, color in zip(now.light_direction[0].double(), now.light_color[0].double(), strict=True):
         expected = expected + np.maximum(sphere_normals(48) @ toward.numpy(), 0)[..., None] * color.numpy()
-    seen = ~np.isnan(expected[..., 0])
+    inside = ~np.isnan(expected[..., 0])
     alone = render(
         scene, now._replace(light_color=now.light_color[:, :1], light_direction=now.light_direction[:, :1]), settings
     )
-    assert (image[seen] > alone[0].numpy()[seen]).any(1).mean() > 0.1
-    assert np.abs(image[seen] - 255 * np.sqrt(np.minimum(expected[seen], 1))).max() <= 0.51
+    assert (image[inside] > alone[0].numpy()[inside]).any(1).mean() > 0.1
+    assert np.abs(image[inside] - 255 * np.sqrt(np.minimum(expected[inside], 1))).max() <= 0.51
 
 
 def textured(kind, **more):
@@ -115,18 +115,18 @@ def albedo(image):
 def test_a_texture_is_fixed_to_the_object_and_turns_with_it(kind):
     """Plain, stripes, checker, noise: a quarter turn about the line of sight turns the picture."""
     scene, now, settings = textured(kind)
-    seen = ~np.isnan(sphere_normals(48)[..., 0])
+    inside = ~np.isnan(sphere_normals(48)[..., 0])
     now.orientation[:] = torch.nn.functional.normalize(torch.tensor([0.9, 0.3, 0.1, 0.2]), dim=0)
     first = render(scene, now, settings)[0]
     turn = torch.tensor([0.5**0.5, 0.0, 0.0, 0.5**0.5])  # about z, counter-clockwise
     w, x, y, z = now.orientation[0, 0].tolist()
     now.orientation[:] = turn[0] * torch.tensor([w - z, x - y, y + x, z + w])  # the turn after the orientation
     second = render(scene, now, settings)[0]
-    same = np.abs(np.rot90(albedo(first)) - albedo(second))[seen] < 0.01
+    same = np.abs(np.rot90(albedo(first)) - albedo(second))[inside] < 0.01
     assert same.mean() > 0.98  # the turn may round a point across an edge
-    shades = np.unique(albedo(first)[seen].round(2))
+    shades = np.unique(albedo(first)[inside].round(2))
     assert len(shades) == 1 if kind == 0 else len(shades) == 2 if kind < 3 else len(shades) > 10
-    assert kind == 0 or not np.allclose(albedo(first)[seen], albedo(second)[seen], atol=0.05)
+    assert kind == 0 or not np.allclose(albedo(first)[inside], albedo(second)[inside], atol=0.05)
 
 
 @pytest.mark.parametrize("kind", [1, 2])
@@ -136,9 +136,9 @@ def test_stripes_and_checkers_are_their_closed_forms(kind):
         1.7 * 0.8 * sphere_normals(48) @ rotation_matrix(now.orientation[0, 0].double()).numpy()
     )  # in the object's frame
     dark = (q[..., 1] + 0.5 * (11 * 0.618 % 1)) % 1 < 0.5 if kind == 1 else np.floor(2 * q).sum(-1) % 2 == 1
-    seen = ~np.isnan(q[..., 0])
+    inside = ~np.isnan(q[..., 0])
     right = np.abs(albedo(render(scene, now, settings)[0]) - np.where(dark, 0.5, 1.0)) < 0.01
-    assert right[seen].mean() > 0.98
+    assert right[inside].mean() > 0.98
 
 
 @pytest.mark.parametrize("kind", ["plain", "gradient", "checker", "noise", "pictures"])
@@ -167,9 +167,9 @@ def test_turning_the_light_about_the_line_of_sight_turns_the_ball():
     for one in (scene.ambient, now.light_color, scene.color):
         one[1] = one[0]
     first, second = render(scene, now, settings)
-    seen = torch.from_numpy(~np.isnan(sphere_normals(48)[..., 0]))
+    inside = torch.from_numpy(~np.isnan(sphere_normals(48)[..., 0]))
     turned = torch.rot90(first, 1, (0, 1))  # a quarter turn counter-clockwise
-    assert (turned[seen].int() - second[seen].int()).abs().max() <= 1
+    assert (turned[inside].int() - second[inside].int()).abs().max() <= 1
 
 
 def test_the_mask_follows_the_position():

@@ -98,7 +98,7 @@ def test_silhouettes_are_of_similar_size_so_that_size_does_not_tell_the_category
     scene = draw_scene(Episode(numbers.astype(np.uint64), category, numbers), settings)
     now = snapshot(scene, torch.zeros(len(category)), torch.zeros(len(category), 2), settings)
     now.place[:, 0] = torch.tensor([0.0, 0.0, -5.0])
-    seen = (ground_truth(scene, now, settings).mask == 1).double().mean((1, 2)).numpy() * (2 * HALF_VIEW * 5) ** 2
-    area = seen.reshape(len(KNOWN), INSTANCES).mean(1)
+    areas = (ground_truth(scene, now, settings).mask == 1).double().mean((1, 2)).numpy() * (2 * HALF_VIEW * 5) ** 2
+    area = areas.reshape(len(KNOWN), INSTANCES).mean(1)
     assert 1.5 < area.mean() < 3
     assert (np.abs(np.log(area / area.mean())) < np.log(1.35)).all(), dict(zip(CATEGORIES, area.round(2), strict=True))

@@ -44,8 +44,8 @@ def test_noon_is_as_bright_as_without_drift_and_midnight_is_darkest():
 def test_night_darkens_the_picture_and_nothing_else_changes():
     day = MovingObjectsVector(4, size=16, episode_length=40)
     night = MovingObjectsVector(4, size=16, episode_length=40, drift="day_night", phase_length=20)
-    (seen, _, light), (seen_then, phase, dark) = lived(day, 31), lived(night, 31)
-    assert torch.equal(seen, seen_then)
+    (category, _, light), (dark_category, phase, dark) = lived(day, 31), lived(night, 31)
+    assert torch.equal(category, dark_category)
     assert phase[19].tolist() == [0] * 4
     assert phase[20].tolist() == [1] * 4
     assert torch.allclose(dark[30] - light[30], torch.tensor(NIGHT))

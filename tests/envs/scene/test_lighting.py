@@ -21,14 +21,14 @@ def black_body(kelvin):
     z = lobe(nm, 1.217, 437.0, 11.8, 36.0) + lobe(nm, 0.681, 459.0, 26.0, 13.8)
     primaries = np.array([[0.64, 0.3, 0.15], [0.33, 0.6, 0.06], [0.03, 0.1, 0.79]])  # xyz of red, green and blue
     white = np.array([0.3127, 0.329, 0.3583]) / 0.329
-    rgb = np.linalg.solve(primaries * np.linalg.solve(primaries, white), [(power * seen).sum() for seen in (x, y, z)])
+    rgb = np.linalg.solve(primaries * np.linalg.solve(primaries, white), [(power * curve).sum() for curve in (x, y, z)])
     return np.maximum(rgb, 0) / np.maximum(rgb, 0).mean()
 
 
 @pytest.mark.parametrize("kelvin", [2000, 2700, 4000, 6500, 10_000, 20_000])
 def test_the_colour_of_a_temperature_is_a_black_bodys(kelvin):
-    found = planckian(torch.tensor([float(kelvin)]))[0].numpy()
-    assert found == pytest.approx(black_body(kelvin), abs=0.04)
+    rgb = planckian(torch.tensor([float(kelvin)]))[0].numpy()
+    assert rgb == pytest.approx(black_body(kelvin), abs=0.04)
 
 
 def lived(steps, **settings):
@@ -87,6 +87,6 @@ def test_the_light_flickers_faster_than_it_wanders():
     for path in ("wander", "flicker"):
         world = MovingObjectsVector(16, size=8, light_path=path)
         world.reset(seed=0)
-        seen = [world.step(torch.zeros(16, 2))[-1]["light_intensity"] for _ in range(24)]
-        change[path] = float(torch.stack(seen).diff(dim=0).abs().mean())
+        intensities = [world.step(torch.zeros(16, 2))[-1]["light_intensity"] for _ in range(24)]
+        change[path] = float(torch.stack(intensities).diff(dim=0).abs().mean())
     assert change["flicker"] > 2 * change["wander"]

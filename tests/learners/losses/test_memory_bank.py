@@ -10,12 +10,12 @@ from envs.errors import SettingError
 from learners.losses.memory_bank import MemoryBank, Remembered
 from learners.rules.end_to_end import EndToEnd
 from streams.live import Live
-from streams.pairs.pairing import PairStream
+from streams.pairs.pairing import PairStream, TemporalSettings
 from streams.pairs.single_frames import SingleFrameStream
 from streams.types import Pairs
 from tests.helpers.learners import RULES, TARGETS, batches, built, hinge, same, weights
 
-GAPS = {"gap": 3, "gap_distribution": "uniform"}
+GAPS = TemporalSettings(gap=3, gap_distribution="uniform")
 
 
 def learner(rule="bp", *, remember=True, negatives=0, lr=0.0, longest_gap=3):
@@ -53,7 +53,7 @@ def gradients(one):
 @pytest.mark.parametrize("rule", ["bp", "rf", "dgl", "rll", "gll", "dtp"])
 def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from_both_views(rule):
     remembering, shown = learner(rule), learner(rule, remember=False)
-    moments, pairs = SingleFrameStream(frames(5), **GAPS), PairStream(frames(5), **GAPS)
+    moments, pairs = SingleFrameStream(frames(5), GAPS), PairStream(frames(5), GAPS)
     for batch in islice(pairs, 8):
         moment = next(moments)
         while moment.frames < batch.frames:  # fewer than two pairs: a step that a pair stream passes over
@@ -73,7 +73,9 @@ def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from
 def test_negatives_are_the_last_embeddings_of_the_last_episodes_that_ended_and_never_of_the_same(worlds):
     one, seen = learner(negatives=4), []
     for moment in (
-        next(stream) for stream in [SingleFrameStream(frames(worlds, episode_length=5), gap=2)] for _ in range(40)
+        next(stream)
+        for stream in [SingleFrameStream(frames(worlds, episode_length=5), TemporalSettings(gap=2))]
+        for _ in range(40)
     ):
         told = one.update(moment)
         with torch.no_grad():

@@ -22,7 +22,7 @@ def written(tmp_path, factors, steps=40):
     with closing(writer):
         writer.open(fresh=True)
         for step in range(steps):
-            pixels = torch.full((1, 3, 4, 4), step, dtype=torch.uint8)
+            pixels = torch.full((1, 4, 4, 3), step, dtype=torch.uint8)
             writer.add(Frames(pixels, torch.tensor([step]), step, factors(step)))
         writer.commit()
     return f"{tmp_path}/x.zarr"

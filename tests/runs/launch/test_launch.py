@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from learners.online import PROGRAM
@@ -17,7 +16,6 @@ from learners.rules.base import Learner
 from runs import show
 from runs.launch import launch as commands
 from runs.store import checkpoint
-from streams.process.errors import guarded
 from tests.helpers.online import SMALL, stopping
 
 TINY = [*SMALL, "run.frames=32", "eval.every=0"]
@@ -51,25 +49,6 @@ def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told)
     assert told in text
     assert text.count("\n") == 1
     assert not (tmp_path / "results").exists()
-
-
-def crowded():
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total of 79 GiB")
-
-
-@pytest.mark.parametrize("wanted", [lambda: np.empty(10**16), lambda: torch.empty(10**16), crowded])
-def test_too_little_memory_is_one_line(capsys, wanted):
-    with pytest.raises(SystemExit) as left:
-        guarded(wanted, place="results_dir", stopped="")
-    text = capsys.readouterr().err
-    assert (left.value.code, text.count("\n")) == (2, 1)
-    assert text.startswith("not enough memory (")
-    assert text.endswith("; ask for less at once\n")
-
-
-def test_no_other_error_is_taken_for_it():
-    with pytest.raises(RuntimeError, match="invalid for input of size 2"):
-        guarded(torch.ones(2).view, 3, place="results_dir", stopped="")
 
 
 def pictures(folder, *, classes):
@@ -254,15 +233,3 @@ def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
     said = shlex.split(line)[3:-1]
     assert said == [*TINY, f"results_dir={tmp_path}"]
-
-
-def test_a_reader_that_has_gone_is_no_fault_of_the_disk():
-    program = """if True:
-        from streams.process.errors import guarded
-        guarded(lambda: [print("line") for _ in range(100_000)], place="results_dir", stopped="")
-    """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        child.stdout.readline()
-        child.stdout.close()
-        assert child.stderr.read() == b""
-    assert child.returncode == 1

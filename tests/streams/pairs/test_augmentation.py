@@ -38,10 +38,10 @@ def test_views_are_a_function_of_seed_and_step_whatever_else_drew(kind):
 @pytest.mark.parametrize("kind", augment.KINDS)
 def test_every_view_is_its_own_draw_within_the_range_of_images(kind):
     images = pictures(1).expand(32, -1, -1, -1)
-    found = augment.views(kind)(images, generator(0, "views"))
-    assert found.shape == images.shape
-    assert 0 <= found.min() < found.max() <= 1
-    assert len(found.flatten(1).unique(dim=0)) == 32
+    views = augment.views(kind)(images, generator(0, "views"))
+    assert views.shape == images.shape
+    assert 0 <= views.min() < views.max() <= 1
+    assert len(views.flatten(1).unique(dim=0)) == 32
 
 
 def test_a_crop_is_kornias_at_equal_boxes():
@@ -64,7 +64,7 @@ def test_a_turned_hue_is_kornias_for_greys_and_ties_too():
 def test_the_papers_warp_is_kornias_at_the_matrix_drawn(monkeypatch):
     images = pictures()
     monkeypatch.setattr(augment, "recolor", lambda warped, *_: warped)
-    found = augment.tang2022(images, generator(0, "views"))
+    views = augment.tang2022(images, generator(0, "views"))
     draws = generator(0, "views")
     reach = torch.tensor([0.25, 0.25, 0.5, 0.25, 0.25, 0.5])
     matrix = torch.eye(2, 3) + (reach * (2 * torch.rand(64, 6, generator=draws) - 1)).reshape(-1, 2, 3)
@@ -75,7 +75,7 @@ def test_the_papers_warp_is_kornias_at_the_matrix_drawn(monkeypatch):
     pixels = (half @ whole @ half.inverse()).inverse()[:, :2]
     theirs = warp_affine(images, pixels, (16, 16), padding_mode="border", align_corners=True)
     theirs = torch.where(flipped[:, None, None, None], hflip(theirs), theirs)
-    assert torch.allclose(found, theirs, atol=1e-4)
+    assert torch.allclose(views, theirs, atol=1e-4)
 
 
 def test_simclrs_crops_are_distributed_as_kornias():

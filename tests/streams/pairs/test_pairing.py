@@ -7,15 +7,22 @@ from envs.counting import spelt
 from envs.errors import SettingError
 from streams.live import Live
 from streams.pairs import augmentation as augment
-from streams.pairs.pairing import MEMORIES, build_pairs
+from streams.pairs.memory import BufferSettings, MemorySettings
+from streams.pairs.pairing import MEMORIES, AugmentationSettings, BothSettings, TemporalSettings, build_pairs
 from streams.types import Frames
 
 
 def stream(worlds=6, *, seed=0, episode_length=10, **settings):
     world = gym.make_vec("Counting-v0", num_envs=worlds, episode_length=episode_length, stagger=True)
-    told = {name: settings.pop(name) for name in ("memory", "encode") if name in settings}
-    pairs = {"name": "temporal", "gap": 3, **settings}
-    return build_pairs(Live(world, seed=seed), pairs=pairs, worlds=worlds, seed=seed, **told)
+    memory, encode = settings.pop("memory", {"name": "none"}), settings.pop("encode", None)
+    memory = (BufferSettings if "capacity" in memory else MemorySettings)(**memory)
+    pairs = pairs_settings(**{"gap": 3, **settings})
+    return build_pairs(Live(world, seed=seed), pairs=pairs, memory=memory, worlds=worlds, seed=seed, encode=encode)
+
+
+def pairs_settings(name="temporal", **settings):
+    kinds = {"augmentation": AugmentationSettings, "both": BothSettings}
+    return kinds.get(name, TemporalSettings)(name=name, **settings)
 
 
 def colours(images):
@@ -64,19 +71,19 @@ def test_pairs_are_channels_last_floats_that_count_the_frames():
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_a_saved_stream_goes_on_bit_for_bit_in_the_midst_of_a_step_too(name, memory, tmp_path):
     capacity = {} if memory == "none" else {"capacity": 30}
-    told = {
+    settings = {
         "name": name,
         "gap_distribution": "uniform",
         "memory": {"name": memory, "updates": 2, **capacity},
         "encode": colours,
     }
-    straight = stream(**told)
+    straight = stream(**settings)
     expected = [next(straight) for _ in range(20)]
-    half = stream(**told)
+    half = stream(**settings)
     for _ in range(11):
         next(half)
     torch.save(half.state_dict(), tmp_path / "state.pt")
-    resumed = stream(**told)
+    resumed = stream(**settings)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert all(same(next(resumed), batch) for batch in expected[11:])
 
@@ -166,12 +173,12 @@ class Shuffled:
 
     def before(self):
         steps = self.at[0] - self.gap_at(self.step, 6)
-        images = self.images[steps, self.at[1]].permute(0, 2, 3, 1)
+        images = self.images[steps, self.at[1]]
         return images, torch.where(steps < 0, -1, self.episodes[steps, self.at[1]])
 
 
 def test_a_source_out_of_order_is_told_of_gaps_and_asked_for_what_came_before_and_gives_as_many_updates():
-    pairs, in_order = build_pairs(Shuffled(), pairs={"name": "temporal", "gap": 3}), stream()
+    pairs, in_order = build_pairs(Shuffled(), pairs=TemporalSettings(gap=3)), stream()
     for _ in range(20):
         batch = next(pairs)
         assert batch.frames == next(in_order).frames
@@ -185,7 +192,7 @@ def test_seeds_share_no_world():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"gap": 0}, "pairs.gap=0"),
         ({"gap_distribution": "random"}, "pairs.gap_distribution=random"),
@@ -196,8 +203,8 @@ def test_seeds_share_no_world():
         ({"memory": {"name": "fifo", "capacity": 11}, "worlds": 6}, "memory.capacity=11 .* try 12"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(settings, told):
-    with pytest.raises(SettingError, match=told):
+def test_a_setting_that_cannot_work_is_named(settings, message):
+    with pytest.raises(SettingError, match=message):
         stream(**settings)
 
 

@@ -6,11 +6,15 @@ import json
 import numpy as np
 import pytest
 import zarr
-from numcodecs import zstd
+from zstandard import ZstdCompressor, frame_content_size
 
 from envs.errors import SettingError
 from streams.recording import codec as shards
-from streams.recording.codec import TYPES, Damaged, decode, decode_steps, document, encode, layout_of, layouts, room
+from streams.recording.codec import TYPES, Damaged, decode, decode_steps, document, encode, layout_of, layouts
+
+
+def compress(data, level):
+    return ZstdCompressor(level=level).compress(data)
 
 
 def some(kind, shape):
@@ -46,9 +50,9 @@ def test_what_zarr_writes_is_read(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "zarr.json").write_text(json.dumps(document(layout, len(values))))
     zarr.open_array(tmp_path / "images", mode="r+")[:] = values
-    found = read(layout, (tmp_path / layout.key(0)).read_bytes(), [5, 2])
-    assert list(found) == [5, 2]
-    assert np.array_equal(found[5], values[16:32, 1:2])
+    chunks = read(layout, (tmp_path / layout.key(0)).read_bytes(), [5, 2])
+    assert list(chunks) == [5, 2]
+    assert np.array_equal(chunks[5], values[16:32, 1:2])
 
 
 @pytest.mark.parametrize(("worlds", "size"), [(4, 32), (16, 16)])  # chunks of one world, and of four
@@ -56,10 +60,10 @@ def test_what_zarr_writes_is_read(tmp_path):
 def test_any_steps_are_read_in_place(worlds, size, first, past):
     for layout in made(worlds, size).values():
         values = some(layout.kind, (64, *layout.shard[1:]))
-        found = room(layout, past - first)
-        decode_steps(layout, io.BytesIO(encode(layout, values)), first, found)
-        assert found.shape == (past - first, *layout.shard[1:])
-        assert np.array_equal(found, values[first:past])
+        steps = np.empty((past - first, *layout.shard[1:]), layout.kind)
+        decode_steps(layout, io.BytesIO(encode(layout, values)), first, steps)
+        assert steps.shape == (past - first, *layout.shard[1:])
+        assert np.array_equal(steps, values[first:past])
 
 
 @pytest.mark.parametrize(
@@ -94,13 +98,13 @@ def test_a_layout_is_known_by_its_document():
     ],
 )
 def test_a_document_of_any_other_kind_is_refused(where, value):
-    found = document(made()["factors/x"], 99)
-    node = found
+    metadata = document(made()["factors/x"], 99)
+    node = metadata
     for key in where[:-1]:
         node = node[key]
     node[where[-1]] = value
     with pytest.raises(ValueError, match="has|is no"):
-        layout_of("factors/x", found)
+        layout_of("factors/x", metadata)
 
 
 def test_no_flipped_bit_and_no_cut_goes_unnoticed():
@@ -126,49 +130,49 @@ def test_a_chunk_that_was_never_written_is_not_black():
         read(layout, data, [7, 8])
 
 
-def sealed(layout, packed):
+def shard_of(layout, packed):
     """A shard file whose chunks are all these bytes, with checksums that are right."""
     chunks = int(np.prod(layout.grid))
     length = len(packed) + shards.CRC
     index = np.array([(number * length, length) for number in range(chunks)], "<u8")
-    return shards._sealed(packed) * chunks + shards._sealed(index.tobytes())
+    return shards._with_crc(packed) * chunks + shards._with_crc(index.tobytes())
 
 
 @pytest.mark.parametrize("level", [-7, -1, 1, 3, 19])
 def test_a_chunk_is_read_whatever_its_level(level):
     layout = made()["images"]
     chunk = some("uint8", layout.chunk)
-    found = document(layout, 99)
-    found["codecs"][0]["configuration"]["codecs"][1]["configuration"]["level"] = level
-    assert layout_of("images", found) == (layout, 99)
-    data = sealed(layout, zstd.compress(chunk, level))
+    metadata = document(layout, 99)
+    metadata["codecs"][0]["configuration"]["codecs"][1]["configuration"]["level"] = level
+    assert layout_of("images", metadata) == (layout, 99)
+    data = shard_of(layout, compress(chunk, level))
     assert all(np.array_equal(one, chunk) for one in read(layout, data).values())
 
 
 @pytest.mark.parametrize(
     "packed",
     [
-        zstd.compress(bytes(10), 1),
-        zstd.compress(bytes(300), 1),
-        zstd.compress(bytes(16 * 32 * 32 * 3 - 1), 1),
-        zstd.compress(bytes(16 * 32 * 32 * 3 + 1), 1),
-        zstd.compress(bytes(10**6), 1),
-        zstd.compress(bytes(16 * 32 * 32 * 3), 1)[:-3],
-        zstd.compress(bytes(16 * 32 * 32 * 3), 1)[:5],
+        compress(bytes(10), 1),
+        compress(bytes(300), 1),
+        compress(bytes(16 * 32 * 32 * 3 - 1), 1),
+        compress(bytes(16 * 32 * 32 * 3 + 1), 1),
+        compress(bytes(10**6), 1),
+        compress(bytes(16 * 32 * 32 * 3), 1)[:-3],
+        compress(bytes(16 * 32 * 32 * 3), 1)[:5],
         bytes(16 * 32 * 32 * 3),
         b"",
-        b"\x28\xb5\x2f\xfd\x00\x58" + zstd.compress(bytes(16 * 32 * 32 * 3), 1)[9:],  # does not say how much it holds
+        b"\x28\xb5\x2f\xfd\x00\x58" + compress(bytes(16 * 32 * 32 * 3), 1)[9:],  # does not say how much it holds
     ],
 )
 def test_a_chunk_that_holds_more_or_less_than_its_frames_is_damaged(packed):
     layout = made()["images"]
     with pytest.raises(Damaged, match="chunk 0"):
-        read(layout, sealed(layout, packed))
+        read(layout, shard_of(layout, packed))
 
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 300, 65791, 65792, 1 << 20])
 def test_what_a_frame_holds_is_in_its_head(size):
-    assert shards._content_bytes(np.frombuffer(zstd.compress(bytes(size), -1), np.uint8)) == size
+    assert frame_content_size(compress(bytes(size), -1)) == size
 
 
 @pytest.mark.parametrize(("first", "past"), [(0, 256), (16, 32), (3, 20), (31, 33), (240, 256), (7, 8)])

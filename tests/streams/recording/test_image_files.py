@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from envs.errors import SettingError
+from envs.settings import read
 from streams import importing
-from streams.importing import import_stream, settings
+from streams.importing import ImportSettings, import_stream
 from streams.recording import image_files as decoding
 from streams.recording.image_files import fitted
 from streams.recording.reader import Recording
@@ -31,14 +32,14 @@ def many(tmp_path, monkeypatch):
 
 def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
     parts = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
-    seen = [next(parts)]
+    taken = [next(parts)]
     workers = multiprocessing.active_children()
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGINT)
-    seen += parts
-    assert [len(part) for part in seen] == [4, 4, 4, 4, 4, 3]
-    assert np.array_equal(np.concatenate(seen), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+    taken += parts
+    assert [len(part) for part in taken] == [4, 4, 4, 4, 4, 3]
+    assert np.array_equal(np.concatenate(taken), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
 
 
 def test_processes_decode_elsewhere_where_shared_memory_has_no_room(many, monkeypatch):
@@ -79,14 +80,14 @@ def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
 def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
     Image.new("RGB", (9, 7)).save(many / "21.png")
     with pytest.raises(SettingError, match="many mixes sizes, 8x8 and 9x7; try size=7"):
-        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+        import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
 
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
     picture, own = decoding.picture, os.getpid()
     monkeypatch.setattr(decoding, "picture", lambda file: picture(file) if os.getpid() == own else os._exit(1))
     with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
-        import_stream(settings([f"source={many}", f"path={many}.zarr", "names=.*"]))
+        import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
     assert "\n" not in str(caught.value)
 
 
@@ -94,12 +95,12 @@ def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
     monkeypatch.setattr(importing, "TOGETHER", 1)
     monkeypatch.setattr("streams.recording.codec.SHARD_FRAMES", 16)
     (many / "22.png").write_bytes(b"no picture")
-    told = settings([f"source={many}", f"path={many}.zarr", "names=.*"])
+    settings = read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"])
     with pytest.raises(SettingError, match="22.png.*; .*zarr ends before that: remove it, and import again"):
-        import_stream(told)
+        import_stream(settings)
     assert Recording(f"{many}.zarr").committed == 16
     with pytest.raises(SettingError, match="holds a recording already; remove it"):
-        import_stream(told)
+        import_stream(settings)
 
 
 def test_an_image_is_cut_to_its_middle():

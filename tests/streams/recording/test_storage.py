@@ -19,10 +19,10 @@ def store():
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
-        told = {"endpoint_url": f"http://{host}:{port}", "key": "nobody", "secret": "nothing"}
-        patch.setitem(known.conf, "s3", told)
+        options = {"endpoint_url": f"http://{host}:{port}", "key": "nobody", "secret": "nothing"}
+        patch.setitem(known.conf, "s3", options)
         open_folder("s3://walks").fs.mkdir("walks")
-        yield told
+        yield options
     server.stop()
 
 
@@ -67,7 +67,7 @@ def test_a_second_writer_there_is_refused(store, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("url", "told", "line"),
+    ("url", "options", "line"),
     [
         ("s3://nowhere/one.zarr", {}, "s3://nowhere/one.zarr"),
         (
@@ -77,9 +77,9 @@ def test_a_second_writer_there_is_refused(store, monkeypatch):
         ),
     ],
 )
-def test_a_store_that_does_not_answer_is_one_line(store, monkeypatch, capsys, url, told, line):
-    monkeypatch.setitem(known.conf, "s3", store | told)
+def test_a_store_that_does_not_answer_is_one_line(store, monkeypatch, capsys, url, options, line):
+    monkeypatch.setitem(known.conf, "s3", store | options)
     monkeypatch.setattr("sys.argv", ["record", *SMALL, f"record.path={url}", "record.frames=60"])
-    said = refused(capsys)
-    assert line in said
-    assert said.rstrip().endswith("see that it can be reached")
+    message = refused(capsys)
+    assert line in message
+    assert message.rstrip().endswith("see that it can be reached")

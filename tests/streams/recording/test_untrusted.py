@@ -4,19 +4,13 @@ import json
 import os
 import shutil
 from contextlib import closing
-from itertools import islice
-from pathlib import Path
 
 import pytest
-import torch
 
 from envs.errors import SettingError
 from runs.config import composing
-from streams.check import check, examine
 from streams.record import record
-from streams.recording.reader import Recording
-from streams.replay.sequential import Replay
-from tests.helpers.recordings import SMALL, files, live, recorded
+from tests.helpers.recordings import SMALL, files, recorded, replay_of
 
 
 @pytest.fixture
@@ -24,49 +18,11 @@ def walk(tmp_path):
     return recorded(tmp_path / "walk.zarr", 700 * 3)
 
 
-HURT = {
-    "a flipped bit": lambda file: file.write_bytes(
-        bytes([*file.read_bytes()[:40], file.read_bytes()[40] ^ 4]) + file.read_bytes()[41:]
-    ),
-    "a cut": lambda file: file.write_bytes(file.read_bytes()[:-50]),
-    "an empty file": lambda file: file.write_bytes(b""),
-    "no file": Path.unlink,
-}
-
-
-@pytest.mark.parametrize("hurt", HURT)
-@pytest.mark.parametrize("name", ["images", "episode", "factors/age"])
-def test_damage_is_named_and_never_shown(walk, hurt, name, capsys):
-    file = next(file for file in (walk / name / "c" / "1").rglob("*") if file.is_file())
-    HURT[hurt](file)
-    where = str(file.relative_to(walk))
-    with closing(Replay(str(walk))) as replay:
-        for lived in islice(live(), 336):
-            assert torch.equal(next(replay).images, lived.images)
-        with pytest.raises(SettingError, match=f"{where} is damaged") as caught:
-            next(replay)
-    assert "\n" not in str(caught.value)
-    assert check(str(walk)) == 1
-    said = capsys.readouterr().out.replace("\n", "")
-    assert where in said
-    assert "the first 336 of 700 steps are sound" in said
-
-
-def test_a_sound_recording_is_summed_up(walk, capsys):
-    found = examine(str(walk))
-    assert (found["frames"], found["steps"], found["worlds"], found["size"]) == (2100, 700, 3, [4, 4])
-    assert (found["damaged"], found["sound_steps"]) == ([], 700)
-    assert found["episodes"] == sum(len(set(row)) for row in Recording(str(walk)).span(0, 700, "episode").T.tolist())
-    assert found["compression"] > 1
-    assert check(str(walk)) == 0
-    assert "2,100: 700 steps of 3 worlds, 4x4" in capsys.readouterr().out
-
-
 def changed(walk, name, change):
     path = walk / name / "zarr.json" if name else walk / "zarr.json"
-    found = json.loads(path.read_text())
-    change(found)
-    path.write_text(json.dumps(found))
+    metadata = json.loads(path.read_text())
+    change(metadata)
+    path.write_text(json.dumps(metadata))
 
 
 def outside(walk, name):
@@ -137,7 +93,7 @@ UNTRUSTED = {
 def test_what_is_no_recording_of_ours_is_one_line(walk, wrong):
     change, line = UNTRUSTED[wrong]
     change(walk)
-    with pytest.raises(SettingError, match=line) as caught, closing(Replay(str(walk))) as replay:
+    with pytest.raises(SettingError, match=line) as caught, closing(replay_of(walk)) as replay:
         next(replay)
     assert "\n" not in str(caught.value)
     assert str(walk) in str(caught.value)
@@ -146,7 +102,7 @@ def test_what_is_no_recording_of_ours_is_one_line(walk, wrong):
 def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
     outside(walk, "images/c/2")
     before = files(walk.parent / "elsewhere")
-    with closing(Replay(str(walk), start=690)) as replay, pytest.raises(SettingError, match="is a link"):
+    with closing(replay_of(walk, start=690)) as replay, pytest.raises(SettingError, match="is a link"):
         next(replay)
     with pytest.raises(SettingError, match="is a link"):
         record([*SMALL, f"record.path={walk}", f"record.frames={720 * 3}"])
@@ -166,14 +122,14 @@ def test_a_linked_shard_is_not_followed_and_not_written_through(walk):
     ],
 )
 def test_a_world_is_made_only_of_settings_that_are_ours(walk, env):
-    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    changed(walk, "", lambda metadata: metadata["attributes"].update(env=env))
     with pytest.raises(SettingError, match="tells of a world|was altered"):
         composing.read(["stream=replay", f"stream.path={walk}"])
 
 
 def test_no_code_of_torchvision_is_called_because_a_recording_says_so(walk):
     env = {"name": "moving_images", "size": 4, "num_worlds": 3, "path": f"{walk}/pictures", "dataset": "LSUN"}
-    changed(walk, "", lambda found: found["attributes"].update(env=env))
+    changed(walk, "", lambda metadata: metadata["attributes"].update(env=env))
     asked = ["stream=replay", f"stream.path={walk}"]
     with pytest.raises(SettingError, match="add env=moving_images env.dataset=LSUN, or eval.every=0"):
         composing.read(asked)

@@ -23,11 +23,9 @@ from streams.record import record
 from streams.recording.reader import Recording
 from streams.recording.storage import LocalFolder
 from streams.recording.writer import Writer
-from streams.replay.orders import OrderSettings
-from streams.replay.sequential import Replay
 from streams.types import Frames
 from tests.helpers.online import SMALL as RUN
-from tests.helpers.recordings import SMALL, assert_is_the_walk, committed, files, live, recorded, recorder
+from tests.helpers.recordings import SMALL, assert_is_the_walk, committed, files, live, recorded, recorder, replay_of
 
 KILLS = 50
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -84,7 +82,7 @@ def test_a_recorder_killed_at_any_of_fifty_moments_goes_on_from_what_was_committ
 
 
 def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_killed_and_comes_back(tmp_path):
-    path, draws, seen, steps = tmp_path / "walk.zarr", random.Random(0), Counter(), 0
+    path, draws, shown_frames, steps = tmp_path / "walk.zarr", random.Random(0), Counter(), 0
     lived = list(islice(live(), 3000))
     known = {frame.tobytes() for frames in lived for frame in frames.images.numpy()}
 
@@ -102,20 +100,20 @@ def test_readers_in_every_order_see_what_was_there_while_a_writer_writes_is_kill
 
     def look():
         nonlocal steps
-        found = examine(str(path))
-        assert (found["damaged"], found["steps"] >= steps) == ([], True)
-        steps = found["steps"]
+        summary = examine(str(path))
+        assert (summary["damaged"], summary["steps"] >= steps) == ([], True)
+        steps = summary["steps"]
         for settings in ({"order": "shuffled"}, {"order": "window", "window": 90}, {"order": "episodes"}):
-            with closing(Replay(str(path), order=OrderSettings(**settings))) as replay:
+            with closing(replay_of(path, **settings)) as replay:
                 shown = [frame.tobytes() for frames in replay for frame in frames.images.numpy()]
             assert set(shown) <= known
             assert len(set(shown)) == len(shown)
-            seen[settings["order"]] += len(shown)
+            shown_frames[settings["order"]] += len(shown)
 
     for _ in range(4):
         killed(forever, after=draws.uniform(0, 0.1), meanwhile=look)
         look()
-    assert min(seen.values()) > 3 * 400
+    assert min(shown_frames.values()) > 3 * 400
 
 
 def test_a_learner_killed_while_it_records_ends_with_the_same_weights_and_recording(tmp_path):
@@ -211,7 +209,7 @@ def test_no_commit_lasts_after_one_that_failed(tmp_path, monkeypatch):
 
     def write():
         for step in range(5 * 1024):
-            writer.add(Frames(torch.full((1, 3, 2, 2), step % 256, dtype=torch.uint8), torch.tensor([0]), step, {}))
+            writer.add(Frames(torch.full((1, 2, 2, 3), step % 256, dtype=torch.uint8), torch.tensor([0]), step, {}))
             if writer.full:
                 writer.commit(wait=False)
 

@@ -6,7 +6,7 @@ python -m learners.online run.resume=results/NAME
 
 from learners.diagnostics.monitor import watch
 from learners.run import Run, build, probe
-from runs.evaluation.evaluation import Evaluation, owed
+from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.launch.divergence import check_finite
 from runs.launch.launch import Stop, command
 from runs.launch.progress import Progress
@@ -40,7 +40,7 @@ def train(
             metrics.add_all(run.frames, watch(run.learner, watched))
 
     def tune() -> None:  # takes long, hence after a checkpoint: a run that is stopped meanwhile goes on from here
-        tasks = owed(settings, frames=run.frames, latest=metrics.latest)
+        tasks = pending_tasks(settings, frames=run.frames, latest=metrics.latest)
         if tasks and not stop:
             keep(run, folder, metrics)
             with clock("eval"):

@@ -1,10 +1,13 @@
-"""Probes of an encoder: what can be read off its features, once they are frozen.
+"""Probes of an encoder: what can be read off its features, once they are frozen. Each registers itself in `PROBES`.
 
 An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features (B, D). A task's images are encoded once
-for all probes. Strengths are chosen on validation images, never on test images.
+for all probes. Strengths are chosen on validation images, never on test images. A probe of one's own is a function in a
+module of this package, under `@probe(...)`: its name in `eval.probes` or `eval.ends` runs it, and its scores are kept,
+shown, compared and drawn like those of the others.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,8 +16,8 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot
 
 from envs.errors import SettingError
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
+from runs.scores import LABELS
 
-PROBES = ("linear", "factors", "knn", "few", "logistic", "blocks", "finetune")  # what a run can be asked to do
 BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
@@ -22,6 +25,48 @@ FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how m
 BLOCK_FEATURES = 1024  # of a block below the top, at most
 Encoder = Callable[[Tensor], Tensor]
 Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One way of scoring features. Either `score` or `targets` is given."""
+
+    name: str
+    score: Callable[..., Scores | dict[str, Scores]] | None = None
+    targets: Callable[..., dict[str, "Split"]] | None = None
+    every_block: bool = False  # whether `blocks` asks for it at every block
+    block_images: int | None = None  # test images that are scored below the top; None for all
+
+
+PROBES: dict[str, Probe] = {}
+
+
+def probe(
+    name: str,
+    *,
+    label: str | Callable[[str], str] | None = None,
+    targets: bool = False,
+    every_block: bool = False,
+    block_images: int | None = None,
+) -> Callable[[Callable], Callable]:
+    """Registers the function below it as the probe of this name.
+
+    It is `score(features: Split, labels: Split, *, classes) -> scores`, where the scores hold `top1` or `r2` and
+    perhaps other numbers; or `{argument: scores}` of several, which are kept as `name/argument`. `label` is what
+    tables, charts and pages call it (of several, a function of the argument; without one, the argument).
+
+    With `targets=True` it is `targets(task, *, device) -> {argument: Split}` instead: labels (M,) or numbers (M, K)
+    that the ridge regression of the linear probe predicts from the features beside the labels.
+    """
+
+    def register(function: Callable) -> Callable:
+        kind = {"targets" if targets else "score": function}
+        PROBES[name] = Probe(name, **kind, every_block=every_block, block_images=block_images)
+        if label is not None:
+            LABELS[name] = label
+        return function
+
+    return register
 
 
 class LabelledImages(NamedTuple):
@@ -52,7 +97,7 @@ class Split(NamedTuple):
 
 
 class Score(NamedTuple):
-    """What a linear probe found."""
+    """The scores of a linear probe."""
 
     top1: float  # share of test images classified correctly, at the strength chosen
     validation_top1: float
@@ -69,8 +114,8 @@ def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
     return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
 
 
-class Answers(NamedTuple):
-    """What a ridge readout says of images, at the strength of least validation error."""
+class Predictions(NamedTuple):
+    """The predictions of a ridge regression, at the strength of least validation error."""
 
     validation: Tensor  # (M, K)
     test: Tensor  # (M, K)
@@ -82,61 +127,72 @@ class _Fit(NamedTuple):
 
     error: float  # sum of squares over validation images
     strength: float
-    validation: Tensor  # (M, K) what it says of them
+    validation: Tensor  # (M, K) its predictions for them
     weight: Tensor  # (D + 1, K) of the features as they are
 
 
-def ridge_answers(features: Split, wanted: dict[str, Split]) -> dict[str, Answers]:
-    """Reads everything that is wanted off the features by ridge regression, labels as one-hot numbers.
+def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, Predictions]:
+    """Predicts all targets from the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
-    Strengths are tried from strong to weak, until nothing that is wanted gains by a weaker one.
+    Strengths are tried from strong to weak, until no target gains by a weaker one.
     """
     best: dict[str, _Fit] = {}
-    for fits in _ridge_fits(features, {name: _numbers(of) for name, of in wanted.items()}):
+    for fits in _ridge_fits(features, {name: _numbers(of) for name, of in targets.items()}):
         better = {name: fit for name, fit in fits.items() if name not in best or fit.error < best[name].error}
         if not better:
             break
         best |= better
     test = features.test.double()
-    return {name: Answers(fit.validation, read_out(test, fit.weight), fit.strength) for name, fit in best.items()}
+    return {name: Predictions(fit.validation, read_out(test, fit.weight), fit.strength) for name, fit in best.items()}
 
 
-def _ridge_fits(features: Split, wanted: dict[str, Split]) -> Iterator[dict[str, _Fit]]:
-    """What each strength comes to, for all that is wanted (M, K).
+def _ridge_fits(features: Split, targets: dict[str, Split]) -> Iterator[dict[str, _Fit]]:
+    """The fits to all targets (M, K), strength by strength.
 
     It is the training images that are standardised; for all others that is done to the weights, of which there are few.
     """
     mean, deviation = _scale(features.train)
     validation = features.validation.double()
-    y = torch.cat([of.train for of in wanted.values()], 1)
-    columns = [of.train.shape[1] for of in wanted.values()]
-    found = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
-    for strength, scaled in zip(STRENGTHS, found, strict=True):
+    y = torch.cat([of.train for of in targets.values()], 1)
+    columns = [of.train.shape[1] for of in targets.values()]
+    fits = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
+    for strength, scaled in zip(STRENGTHS, fits, strict=True):
         slope = scaled[:-1] / deviation[:, None]
         weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)
-        said = [read_out(validation, weight) for weight in weights]
-        missed = [(one - of.validation).square().sum() for one, of in zip(said, wanted.values(), strict=True)]
+        predictions = [read_out(validation, weight) for weight in weights]
+        missed = [(one - of.validation).square().sum() for one, of in zip(predictions, targets.values(), strict=True)]
         errors = torch.stack(missed).tolist()
-        yield {name: _Fit(error, strength, *of) for name, error, *of in zip(wanted, errors, said, weights, strict=True)}
+        rows = zip(targets, errors, predictions, weights, strict=True)
+        yield {name: _Fit(error, strength, *fit) for name, error, *fit in rows}
 
 
-def ridge_probes(features: Split, wanted: dict[str, Split]) -> dict[str, Scores]:
-    """How well ridge regression reads what is wanted off the features.
+def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:
+    """Scores of the ridge regression from features to each target.
 
     {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
     """
-    return {name: scored(said, wanted[name]) for name, said in ridge_answers(features, wanted).items()}
+    return {name: scored(each, targets[name]) for name, each in ridge_predictions(features, targets).items()}
 
 
-def scored(said: Answers, truth: Split) -> Scores:
-    """Answers against labels (M,) or numbers (M, K)."""
-    score = top1 if truth.train.ndim == 1 else r2
+def scored(predictions: Predictions, target: Split) -> Scores:
+    """Predictions against labels (M,) or numbers (M, K)."""
+    score = top1 if target.train.ndim == 1 else r2
     return {
-        score.__name__: score(said.test, truth.test),
-        f"validation_{score.__name__}": score(said.validation, truth.validation),
-        "strength": said.strength,
+        score.__name__: score(predictions.test, target.test),
+        f"validation_{score.__name__}": score(predictions.validation, target.validation),
+        "strength": predictions.strength,
     }
+
+
+@probe("linear", label="linear probe", targets=True, every_block=True)
+def label_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
+    """The labels themselves; the argument is empty.
+
+    Raises:
+        SettingError: a task of one class.
+    """
+    return {"": labels_of(task, device)}
 
 
 def _numbers(of: Split) -> Split:
@@ -147,6 +203,7 @@ def _numbers(of: Split) -> Split:
     return Split(*(one_hot(part, classes).float() for part in of))
 
 
+@probe("logistic", label="logistic regression", every_block=True)
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     """Multinomial logistic regression; strengths are tried from strong to weak until validation's cross-entropy rises.
 
@@ -164,11 +221,13 @@ def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     return {"top1": tested, "validation_top1": validated, "strength": strength}
 
 
+@probe("knn", label="k-NN", every_block=True, block_images=1000)  # below the top, for the time it takes
 def knn_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     """The weighted vote of the nearest training images, on features as they are: {top1}; there is nothing to choose."""
     return {"top1": top1(neighbours(features.train, labels.train, features.test, classes=classes), labels.test)}
 
 
+@probe("few", label=lambda count: f"{count} label{'s' * (count != '1')} a class", every_block=True)
 def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[str, Scores]:
     """The ridge probe with only so many labels a class: {"1": {top1, deviation}, "10": ...}.
 
@@ -178,7 +237,7 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     features = Split(features.train, features.validation.double(), features.test.double())  # once for all of them
     rank = ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
     most = int(labels.train.bincount(minlength=classes).min())
-    found = {}
+    scores = {}
     for count, draws in FEW.items():
         tops = []
         for draw in range(min(draws, most // count)):
@@ -188,13 +247,13 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
         if tops:
             mean = sum(tops) / len(tops)
             deviation = (sum((top - mean) ** 2 for top in tops) / max(len(tops) - 1, 1)) ** 0.5
-            found[str(count)] = {"top1": mean, "deviation": deviation}
-    return found
+            scores[str(count)] = {"top1": mean, "deviation": deviation}
+    return scores
 
 
 def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
     """The features (M, D) of each part of a task."""
-    return Split(*(features(encode, part.images, device=device) for part in task[1:4]))
+    return Split(*(encode_images(encode, part.images, device=device) for part in task[1:4]))
 
 
 def labels_of(task: Task, device: torch.device) -> Split:
@@ -209,7 +268,7 @@ def labels_of(task: Task, device: torch.device) -> Split:
 
 
 @torch.no_grad()
-def features(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
+def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
     """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
     return torch.cat([encode(part.to(device).float().div_(255)) for part in images.split(BATCH)])
 
@@ -250,7 +309,7 @@ def pixels(images: Tensor) -> Tensor:
     return images.flatten(1)
 
 
-def chance(task: Task) -> float:
+def majority_class(task: Task) -> float:
     """Share of the test images that are of the commonest class of the training images: what is known without looking.
 
     As it is measured on test images, it may lie a little below one in the number of classes, as any score may.
@@ -261,5 +320,5 @@ def chance(task: Task) -> float:
 
 def ranks(labels: Tensor, classes: int) -> Tensor:
     """(M,) how many rows before each have its label."""
-    seen = one_hot(labels, classes).cumsum(0)
-    return seen.gather(1, labels[:, None])[:, 0] - 1
+    counts = one_hot(labels, classes).cumsum(0)
+    return counts.gather(1, labels[:, None])[:, 0] - 1

@@ -1,4 +1,4 @@
-"""A few test images and what the code makes of them over time, kept beside the numbers to draw embeddings from."""
+"""A few test images and their features over time, kept beside the numbers to draw embeddings from."""
 
 from typing import Any
 

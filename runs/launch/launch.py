@@ -15,17 +15,19 @@ from rich.console import Console
 
 from envs.errors import SettingError
 from runs.analysis.figures import film_strip, learning_curve
+from runs.analysis.reading import LoadedRun, load_numbers
+from runs.analysis.summary import summary_table
 from runs.config import composing as told
 from runs.config.sweeps import label, sweep
-from runs.evaluation.evaluation import Evaluation, owed
+from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.progress import Progress
 from runs.launch.validate import check
-from runs.show import summary, table
+from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences
 from runs.store.metrics import Metrics, facts, latest
-from runs.store.preview import keep_seen
+from runs.store.preview import save_preview
 from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
@@ -102,9 +104,9 @@ def go_on(overrides: list[str], *, varied: list[str], build: Callable, train: Ca
 
 
 def _has_ended(folder: RunFolder, settings: DictConfig) -> bool:
-    """Whether a run has seen all its frames, and owes no score."""
+    """Whether a run has seen all its frames, and no score of it is pending."""
     frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
-    return frames >= settings.run.frames and not owed(settings, frames=frames, latest=latest(folder.metrics))
+    return frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
 
 
 def go(overrides: list[str], build: Callable, train: Callable, *, varied: Sequence[str] = ()) -> int:
@@ -182,13 +184,15 @@ def _follow(
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         train(run, evaluation, folder, metrics, progress, stop)
-    if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
+    if stop and (
+        run.frames < run.settings.run.frames or pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
+    ):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.came
-    found = summary(folder.path)
-    console.print(table(found))
-    for picture in _pictures(folder, build(told.to_look_at(run.settings)).stream, found):
+    loaded = load_numbers(folder.path)
+    console.print(summary_table(loaded))
+    for picture in _pictures(folder, build(told.to_look_at(run.settings)).stream, loaded):
         console.print(str(picture), highlight=False, soft_wrap=True)
     console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
@@ -196,7 +200,7 @@ def _follow(
     return 0
 
 
-def _pictures(folder: RunFolder, stream, found: dict) -> list[Path]:
+def _pictures(folder: RunFolder, stream, loaded: LoadedRun) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
@@ -206,10 +210,10 @@ def _pictures(folder: RunFolder, stream, found: dict) -> list[Path]:
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]
     film_strip(shown, pictures[0], stride=stride, ends=ends)
-    keep_seen(folder.metrics, stride=stride, strip=shown, **_some_pairs(next(stream)))
-    if found["eval"]["linear"]["frames"]:
+    save_preview(folder.metrics, stride=stride, strip=shown, **_some_pairs(next(stream)))
+    if ScoreKey() in loaded.scores:
         pictures.append(folder.path / "learning_curve.png")
-        learning_curve(found, pictures[1])
+        learning_curve(loaded, pictures[1])
     return pictures
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from learners.online import build, train
+from runs.analysis.summary import summary
 from runs.config import composing as told
 from runs.launch.launch import go
-from runs.show import summary
 
 LEARNERS = ("bp", "dtp", "rf", "gll", "gll_rf", "rll", "rll_rf")
 OTHERS = {

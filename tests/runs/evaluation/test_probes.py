@@ -11,11 +11,11 @@ from runs.evaluation.probes import (
     LabelledImages,
     Split,
     Task,
-    chance,
     few_label_probes,
     knn_probe,
     linear_probe,
     logistic_probe,
+    majority_class,
     mean_colour,
     pixels,
     pooled,
@@ -70,8 +70,8 @@ def test_probes_draw_nothing():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_chance_is_the_commonest_class():
-    assert chance(task()) == pytest.approx(1 / 3, abs=0.1)
+def test_the_majority_class_is_the_commonest():
+    assert majority_class(task()) == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_a_task_of_one_class_is_refused():
@@ -83,10 +83,10 @@ def test_the_strength_is_that_of_least_validation_error():
     toy = task(train=60)
     x, y = (part.images.flatten(1).double().numpy() / 255 for part in (toy.train, toy.validation))
     mean, deviation = x.mean(0), x.std(0, ddof=1)
-    wanted = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
+    targets = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
     errors = {
         strength: np.square(
-            Ridge(alpha=strength).fit((x - mean) / deviation, wanted[0]).predict((y - mean) / deviation) - wanted[1]
+            Ridge(alpha=strength).fit((x - mean) / deviation, targets[0]).predict((y - mean) / deviation) - targets[1]
         ).sum()
         for strength in STRENGTHS
     }
@@ -101,11 +101,11 @@ def test_the_logistic_strength_is_that_of_least_validation_loss():
         for strength in LOGISTIC_STRENGTHS
     }
     losses = {strength: log_loss(labels.validation, fit.predict_proba(x.validation)) for strength, fit in fits.items()}
-    found = logistic_probe(features, labels, classes=3)
+    scores = logistic_probe(features, labels, classes=3)
     best = min(losses, key=losses.get)
-    assert found["strength"] == best
-    assert found["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
-    assert found["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
+    assert scores["strength"] == best
+    assert scores["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
+    assert scores["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
 
 
 def test_everything_read_off_at_once_is_what_is_read_off_alone():
@@ -121,10 +121,10 @@ def test_everything_read_off_at_once_is_what_is_read_off_alone():
 
 def test_more_labels_help_and_what_a_class_lacks_is_left_out():
     features, labels = toy_features()
-    found = few_label_probes(features, labels, classes=3)
-    assert list(found) == ["1", "10"]  # no class has 100
-    assert found["1"]["top1"] < found["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
-    assert found["1"]["deviation"] > 0
+    scores = few_label_probes(features, labels, classes=3)
+    assert list(scores) == ["1", "10"]  # no class has 100
+    assert scores["1"]["top1"] < scores["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
+    assert scores["1"]["deviation"] > 0
     some = torch.cat([torch.nonzero(labels.train == label)[:1] for label in range(3)])[:, 0]
     first = features._replace(train=features.train[some]), labels._replace(train=labels.train[some])
     alone = few_label_probes(*first, classes=3)["1"]

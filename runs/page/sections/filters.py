@@ -1,25 +1,23 @@
 """The first layer's weights, as pictures."""
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from runs.analysis.reading import LoadedRun
+from runs.page.section import section
+from runs.page.tiles import data_uri, mosaic
 from runs.store.checkpoint import load_newest
+from runs.store.folder import RunFolder
 
 COLUMNS = 16
 
 
-class Filters(NamedTuple):
-    """What the first layer looks for."""
-
-    images: np.ndarray  # (rows, columns, k, k, 3) uint8; grey is a weight of zero
-    frames: int  # that had been seen
-
-
-def first_filters(checkpoints: Path) -> Filters | None:
-    """Those of the newest sound checkpoint; None where there is none, or no layer that sees colour."""
+@section(90, each_run=True)
+def filters(run: LoadedRun) -> dict[str, Any] | None:
+    """Those of the newest sound checkpoint, where there is one and the layer sees colour."""
+    checkpoints = RunFolder(run.path).checkpoints
     state = load_newest(checkpoints)[0] if checkpoints.is_dir() else None
     weights = state["learner"]["network"].values() if state else ()
     first = next((of for of in weights if isinstance(of, Tensor) and of.ndim == 4 and of.shape[1] == 3), None)
@@ -30,4 +28,5 @@ def first_filters(checkpoints: Path) -> Filters | None:
     images = np.full((-(-len(w) // COLUMNS) * COLUMNS, *w.shape[1:]), 0.0, np.float32)
     images[: len(w)] = w
     pixels = (127.5 + 127.5 * images).round().astype(np.uint8)
-    return Filters(pixels.reshape(-1, COLUMNS, *pixels.shape[1:]), state["frames"])
+    grid = pixels.reshape(-1, COLUMNS, *pixels.shape[1:])  # grey is a weight of zero
+    return {"image": data_uri(mosaic(grid, scale=8)), "frames": f"{state['frames']:,}"}

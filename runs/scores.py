@@ -144,4 +144,4 @@ class ScoreKey:
     @property
     def title(self) -> str:
         """The label with a capital, for what stands above a chart."""
-        return self.label[0].upper() + self.label[1:]
+        return self.label if self.label.startswith("k-") else self.label[0].upper() + self.label[1:]

@@ -119,7 +119,7 @@ def _tuned(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
 def _others(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
     """The other probes of the whole encoder, beside the random encoder."""
     columns = (run.facts["learner"], "gain", "random encoder")
-    table = _table("other probes of the test instances, top-1 in % or R²", *columns)
+    table = _table("other probes, top-1 in % or R²", *columns)
     for key in keys:
         if key == ScoreKey(probe=key.probe) and key.probe not in ("linear", FINETUNE):
             unit = " (R²)" if "r2" in run.scores[key] else ""
@@ -134,7 +134,7 @@ def _blocks(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
     if not below:
         return []
     blocks = sorted({key.block for key in below})
-    table = _table("probes of every block, top-1, %, and its gain")
+    table = _table("every block, top-1, %, and its gain")
     for block in blocks:
         table.add_column(f"block {block}", justify="right", no_wrap=True)
     for probe in dict.fromkeys(key.probe for key in below):

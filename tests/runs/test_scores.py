@@ -58,7 +58,8 @@ def test_labels_are_said_once_for_all():
         "10 labels a class, block 2", "transfer: digits", "fine-tuned", "fine-tuned: digits", "phase 0",
         "linear probe", "transfer: digits",
     ]  # fmt: skip
-    assert ScoreKey(probe="finetune").title == "Fine-tuned"
+    titles = [ScoreKey(probe=probe).title for probe in ("finetune", "knn", "factors/light_direction")]
+    assert titles == ["Fine-tuned", "k-NN", "Light direction"]
 
 
 def test_a_score_is_measured_in_one_number():

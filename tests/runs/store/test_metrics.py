@@ -1,11 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import zarr
 
 from envs.errors import SettingError
+from runs.scores import ScoreKey
 from runs.store.metrics import Metrics, read, read_samples
 
 
@@ -35,6 +37,21 @@ def test_plain_zarr_reads_it_with_names_for_its_dimensions_and_units(tmp_path):
     assert loss.metadata.dimension_names == ("frames",)
     top1 = zarr.open_group(tmp_path / "metrics.zarr", mode="r")["eval/transfer/digits/top1"]
     assert "classified" in top1.attrs["units"]
+
+
+def test_what_an_old_run_calls_chance_is_the_majority_class(tmp_path):
+    """Where both are kept, each is what its name says."""
+    metrics = Metrics.create(tmp_path / "metrics.zarr", {})
+    old = ScoreKey("digits", encoder="chance")
+    metrics.add(old, 0, {"top1": 0.3})
+    metrics.commit()
+    assert list(read(tmp_path / "metrics.zarr")[1]) == ["baseline/majority_class/transfer/digits"]
+    assert list(read(tmp_path / "metrics.zarr", only=["baseline/majority_class/*"])[1])
+    metrics.add(replace(old, encoder="majority_class"), 0, {"top1": 0.4})
+    metrics.commit()
+    series = read(tmp_path / "metrics.zarr")[1]
+    assert series["baseline/majority_class/transfer/digits"]["top1"] == [0.4]
+    assert series["baseline/chance/transfer/digits"]["top1"] == [0.3]
 
 
 def sampled(tmp_path, rows=3):

@@ -65,10 +65,10 @@ def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[Score
 
 
 def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
-    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys' names."""
+    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys."""
     tree = {"linear": None, "transfer": {}}
     for key, value in values.items():
-        *branch, leaf = key.name.split("/")
+        *branch, leaf = key.parts
         node = tree
         for part in branch:
             node = node.setdefault(part, {})

@@ -1,6 +1,6 @@
 """Every number over time, in Zarr: one group a series, each with a `frames` axis; a commit mark, written last.
 
-`train` holds `frames`, `loss`, `block1_loss`, ...; `eval/linear` holds `frames`, `top1`, ...; and so on. The root's
+`train` holds `frames`, `loss`, `block1_loss`, ...; a score lies at its key's path (`runs.scores`). The root's
 attribute `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
 
 `samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
@@ -63,13 +63,15 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
-        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # told of committed rows
+        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: (
+            None
+        )  # called with committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
         self.latest = _latest(root)  # frames of each series' last row, of those that wait too
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
-        """An empty store that knows what run it belongs to, in place of one that was there."""
+        """An empty store with the attributes of its run, in place of one that was there."""
         root = zarr.open_group(path, mode="w", zarr_format=3)
         root.update_attributes({"format": FORMAT, "committed": {}, **attributes})
         return cls(root)
@@ -224,7 +226,7 @@ def _latest(root: zarr.Group) -> dict[str, int]:
 
 
 def _tidy(path: Path) -> None:
-    """Removes what a writer that was killed, or found no room, has half made: zarr would warn of it for ever."""
+    """Removes half-made files of a writer that was killed or had no room: zarr would warn of them for ever."""
     for place in sorted(path.rglob("*"), reverse=True):  # what is in a folder before the folder
         if place.suffix == ".partial":
             place.unlink()

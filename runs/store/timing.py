@@ -53,9 +53,11 @@ class RunningMean:
         return means
 
     def state_dict(self) -> dict[str, Any]:
+        """Sums and counts so far."""
         return {"sums": self._sums, "counts": self._counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from another's `state_dict`."""
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
 
 
@@ -67,6 +69,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
+        """Counts the time within a `with` block to this part."""
         start = perf_counter()
         try:
             yield

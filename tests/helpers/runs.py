@@ -44,7 +44,7 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
 
 
 def furnished(path: Path, *, ended=True) -> Path:
-    """The same run with all else that a run may have measured, and seen where it has come to its end."""
+    """The same run with all else that a run may have measured, and a preview where it has come to its end."""
     random = np.random.default_rng(0)
     with RunFolder.open(path) as place:
         metrics = Metrics.open(place.metrics, cut_to=FRAMES[-1])

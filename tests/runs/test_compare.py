@@ -45,15 +45,15 @@ def test_a_sweep_is_one_table_with_every_seed_beside_the_random_encoder(sweep, s
 
 
 def test_the_json_holds_paired_differences_best_group_first(sweep, say):
-    found = json.loads(say(sweep, "--json")[1])
-    assert found["against"] == "bp"
-    bp, rf = found["tasks"]["linear"]["groups"]
+    compared = json.loads(say(sweep, "--json")[1])
+    assert compared["against"] == "bp"
+    bp, rf = compared["tasks"]["linear"]["groups"]
     assert (bp["group"], bp["difference"], rf["group"]) == ("bp", None, "rf")
     assert [seed["seed"] for seed in bp["seeds"]] == [0, 1, 2]
     assert [seed["score"] for seed in bp["seeds"]] == pytest.approx([0.5, 0.53, 0.56])
     assert rf["difference"] == {key: pytest.approx(-0.1) for key in ("mean", "low", "high")} | {"paired": True}
     assert bp["gain"]["mean"] == pytest.approx(0.21)
-    assert found["tasks"].keys() == {"linear", "transfer/digits"}
+    assert compared["tasks"].keys() == {"linear", "transfer/digits"}
 
 
 def test_the_csv_has_a_line_for_every_task_group_and_seed(sweep, say):
@@ -64,9 +64,9 @@ def test_the_csv_has_a_line_for_every_task_group_and_seed(sweep, say):
 
 def test_fine_tuning_is_set_beside_the_probe_where_all_runs_have_come_as_far(tmp_path, say):
     one, other = furnished(fake_run(tmp_path, seed=0)), furnished(fake_run(tmp_path, learner="rf", seed=0))
-    found = json.loads(say(one, other, "--json", "--figure", tmp_path / "a.png")[1])["tasks"]
-    assert list(found) == ["linear", "transfer/digits", "finetune/linear", "finetune/transfer/digits"]
-    (group, _) = found["finetune/transfer/digits"]["groups"]
+    compared = json.loads(say(one, other, "--json", "--figure", tmp_path / "a.png")[1])["tasks"]
+    assert list(compared) == ["linear", "transfer/digits", "finetune/linear", "finetune/transfer/digits"]
+    (group, _) = compared["finetune/transfer/digits"]["groups"]
     assert group["gain"]["mean"] == pytest.approx(0.25)  # over what a random encoder comes to, trained from scratch
     assert list(json.loads(say(one, other, "--json", "--at", "64")[1])["tasks"]) == ["linear", "transfer/digits"]
     status, _, text = say(one, other, "--at", "64", "--task", "finetune/*")

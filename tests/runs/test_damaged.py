@@ -1,4 +1,4 @@
-"""What cannot be shown is told in one line by whatever reads runs; what was committed is shown."""
+"""Whatever reads runs has one line for what cannot be shown, and shows what was committed."""
 
 import shutil
 import sys

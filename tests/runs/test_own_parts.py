@@ -59,9 +59,9 @@ def test_a_probe_that_registers_itself_is_made_shown_compared_and_drawn(tmp_path
     metrics.commit()
     Console(width=100).print(summary_table(load_numbers(path)))
     assert "nearest centroid 87.5 +62.5 25.0" in " ".join(capsys.readouterr().out.split())
-    found = json.loads(called(monkeypatch, capsys, show, path, "--json"))
-    assert found["eval"]["centroid"] == {"frames": [0, 128], "top1": [0.25, 0.875]}
-    assert found["baseline"]["random_encoder"]["centroid"] == 0.25
+    shown = json.loads(called(monkeypatch, capsys, show, path, "--json"))
+    assert shown["eval"]["centroid"] == {"frames": [0, 128], "top1": [0.25, 0.875]}
+    assert shown["baseline"]["random_encoder"]["centroid"] == 0.25
     assert "87.5" in called(monkeypatch, capsys, compare, path, "--task", "centroid")
     called(monkeypatch, capsys, report, path)
     text = (path / "report.html").read_text()

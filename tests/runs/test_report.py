@@ -161,12 +161,12 @@ def test_in_the_dark_a_page_is_dark_and_its_map_follows_the_slider(tmp_path, pag
         return {last: now(), first: move(0), again: move(slider.max), page: style("body").backgroundColor,
                 ink: style("body").color, line: style(".line").stroke, text: style(".chart text").fill};
     })()"""
-    _, found = opened(tmp_path, page, ask, "--blink-settings=preferredColorScheme=0")
-    assert found["last"] == found["again"]
-    assert (found["first"][0], found["last"][0]) == ("0 frames", "128 frames")
-    assert sum(a != b for a, b in zip(found["first"], found["last"], strict=True)) > 20
-    assert light(found["page"]) < 0.1
-    assert all(light(found[what]) > 0.3 for what in ("ink", "line", "text"))
+    _, shown = opened(tmp_path, page, ask, "--blink-settings=preferredColorScheme=0")
+    assert shown["last"] == shown["again"]
+    assert (shown["first"][0], shown["last"][0]) == ("0 frames", "128 frames")
+    assert sum(a != b for a, b in zip(shown["first"], shown["last"], strict=True)) > 20
+    assert light(shown["page"]) < 0.1
+    assert all(light(shown[what]) > 0.3 for what in ("ink", "line", "text"))
 
 
 def opened(folder, page, ask, *flags):

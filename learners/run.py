@@ -14,7 +14,7 @@ from learners.rules.base import Learner
 from runs.config import composing as told
 from runs.config.composing import register
 from runs.evaluation.evaluation import EvalSettings
-from runs.evaluation.probes import Encoder
+from runs.evaluation.features import Encoder
 from runs.launch.settings import RunSettings
 from runs.store.timing import RunningMean
 from streams.pairs.frame_buffer import longest

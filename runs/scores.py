@@ -12,10 +12,7 @@ BASELINES = {  # what no learning reaches: name on disk and in JSON, and its lab
     "chance": "chance",
 }
 FINETUNE = "finetune"  # the probe for which a copy of the whole encoder learns the task
-LABELS: dict[str, str | Callable[[str], str]] = {  # of probes; `runs.evaluation.probes.probe` adds those of others
-    "linear": "linear probe",
-    FINETUNE: "fine-tuned",
-}
+LABELS: dict[str, str | Callable[[str], str]] = {FINETUNE: "fine-tuned"}  # each probe that registers adds its own
 
 
 @dataclass(frozen=True)
@@ -150,3 +147,6 @@ class ScoreKey:
     def title(self) -> str:
         """The label with a capital, for what stands above a chart."""
         return self.label if self.label.startswith("k-") else self.label[0].upper() + self.label[1:]
+
+
+WORLD = ScoreKey()  # the linear probe of the run's own world, which every run that is scored has

@@ -2,7 +2,7 @@
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import Estimate, difference
 from runs.analysis.grouping import comparison_step, grouped, refuse
 from runs.analysis.reading import LoadedRun, baseline, score, scored
-from runs.scores import BASELINES, FINETUNE, MEASURES, Measure, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, ScoreKey, measure_of
 
 TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
 
@@ -44,15 +44,10 @@ class TaskComparison:
     """All groups on one task, the best first."""
 
     key: ScoreKey
-    measure_name: str
+    measure: str  # the name of the number in `MEASURES`
     frames: int  # that all runs had seen
     baseline: dict[str, float]  # means over all runs
     groups: list[GroupScores]
-
-    @property
-    def measure(self) -> Measure:
-        """In what the scores are."""
-        return MEASURES[self.measure_name]
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """{against, tasks: {name: {measure, frames, baseline, groups}}}, with None for what was not measured."""
-        return {"against": self.against, "tasks": {task.key.name: _task_json(task) for task in self.tasks}}
+        return {"against": self.against, "tasks": {task.key.name: as_json(task) for task in self.tasks}}
 
 
 def compare(
@@ -135,28 +130,18 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
     return TaskComparison(key, measure_of(runs[0].scores[key]), frames, means, rows)
 
 
-def _task_json(task: TaskComparison) -> dict[str, Any]:
-    groups = [
-        {
-            "group": row.group,
-            "score": _estimate_json(row.score),
-            "gain": _estimate_json(row.gain),
-            "difference": row.difference and _estimate_json(row.difference) | {"paired": row.difference.paired},
-            "seeds": [seed_json(seed) for seed in row.seeds],
-        }
-        for row in task.groups
+def as_json(part: Any) -> dict[str, Any]:
+    """A dataclass of a comparison for JSON and CSV, which know neither nan nor paths."""
+    return asdict(part, dict_factory=_json)
+
+
+def _json(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    shown = [
+        (name, value) for name, value in pairs if name not in ("key", "values") and (name, value) != ("paired", None)
     ]
-    return {"measure": task.measure_name, "frames": task.frames, "baseline": task.baseline, "groups": groups}
-
-
-def _estimate_json(estimate: Estimate) -> dict[str, float | None]:
-    return {name: number(getattr(estimate, name)) for name in ("mean", "low", "high")}
-
-
-def seed_json(seed: SeedScore) -> dict[str, Any]:
-    """One run of a group, for JSON and CSV."""
-    scores = {name: number(getattr(seed, name)) for name in ("score", "random_encoder")}
-    return {"seed": seed.seed, **scores, "updates": seed.updates, "run": str(seed.run)}
+    return {
+        name: number(of) if isinstance(of, float) else str(of) if isinstance(of, Path) else of for name, of in shown
+    }
 
 
 def number(value: float) -> float | None:

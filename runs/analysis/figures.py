@@ -106,7 +106,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         for axes in panels[len(tasks) :]:
             axes.set_axis_off()
         for axes, task in zip(panels, tasks, strict=False):
-            measure = task.measure
+            measure = MEASURES[task.measure]
             _random_encoder(axes, task, scale=measure.scale)
             for row in task.groups:
                 _group(axes, row, labels.index(row.group), scale=measure.scale)

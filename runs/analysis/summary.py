@@ -14,9 +14,8 @@ from runs.analysis.comparison import number
 from runs.analysis.reading import LoadedRun, baseline, load_numbers, scored, values
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import summed_up
-from runs.scores import BASELINES, FINETUNE, MEASURES, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey, measure_of
 
-WORLD = ScoreKey()
 SHARES = ("world", "stream", "learner", "eval")
 
 
@@ -83,17 +82,24 @@ def _last(run: LoadedRun, name: str) -> float | None:
 
 def summary_table(run: LoadedRun) -> Group:
     """Scores beside their baselines, and the speed, for a terminal."""
-    keys = scored(run)
+    keys, name, learner = scored(run), run.facts["run"], run.facts["learner"]
     if WORLD not in keys:
-        return Group(f"{run.facts['run']}: never scored (eval.every=0)", *_facts(run))
+        return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
     linear = [key for key in keys if key == ScoreKey(key.task)]
-    names = [name for name in BASELINES if any(baseline(run, name, key) >= 0 for key in linear)]  # what was measured
-    columns = (run.facts["learner"], "gain", *(BASELINES[name] for name in names))
-    main = _table(f"{run.facts['run']}: linear probe top-1, %", *columns)
+    measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
+    main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured))
     for key in linear:
-        levels = (_text(key, baseline(run, name, key), run) for name in names)
-        main.add_row(key.task_label, *_last_and_gain(run, key), *levels)
-    return Group(main, *_tuned(run, keys), *_others(run, keys), *_blocks(run, keys), *_phases(run), *_facts(run))
+        main.add_row(key.task_label, *_last_and_gain(run, key), *(_level(run, each, key) for each in measured))
+    tuned = _table("fine-tuned on the task, top-1, %", learner, "gain", "from scratch", "linear probe")
+    for key in [key for key in keys if key.probe == FINETUNE]:
+        probe = _last_and_gain(run, replace(key, probe=WORLD.probe))[0]
+        tuned.add_row(key.task_label, *_last_and_gain(run, key), _level(run, "random_encoder", key), probe)
+    others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder")
+    for key in [key for key in keys if key == ScoreKey(probe=key.probe) and key.probe not in (WORLD.probe, FINETUNE)]:
+        unit = " (R²)" if "r2" in run.scores[key] else ""
+        others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key))
+    tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
+    return Group(*tables, *_phases(run), *_facts(run))
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -101,47 +107,18 @@ def _table(title: str, *columns: str) -> Table:
     table = new_table(title)
     table.add_column("", no_wrap=True)
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=name.startswith("block"))
     return table
 
 
-def _tuned(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
-    """Copies that learned each task, beside those of the random encoder and the probe of the frozen one."""
-    table = _table("fine-tuned on the task, top-1, %", run.facts["learner"], "gain", "from scratch", "linear probe")
-    for key in keys:
-        if key.probe == FINETUNE:
-            probe = _last_and_gain(run, replace(key, probe="linear"))[0]
-            scratch = _text(key, baseline(run, "random_encoder", key), run)
-            table.add_row(key.task_label, *_last_and_gain(run, key), scratch, probe)
-    return [table] if table.rows else []
-
-
-def _others(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
-    """The other probes of the whole encoder, beside the random encoder."""
-    columns = (run.facts["learner"], "gain", "random encoder")
-    table = _table("other probes, top-1 in % or R²", *columns)
-    for key in keys:
-        if key == ScoreKey(probe=key.probe) and key.probe not in ("linear", FINETUNE):
-            unit = " (R²)" if "r2" in run.scores[key] else ""
-            random = _text(key, baseline(run, "random_encoder", key), run)
-            table.add_row(key.label + unit, *_last_and_gain(run, key), random)
-    return [table] if table.rows else []
-
-
-def _blocks(run: LoadedRun, keys: list[ScoreKey]) -> list[Table]:
+def _blocks(run: LoadedRun, keys: list[ScoreKey]) -> Table:
     """The probes of every block, a row for each, and how far above the random encoder's each score lies."""
-    below = [key for key in keys if key.block is not None]
-    if not below:
-        return []
-    blocks = sorted({key.block for key in below})
-    table = _table("every block, top-1, %, and its gain")
-    for block in blocks:
-        table.add_column(f"block {block}", justify="right", no_wrap=True)
-    for probe in dict.fromkeys(key.probe for key in below):
+    blocks = sorted({key.block for key in keys if key.block is not None})
+    table = _table("every block, top-1, %, and its gain", *(f"block {block}" for block in blocks))
+    for probe in dict.fromkeys(key.probe for key in keys if key.block is not None):
         row = [ScoreKey(probe=probe, block=block) for block in blocks]
-        cells = [" ".join(_last_and_gain(run, key)) if key in below else "-" for key in row]
-        table.add_row(row[0].probe_label, *cells)
-    return [table]
+        table.add_row(row[0].probe_label, *(" ".join(_last_and_gain(run, key)) if key in keys else "-" for key in row))
+    return table
 
 
 def _phases(run: LoadedRun) -> list[Any]:
@@ -174,8 +151,12 @@ def _facts(run: LoadedRun) -> list[Text]:
 def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:
     """The last score, and how far above the random encoder it lies."""
     last = values(run, key)[-1]
-    return _text(key, last, run), _text(key, last - baseline(run, "random_encoder", key), run, signed=True)
+    return _text(run, key, last), _text(run, key, last - baseline(run, "random_encoder", key), signed=True)
 
 
-def _text(key: ScoreKey, value: float, run: LoadedRun, *, signed: bool = False) -> str:
+def _level(run: LoadedRun, name: str, key: ScoreKey) -> str:
+    return _text(run, key, baseline(run, name, key))
+
+
+def _text(run: LoadedRun, key: ScoreKey, value: float, *, signed: bool = False) -> str:
     return MEASURES[measure_of(run.scores[key])].text(value, signed=signed)

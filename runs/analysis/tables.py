@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.bootstrap import Estimate
-from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, seed_json
-from runs.scores import BASELINES, Measure
+from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
+from runs.scores import BASELINES, MEASURES, Measure
 
 LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there
     "\\": r"\textbackslash{}",
@@ -36,7 +36,7 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
     """The comparison as text, a table for each task."""
     tables = []
     for task in comparison.tasks:
-        measure, updates = task.measure, [_updates(row) for row in task.groups]
+        measure, updates = MEASURES[task.measure], [_updates(row) for row in task.groups]
         alike = len(set(updates)) == 1
         title = f"{task.key.name}: {measure.title}{',' if measure.unit else ''} at {task.frames:,} frames"
         title += f", {updates[0]} updates" if alike and updates[0] else ""
@@ -88,22 +88,22 @@ def as_csv(comparison: Comparison) -> str:
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for task in comparison.tasks:
-        shared = {"task": task.key.name, "measure": task.measure_name, "frames": task.frames}
+        shared = {"task": task.key.name, "measure": task.measure, "frames": task.frames}
         for row in task.groups:
-            writer.writerows(shared | {"group": row.group} | seed_json(seed) for seed in row.seeds)
+            writer.writerows(shared | {"group": row.group} | as_json(seed) for seed in row.seeds)
     return text.getvalue()
 
 
 def as_latex(comparison: Comparison) -> str:
     """A booktabs table: a row for each group, a column for each task, the random encoder last."""
     tasks = comparison.tasks
-    heads = [_escaped(f"{task.key.label}, {task.measure.label}") for task in tasks]
+    heads = [_escaped(f"{task.key.label}, {MEASURES[task.measure].label}") for task in tasks]
     lines = [r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\toprule", _latex_row("", *heads), r"\midrule"]
     for group in [row.group for row in tasks[0].groups]:
         rows = [next(row for row in task.groups if row.group == group) for task in tasks]
-        cells = [_interval(row.score, task.measure) for row, task in zip(rows, tasks, strict=True)]
+        cells = [_interval(row.score, MEASURES[task.measure]) for row, task in zip(rows, tasks, strict=True)]
         lines.append(_latex_row(_escaped(group), *cells))
-    random = [task.measure.text(task.baseline.get("random_encoder")) for task in tasks]
+    random = [MEASURES[task.measure].text(task.baseline.get("random_encoder")) for task in tasks]
     lines += [r"\midrule", _latex_row("random encoder", *random), r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
@@ -129,4 +129,4 @@ def _updates(row: GroupScores) -> str:
 
 
 def _baselines(task: TaskComparison) -> str:
-    return ", ".join(f"{BASELINES[name]} {task.measure.text(level)}" for name, level in task.baseline.items())
+    return ", ".join(f"{BASELINES[name]} {MEASURES[task.measure].text(level)}" for name, level in task.baseline.items())

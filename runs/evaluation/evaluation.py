@@ -10,36 +10,29 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.finetune import Tunable, fine_tune
-from runs.evaluation.linear import top1
-from runs.evaluation.probes import (
-    PROBES,
-    Probe,
-    Scores,
+from runs.evaluation.features import (
     Split,
     Task,
     encode_images,
     encoded,
     flat,
     labels_of,
-    linear_probe,
     majority_class,
     mean_colour,
     pixels,
     pooled,
-    ridge_predictions,
-    ridge_probes,
-    scored,
 )
+from runs.evaluation.finetune import Tunable, fine_tune
+from runs.evaluation.linear import top1
+from runs.evaluation.probes import PROBES, Predictions, Probe, Scores, linear_probe, ridge_predictions, scored
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
 from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
-from runs.scores import FINETUNE, ScoreKey
+from runs.scores import FINETUNE, WORLD, ScoreKey
 from runs.store.timing import due
 from streams.process.signals import Stop
 
-WORLD = ScoreKey()  # the linear probe of the run's own world
 BLOCKS = "blocks"  # asks for the probes at every block; FINETUNE for copies of the encoder that learn each task
 
 
@@ -102,17 +95,20 @@ class Evaluation:
 
         `samples` holds the features of a few test images. Probes of `eval.ends` are done where a run begins and ends.
         """
-        names, task = probes_due(self.settings, frames), self.tasks[WORLD]
+        names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
         probes = [probe for name, probe in PROBES.items() if name in names]
         if BLOCKS in names:
             *lower, whole = encoded_blocks(encoder, task, device=self.device)
         else:
             lower, whole = [], encoded(encoder.encode, task, device=self.device)
-        scores = world_scores(whole, task, probes=probes, phases=self.phases, device=self.device)
-        if BLOCKS in names:
-            top = [key for key in scores if key.split == "test" and PROBES[key.kind].every_block]
-            scores |= block_scores(lower, task, probes=probes, device=self.device)
-            scores |= {replace(key, block=len(lower) + 1): scores[key] for key in top}
+        scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
+        every = [probe for probe in probes if probe.every_block and BLOCKS in names]
+        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if PROBES[key.kind] in every}
+        for block, features in enumerate(lower, 1):
+            scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
+        scores |= top
+        if self.phases:
+            scores |= phase_scores(predictions[WORLD.probe].test, task, phases=self.phases)
         if self.night:
             scores[ScoreKey(split="phase0")] = scores[WORLD]
         others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
@@ -161,60 +157,36 @@ def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[S
     return [key for key in probed if latest.get(replace(key, probe=FINETUNE).path) != frames]
 
 
-def world_scores(
-    features: Split, task: Task, *, probes: list[Probe], phases: int, device: torch.device
-) -> dict[ScoreKey, Scores]:
-    """All probes of the features of the world's own images.
-
-    The score of a phase is that of the one linear probe of all categories on the test images of the phase's own.
-    """
-    labels, targets = labels_of(task, device), ridge_targets(task, probes, device=device)
+def probe_scores(
+    features: Split, task: Task, *, probes: Iterable[Probe], device: torch.device, block: int | None = None
+) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions]]:
+    """The scores of all probes of the features of a block (None: of the whole encoder), and what ridge predicts."""
+    labels = labels_of(task, device)
+    several = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
+    targets = {_named(name, argument): target for name, each in several for argument, target in each.items()}
     predictions = ridge_predictions(features, targets)
-    scores = {ScoreKey(probe=name): scored(predictions[name], target) for name, target in targets.items()}
-    edges = block_edges(task.classes, phases=phases).tolist() if phases else []
-    for phase, (first, past) in enumerate(pairwise(edges)):
-        rows = (labels.test >= first) & (labels.test < past)
-        tested = top1(predictions[WORLD.probe].test[rows], labels.test[rows])
-        scores[ScoreKey(split=f"phase{phase}")] = {"top1": tested}
-    return scores | other_scores(features, labels, probes=probes, classes=task.classes)
-
-
-def block_scores(
-    blocks: list[Split], task: Task, *, probes: list[Probe], device: torch.device
-) -> dict[ScoreKey, Scores]:
-    """The scores at these blocks by the probes that are made at every block."""
-    probes, labels, scores = [probe for probe in probes if probe.every_block], labels_of(task, device), {}
-    targets = ridge_targets(task, probes, device=device)
-    for number, features in enumerate(blocks, 1):
-        here = {ScoreKey(probe=name): score for name, score in ridge_probes(features, targets).items()}
-        here |= other_scores(features, labels, probes=probes, classes=task.classes, below_the_top=True)
-        scores |= {replace(key, block=number): score for key, score in here.items()}
-    return scores
-
-
-def ridge_targets(task: Task, probes: Iterable[Probe], *, device: torch.device) -> dict[str, Split]:
-    """The targets that one ridge regression serves, by the name of their score."""
-    each = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
-    return {_named(name, argument): target for name, targets in each for argument, target in targets.items()}
-
-
-def other_scores(
-    features: Split, labels: Split, *, probes: Iterable[Probe], classes: int, below_the_top: bool = False
-) -> dict[ScoreKey, Scores]:
-    """The scores of the probes that are no ridge regression."""
-    scores = {}
+    scores = {name: scored(predictions[name], target) for name, target in targets.items()}
     for probe in probes:
         if probe.score:
-            count = probe.block_images if below_the_top else None
+            count = None if block is None else probe.block_images
             few = (split._replace(test=split.test[:count]) for split in (features, labels))
-            score = probe.score(*few, classes=classes)
-            several = score if all(isinstance(each, dict) for each in score.values()) else {"": score}
-            scores |= {ScoreKey(probe=_named(probe.name, argument)): each for argument, each in several.items()}
-    return scores
+            score = probe.score(*few, classes=task.classes)
+            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
+            scores |= {_named(probe.name, argument): value for argument, value in each.items()}
+    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
 
 
 def _named(probe: str, argument: str) -> str:
     return f"{probe}/{argument}" if argument else probe
+
+
+def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
+    """The score of each phase: of the one linear probe of all categories, on the test images of the phase's own."""
+    labels, scores = task.test.labels.to(predictions.device), {}
+    for phase, (first, past) in enumerate(pairwise(block_edges(task.classes, phases=phases).tolist())):
+        rows = (labels >= first) & (labels < past)
+        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(predictions[rows], labels[rows])}
+    return scores
 
 
 def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -> list[Split]:

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from envs.scene.motion import rotation_matrix
-from runs.evaluation.probes import Split, Task, probe
+from runs.evaluation.features import Split, Task
+from runs.evaluation.probes import ridge_target
 
 UNASKED = ("category", "instance")  # the question itself, and a number that means nothing
 MOST_CLASSES = 64  # a factor of more whole numbers than these counts something, and is no class
 
 
-@probe("factors", targets=True)
+@ridge_target("factors")
 def factor_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
     """The targets for each factor of a task's images: labels (M,) int64, or numbers (M, K) float32.
 

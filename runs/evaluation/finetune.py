@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from runs.evaluation.features import Task, encode_images, labels_of
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Task, encode_images, labels_of
 from streams.process.signals import Stop
 from streams.seeding import generator
 

@@ -1,9 +1,8 @@
 """Probes of an encoder: what can be read off its features, once they are frozen. Each registers itself in `PROBES`.
 
-An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features (B, D). A task's images are encoded once
-for all probes. Strengths are chosen on validation images, never on test images. A probe of one's own is a function in a
-module of this package, under `@probe(...)`: its name in `eval.probes` or `eval.ends` runs it, and its scores are kept,
-shown, compared and drawn like those of the others.
+Strengths are chosen on validation images, never on test images. A probe of one's own is a function in a module of this
+package, under `@probe`: its name in `eval.probes` or `eval.ends` runs it, and its scores are kept, shown, compared and
+drawn like those of the others.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,18 +11,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
-from envs.errors import SettingError
+from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of, ranks
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
 from runs.scores import LABELS
 
-BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
-BLOCK_FEATURES = 1024  # of a block below the top, at most
-Encoder = Callable[[Tensor], Tensor]
 Scores = dict[str, float]
 
 
@@ -33,7 +29,7 @@ class Probe:
 
     name: str
     score: Callable[..., Scores | dict[str, Scores]] | None = None
-    targets: Callable[..., dict[str, "Split"]] | None = None
+    targets: Callable[..., dict[str, Split]] | None = None
     every_block: bool = False  # whether `blocks` asks for it at every block
     block_images: int | None = None  # test images that are scored below the top; None for all
 
@@ -42,58 +38,35 @@ PROBES: dict[str, Probe] = {}
 
 
 def probe(
-    name: str,
-    *,
-    label: str | Callable[[str], str] | None = None,
-    targets: bool = False,
-    every_block: bool = False,
-    block_images: int | None = None,
+    name: str, *, label: str | Callable[[str], str], every_block: bool = False, block_images: int | None = None
 ) -> Callable[[Callable], Callable]:
-    """Registers the function below it as the probe of this name.
+    """Registers the function below it: `score(features: Split, labels: Split, *, classes) -> scores`.
 
-    It is `score(features: Split, labels: Split, *, classes) -> scores`, where the scores hold `top1` or `r2` and
-    perhaps other numbers; or `{argument: scores}` of several, which are kept as `name/argument`. `label` is what
-    tables, charts and pages call it (of several, a function of the argument; without one, the argument).
-
-    With `targets=True` it is `targets(task, *, device) -> {argument: Split}` instead: labels (M,) or numbers (M, K)
-    that the ridge regression of the linear probe predicts from the features beside the labels.
+    Scores hold `top1` or `r2`, and perhaps other numbers. Of several it returns `{argument: scores}`, which are kept as
+    `name/argument`. `label` is what tables, charts and pages call it: of several, a function of the argument.
     """
 
     def register(function: Callable) -> Callable:
-        kind = {"targets" if targets else "score": function}
-        PROBES[name] = Probe(name, **kind, every_block=every_block, block_images=block_images)
-        if label is not None:
-            LABELS[name] = label
+        PROBES[name] = Probe(name, score=function, every_block=every_block, block_images=block_images)
+        LABELS[name] = label
         return function
 
     return register
 
 
-class LabelledImages(NamedTuple):
-    """Images to classify."""
+def ridge_target(name: str, *, label: str | None = None, every_block: bool = False) -> Callable[[Callable], Callable]:
+    """Registers the function below it: `targets(task, *, device) -> {argument: Split}`, labels (M,) or numbers (M, K).
 
-    images: Tensor  # (M, 3, H, W) uint8
-    labels: Tensor  # (M,) int64
-    factors: dict[str, Tensor] = {}  # noqa: RUF012  (M, ...) ground truth of the images, where a world tells it
+    One ridge regression from the features serves all of them. Without a label, each is called by its argument.
+    """
 
+    def register(function: Callable) -> Callable:
+        PROBES[name] = Probe(name, targets=function, every_block=every_block)
+        if label:
+            LABELS[name] = label
+        return function
 
-class Task(NamedTuple):
-    """A classification task; a probe learns on `train`, chooses its strength on `validation`, is scored on `test`."""
-
-    name: str
-    train: LabelledImages
-    validation: LabelledImages
-    test: LabelledImages
-    classes: int
-    note: str = ""  # how its images were changed to be shown to the encoder
-
-
-class Split(NamedTuple):
-    """Something known of a task's images: features (M, D), labels (M,) int64 or numbers (M, K) of each part."""
-
-    train: Tensor
-    validation: Tensor
-    test: Tensor
+    return register
 
 
 class Score(NamedTuple):
@@ -185,7 +158,7 @@ def scored(predictions: Predictions, target: Split) -> Scores:
     }
 
 
-@probe("linear", label="linear probe", targets=True, every_block=True)
+@ridge_target("linear", label="linear probe", every_block=True)
 def label_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
     """The labels themselves; the argument is empty.
 
@@ -251,28 +224,6 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     return scores
 
 
-def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
-    """The features (M, D) of each part of a task."""
-    return Split(*(encode_images(encode, part.images, device=device) for part in task[1:4]))
-
-
-def labels_of(task: Task, device: torch.device) -> Split:
-    """The labels (M,) of each part of a task.
-
-    Raises:
-        SettingError: a task of one class.
-    """
-    if len(task.train.labels.unique()) < 2:
-        raise SettingError(f"{task.name} shows one class only, which leaves nothing to tell apart; add classes")
-    return Split(*(part.labels.to(device) for part in task[1:4]))
-
-
-@torch.no_grad()
-def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
-    """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
-    return torch.cat([encode(part.to(device).float().div_(255)) for part in images.split(BATCH)])
-
-
 def standardised(features: Split) -> Split:
     """Every feature less its mean over the training images and in units of its deviation there."""
     mean, deviation = _scale(features.train)
@@ -282,43 +233,3 @@ def standardised(features: Split) -> Split:
 def _scale(train: Tensor) -> tuple[Tensor, Tensor]:
     """(D,) mean and deviation of each feature over the training images."""
     return train.mean(0), train.std(0).clamp_min(1e-6)
-
-
-def pooled(maps: Tensor) -> Tensor:
-    """A block's output (B, C, H, W) as features (B, D): averaged over patches where there would be more than 1,024.
-
-    The patches make the largest square grid that stays within that number.
-    """
-    channels, height = maps.shape[1:3]
-    side = max(int((BLOCK_FEATURES / channels) ** 0.5), 1)
-    return flat(adaptive_avg_pool2d(maps, side) if side < height else maps)
-
-
-def flat(maps: Tensor) -> Tensor:
-    """A block's output (B, C, H, W) as features (B, H*W*C), in the order that costs channels_last tensors no copy."""
-    return maps.permute(0, 2, 3, 1).flatten(1)
-
-
-def mean_colour(images: Tensor) -> Tensor:
-    """(B, 3) mean of each channel: a baseline that beats chance where colour tells the class."""
-    return images.mean((2, 3))
-
-
-def pixels(images: Tensor) -> Tensor:
-    """(B, 3*H*W) the raw picture."""
-    return images.flatten(1)
-
-
-def majority_class(task: Task) -> float:
-    """Share of the test images that are of the commonest class of the training images: what is known without looking.
-
-    As it is measured on test images, it may lie a little below one in the number of classes, as any score may.
-    """
-    commonest = task.train.labels.mode().values
-    return float((task.test.labels == commonest).float().mean())
-
-
-def ranks(labels: Tensor, classes: int) -> Tensor:
-    """(M,) how many rows before each have its label."""
-    counts = one_hot(labels, classes).cumsum(0)
-    return counts.gather(1, labels[:, None])[:, 0] - 1

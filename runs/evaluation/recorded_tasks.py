@@ -5,7 +5,7 @@ import torch
 
 from envs.errors import SettingError
 from envs.images.pictures import MAX_LABEL
-from runs.evaluation.probes import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task
 from streams.recording.reader import Recording
 from streams.replay.mixing import opened, shared
 from streams.seeding import generator

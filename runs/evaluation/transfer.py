@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
-from runs.evaluation.probes import LabelledImages, Task, ranks
+from runs.evaluation.features import LabelledImages, Task, ranks
 from runs.evaluation.world_tasks import moving_objects_dark, unseen_categories
 from streams.recording.reader import Recording
 

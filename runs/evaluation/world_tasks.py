@@ -9,7 +9,7 @@ from torch import Tensor
 import envs  # noqa: F401  registers the worlds
 from envs.errors import SettingError
 from envs.scene.categories import CATEGORIES
-from runs.evaluation.probes import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task
 from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader
 from runs.analysis.grouping import grouped
 from runs.analysis.reading import LoadedRun, baseline, values
 from runs.page.section import Groups, rendered
-from runs.scores import BASELINES, MEASURES, ScoreKey
+from runs.scores import BASELINES, MEASURES, WORLD
 
 TOP1 = MEASURES["top1"]
 
@@ -52,12 +52,12 @@ def _header(groups: Groups) -> dict[str, Any]:
     return {
         "title": title,
         "lead": f"{learner} trains {network} with the {loss} loss. {lead}",
-        "figures": _figures(runs) if ScoreKey() in first.scores else [],
+        "figures": _figures(runs) if WORLD in first.scores else [],
     }
 
 
 def _figures(runs: list[LoadedRun]) -> list[tuple[str, str]]:
-    key = ScoreKey()
+    key = WORLD
     last = float(np.mean([values(run, key)[-1] for run in runs]))
     levels = {name: float(np.mean([baseline(run, name, key) for run in runs])) for name in BASELINES}
     gain = TOP1.text(last - levels["random_encoder"], signed=True)

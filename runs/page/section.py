@@ -1,4 +1,7 @@
-"""Sections of a report: each is a function in a module of `runs.page.sections`, and the template of its name."""
+"""Sections of a report: each is a function in a module of `runs.page.sections`, and the template of its name.
+
+A new one needs no other file than its module and `templates/NAME.html`, where NAME is the function's.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +33,7 @@ def section(place: int, *, each_run: bool = False) -> Callable[[Callable], Calla
     """Registers `context(groups)`, or with `each_run` `context(run)`, as a section of every report."""
 
     def register(function: Callable[[Any], Context]) -> Callable[[Any], Context]:
-        template = f"{function.__module__.rpartition('.')[2]}.html"
-        SECTIONS.append(Section(function, place, template, each_run))
+        SECTIONS.append(Section(function, place, f"{function.__name__}.html", each_run))
         return function
 
     return register

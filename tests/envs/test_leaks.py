@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from envs.moving_objects import MovingObjectsVector
-from runs.evaluation.probes import LabelledImages, Task, linear_probe, majority_class, mean_colour
+from runs.evaluation.features import LabelledImages, Task, majority_class, mean_colour
+from runs.evaluation.probes import linear_probe
 
 COUNTS = {"train": 4000, "validation": 1000, "test": 3000}
 ALLOWED = 0.08  # above chance

@@ -1,1 +1,1 @@
-"""A module a section of the report; the template of its name lies in `runs/page/templates`."""
+"""The sections of the report: every module here is part of each page. `runs.page.section` says how to add one."""

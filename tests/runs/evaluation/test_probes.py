@@ -5,20 +5,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
+from runs.evaluation.features import LabelledImages, Split, Task, majority_class, mean_colour, pixels
 from runs.evaluation.probes import (
     LOGISTIC_STRENGTHS,
     STRENGTHS,
-    LabelledImages,
-    Split,
-    Task,
     few_label_probes,
     knn_probe,
     linear_probe,
     logistic_probe,
-    majority_class,
-    mean_colour,
-    pixels,
-    pooled,
     ridge_probes,
     standardised,
 )
@@ -133,12 +127,3 @@ def test_more_labels_help_and_what_a_class_lacks_is_left_out():
 
 def test_neighbours_of_the_same_class_are_found():
     assert knn_probe(*toy_features(), classes=3)["top1"] > 0.8
-
-
-def test_blocks_are_pooled_to_the_largest_grid_that_fits():
-    draws = torch.Generator().manual_seed(0)
-    small, large = torch.rand(2, 64, 4, 4, generator=draws), torch.rand(2, 32, 16, 16, generator=draws)
-    assert torch.equal(pooled(small), small.permute(0, 2, 3, 1).flatten(1))
-    assert pooled(large).shape == (2, 5 * 5 * 32)
-    assert torch.allclose(pooled(large).reshape(2, 25, 32).mean(1), large.mean((2, 3)), atol=0.05)
-    assert pooled(torch.rand(2, 2048, 2, 2, generator=draws)).shape == (2, 2048)

@@ -1,6 +1,6 @@
 import torch
 
-from runs.evaluation.probes import LabelledImages
+from runs.evaluation.features import LabelledImages
 from runs.evaluation.samples import FEATURES, Samples, kept
 
 

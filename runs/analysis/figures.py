@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from envs.errors import SettingError
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison
 from runs.analysis.labels import spread_labels
-from runs.analysis.reading import LoadedRun, baseline, scored, values
-from runs.scores import BASELINES, MEASURES, ScoreKey
+from runs.analysis.reading import LoadedRun, baseline, task_keys, values
+from runs.scores import BASELINES, MEASURES
 from streams.recording.storage import replace
 
 STYLE = {
@@ -68,7 +68,7 @@ def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndar
 
 def learning_curve(run: LoadedRun, path: Path) -> None:
     """Writes the linear probe's score over frames, a panel for each task, beside the baselines."""
-    keys = [key for key in scored(run) if key == ScoreKey(key.task)]
+    keys = task_keys(run)
     with rc_context(STYLE):
         columns, rows = min(len(keys), PANELS), -(-len(keys) // PANELS)
         figure = Figure(figsize=(3.9 * columns, 2.8 * rows), layout="constrained")

@@ -11,7 +11,7 @@ import numpy as np
 
 import runs.evaluation  # noqa: F401  registers the probes and their labels
 from envs.errors import SettingError
-from runs.scores import BASELINES, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, Measure, ScoreKey, measure_of
 from runs.store.folder import RunFolder, flat
 from runs.store.metrics import Series, read
 
@@ -95,6 +95,22 @@ def scored(run: LoadedRun, patterns: Iterable[str] = ("*",)) -> list[ScoreKey]:
     """The keys of a run's own scores whose names fit one of the patterns: `linear`, `transfer/*`, ..."""
     own = [key for key, series in run.scores.items() if key.encoder is None and measure_of(series)]
     return [key for key in own if any(fnmatch(key.name, pattern) for pattern in patterns)]
+
+
+def task_keys(run: LoadedRun) -> list[ScoreKey]:
+    """The keys of the linear probe, one for each task."""
+    return [key for key in scored(run) if key == ScoreKey(key.task)]
+
+
+def probe_keys(run: LoadedRun) -> list[ScoreKey]:
+    """The keys of the other probes of the whole encoder on the run's own world, fine-tuning apart."""
+    others = [key for key in scored(run) if key == ScoreKey(probe=key.probe)]
+    return [key for key in others if key.probe not in (WORLD.probe, FINETUNE)]
+
+
+def measure(run: LoadedRun, key: ScoreKey) -> Measure:
+    """In what a score is measured."""
+    return MEASURES[measure_of(run.scores[key])]
 
 
 def values(run: LoadedRun, key: ScoreKey) -> np.ndarray:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.comparison import number
-from runs.analysis.reading import LoadedRun, baseline, load_numbers, scored, values
+from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import summed_up
 from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey, measure_of
@@ -85,7 +85,7 @@ def summary_table(run: LoadedRun) -> Group:
     keys, name, learner = scored(run), run.facts["run"], run.facts["learner"]
     if WORLD not in keys:
         return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
-    linear = [key for key in keys if key == ScoreKey(key.task)]
+    linear = task_keys(run)
     measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
     main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured))
     for key in linear:
@@ -95,7 +95,7 @@ def summary_table(run: LoadedRun) -> Group:
         probe = _last_and_gain(run, replace(key, probe=WORLD.probe))[0]
         tuned.add_row(key.task_label, *_last_and_gain(run, key), _level(run, "random_encoder", key), probe)
     others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder")
-    for key in [key for key in keys if key == ScoreKey(probe=key.probe) and key.probe not in (WORLD.probe, FINETUNE)]:
+    for key in probe_keys(run):
         unit = " (R²)" if "r2" in run.scores[key] else ""
         others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key))
     tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
@@ -122,7 +122,7 @@ def _blocks(run: LoadedRun, keys: list[ScoreKey]) -> Table:
 
 
 def _phases(run: LoadedRun) -> list[Any]:
-    """R[i, j] of a world that drifts, and forgetting and transfer below it."""
+    """The score of every phase after every segment of a world that drifts, with forgetting and transfer."""
     continual = _continual(run)
     if not continual.get("matrix"):
         return []
@@ -159,4 +159,4 @@ def _level(run: LoadedRun, name: str, key: ScoreKey) -> str:
 
 
 def _text(run: LoadedRun, key: ScoreKey, value: float, *, signed: bool = False) -> str:
-    return MEASURES[measure_of(run.scores[key])].text(value, signed=signed)
+    return measure(run, key).text(value, signed=signed)

@@ -7,10 +7,10 @@ import numpy as np
 
 from envs.errors import SettingError
 from runs.analysis.comparison import compare
-from runs.analysis.reading import LoadedRun, baseline, scored, values
+from runs.analysis.reading import LoadedRun, baseline, measure, scored, values
 from runs.analysis.tables import explained, text_tables
 from runs.page.section import Groups, section
-from runs.scores import BASELINES, MEASURES, measure_of
+from runs.scores import BASELINES
 from runs.store.folder import RunFolder
 
 
@@ -37,10 +37,10 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
     others = [name for name in others if any(np.isfinite(baseline(run, name, key)) for key in keys)]
     rows = []
     for key in keys:
-        measure, numbers = MEASURES[measure_of(run.scores[key])], values(run, key)
-        last = measure.text(numbers[-1], missing="") if len(numbers) > 1 else ""
-        levels = [measure.text(baseline(run, name, key), missing="") for name in others]
-        rows.append([key.label, measure.title, last, measure.text(numbers[0], missing=""), *levels])
+        unit, numbers = measure(run, key), values(run, key)
+        last = unit.text(numbers[-1], missing="") if len(numbers) > 1 else ""
+        levels = [unit.text(baseline(run, name, key), missing="") for name in others]
+        rows.append([key.label, unit.title, last, unit.text(numbers[0], missing=""), *levels])
     return {"head": ["", "last", "first", *(BASELINES[name] for name in others)], "rows": rows}
 
 

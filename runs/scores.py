@@ -12,7 +12,14 @@ BASELINES = {  # what no learning reaches: name on disk and in JSON, and its lab
     "chance": "chance",
 }
 FINETUNE = "finetune"  # the probe for which a copy of the whole encoder learns the task
-LABELS: dict[str, str | Callable[[str], str]] = {FINETUNE: "fine-tuned"}  # each probe that registers adds its own
+LABELS: dict[str, str | Callable[[str], str]] = {  # here, since torch takes seconds to import; other probes add theirs
+    "linear": "linear probe",
+    "factors": lambda name: name,
+    "knn": "k-NN",
+    "few": lambda count: f"{count} label{'s' * (count != '1')} a class",
+    "logistic": "logistic regression",
+    FINETUNE: "fine-tuned",
+}
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class ScoreKey:
     def probe_label(self) -> str:
         """The probe as tables, charts and pages call it: `k-NN`, `10 labels a class`, `light direction`."""
         argument = self.probe.partition("/")[2]
-        label = LABELS.get(self.kind, argument or self.kind)
+        label = LABELS.get(self.kind) or argument or self.kind
         return (label(argument) if callable(label) else label).replace("_", " ")
 
     @property

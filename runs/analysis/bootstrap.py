@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import DegenerateDataWarning, bootstrap
 
 DRAWS = 10_000
 LEVEL = 0.95
@@ -59,6 +58,8 @@ def _bounds(
 ) -> tuple[np.ndarray, np.ndarray]:
     if min(map(len, samples)) < 2:
         return np.full(samples[0].shape[1:], np.nan), np.full(samples[0].shape[1:], np.nan)
+    from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import: not until it is needed
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # where a value is nan, its bounds are nan
         result = bootstrap(

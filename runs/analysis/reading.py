@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import runs.evaluation  # noqa: F401  registers the probes and their labels
 from envs.errors import SettingError
-from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, Measure, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, LABELS, MEASURES, WORLD, Measure, ScoreKey, measure_of
 from runs.store.folder import RunFolder, flat
 from runs.store.metrics import Series, read
 
@@ -87,6 +86,10 @@ def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     """
     facts, groups = read(path / METRICS, only=series)
     keys = {name: ScoreKey.parse(name) for name in groups}
+    if any(key and key.kind not in LABELS for key in keys.values()):
+        from runs.evaluation.probes import registered  # slow, and needed for the labels of other probes than ours alone
+
+        registered()
     others = {name: series for name, series in groups.items() if keys[name] is None}
     return LoadedRun(path, facts, {}, others, {key: groups[name] for name, key in keys.items() if key})
 

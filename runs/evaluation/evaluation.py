@@ -24,7 +24,16 @@ from runs.evaluation.features import (
 )
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import PROBES, Predictions, Probe, Scores, linear_probe, ridge_predictions, scored
+from runs.evaluation.probes import (
+    PROBES,
+    Predictions,
+    Probe,
+    Scores,
+    linear_probe,
+    registered,
+    ridge_predictions,
+    scored,
+)
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -96,7 +105,7 @@ class Evaluation:
         `samples` holds the features of a few test images. Probes of `eval.ends` are done where a run begins and ends.
         """
         names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
-        probes = [probe for name, probe in PROBES.items() if name in names]
+        probes = [probe for name, probe in registered().items() if name in names]
         if BLOCKS in names:
             *lower, whole = encoded_blocks(encoder, task, device=self.device)
         else:
@@ -132,7 +141,7 @@ class Evaluation:
 
 def known_probes() -> tuple[str, ...]:
     """The names that `eval.probes` and `eval.ends` may hold."""
-    return (*PROBES, BLOCKS, FINETUNE)
+    return (*registered(), BLOCKS, FINETUNE)
 
 
 def at_an_end(settings, frames: int) -> bool:

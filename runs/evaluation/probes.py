@@ -7,7 +7,11 @@ drawn like those of the others.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,36 +41,36 @@ class Probe:
 PROBES: dict[str, Probe] = {}
 
 
-def probe(
-    name: str, *, label: str | Callable[[str], str], every_block: bool = False, block_images: int | None = None
-) -> Callable[[Callable], Callable]:
+def registered() -> dict[str, Probe]:
+    """All probes by name, once every module of this package has been imported."""
+    for module in iter_modules([str(Path(__file__).parent)]):
+        import_module(f"{__package__}.{module.name}")
+    return PROBES
+
+
+def probe(name: str, *, label: str | Callable[[str], str] | None = None, **options) -> Callable[[Callable], Callable]:
     """Registers the function below it: `score(features: Split, labels: Split, *, classes) -> scores`.
 
     Scores hold `top1` or `r2`, and perhaps other numbers. Of several it returns `{argument: scores}`, which are kept as
-    `name/argument`. `label` is what tables, charts and pages call it: of several, a function of the argument.
+    `name/argument`. `label` is what tables, charts and pages call it: of several, a function of the argument, which
+    stands for itself where there is no label. `options` are those of `Probe`.
     """
-
-    def register(function: Callable) -> Callable:
-        PROBES[name] = Probe(name, score=function, every_block=every_block, block_images=block_images)
-        LABELS[name] = label
-        return function
-
-    return register
+    return partial(_register, name, "score", label, options)
 
 
-def ridge_target(name: str, *, label: str | None = None, every_block: bool = False) -> Callable[[Callable], Callable]:
+def ridge_target(name: str, *, label: str | None = None, **options) -> Callable[[Callable], Callable]:
     """Registers the function below it: `targets(task, *, device) -> {argument: Split}`, labels (M,) or numbers (M, K).
 
-    One ridge regression from the features serves all of them. Without a label, each is called by its argument.
+    One ridge regression from the features serves all targets. `label` and `options` are as for `probe`.
     """
+    return partial(_register, name, "targets", label, options)
 
-    def register(function: Callable) -> Callable:
-        PROBES[name] = Probe(name, targets=function, every_block=every_block)
-        if label:
-            LABELS[name] = label
-        return function
 
-    return register
+def _register(name: str, kind: str, label, options: dict[str, Any], function: Callable) -> Callable:
+    PROBES[name] = Probe(name, **{kind: function}, **options)
+    if label:
+        LABELS[name] = label
+    return function
 
 
 class Score(NamedTuple):
@@ -158,7 +162,7 @@ def scored(predictions: Predictions, target: Split) -> Scores:
     }
 
 
-@ridge_target("linear", label="linear probe", every_block=True)
+@ridge_target("linear", every_block=True)
 def label_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
     """The labels themselves; the argument is empty.
 
@@ -176,7 +180,7 @@ def _numbers(of: Split) -> Split:
     return Split(*(one_hot(part, classes).float() for part in of))
 
 
-@probe("logistic", label="logistic regression", every_block=True)
+@probe("logistic", every_block=True)
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     """Multinomial logistic regression; strengths are tried from strong to weak until validation's cross-entropy rises.
 
@@ -194,13 +198,13 @@ def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     return {"top1": tested, "validation_top1": validated, "strength": strength}
 
 
-@probe("knn", label="k-NN", every_block=True, block_images=1000)  # below the top, for the time it takes
+@probe("knn", every_block=True, block_images=1000)  # below the top, for the time it takes
 def knn_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     """The weighted vote of the nearest training images, on features as they are: {top1}; there is nothing to choose."""
     return {"top1": top1(neighbours(features.train, labels.train, features.test, classes=classes), labels.test)}
 
 
-@probe("few", label=lambda count: f"{count} label{'s' * (count != '1')} a class", every_block=True)
+@probe("few", every_block=True)
 def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[str, Scores]:
     """The ridge probe with only so many labels a class: {"1": {top1, deviation}, "10": ...}.
 

@@ -63,9 +63,7 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
-        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: (
-            None
-        )  # called with committed rows
+        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # gets committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
         self.latest = _latest(root)  # frames of each series' last row, of those that wait too
 
@@ -95,7 +93,7 @@ class Metrics:
         return bool(self.root.attrs["committed"])
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keeps the images and labels that the rows of `samples` are about."""
+        """Keeps the images and labels whose features the rows of `samples` hold."""
         for name, values in arrays.items():
             self.root.require_group(SAMPLES).create_array(
                 name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
@@ -105,7 +103,7 @@ class Metrics:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
 
         A slash in a name would put an array into a group of its own, apart from its frames: `block1/loss` is kept as
-        `block1_loss`. `frames` is the name of the moments, and no value hides them.
+        `block1_loss`. `frames` is the axis: a value of that name gives way to it.
         """
         group, row = str(group), {name.replace("/", "_"): value for name, value in values.items()}
         self._waiting.setdefault(group, []).append({**row, "frames": frames})

@@ -2,7 +2,6 @@ from itertools import product
 
 import pytest
 
-import runs.evaluation  # noqa: F401  registers the probes and their labels
 from runs.scores import BASELINES, ScoreKey, measure_of
 
 PATHS = {

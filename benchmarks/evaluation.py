@@ -80,7 +80,7 @@ def a_run(place: Path, learner: str, seed: int, settings) -> None:
     with RunFolder.create(place, f"{learner}-{seed}", settings, [f"learner={learner}", f"seed={seed}"]) as folder:
         metrics = Metrics.create(folder.metrics, {"run": folder.path.name, "learner": learner, "seed": seed})
         for task in ("linear", "transfer/digits"):
-            for name in ("pixels", "mean_colour", "chance"):
+            for name in ("pixels", "mean_colour", "majority_class", "chance"):
                 metrics.add(f"baseline/{name}/{task}", 0, {"top1": 0.1})
             for number in range(SCORES):
                 top1 = 0.4 + 0.04 * number + 0.001 * seed

@@ -11,6 +11,7 @@ runs/conf/experiment/online_vs_batch.yaml. Stopped, it goes on where it was; beg
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from machine import keep
 from rich.console import Console
 
 from learners import online
-from runs.analysis.figures import comparison
+from runs.analysis.comparison import Comparison, compare
+from runs.analysis.figures import draw_comparison
 from runs.analysis.reading import find, load
-from runs.compare import compare, table
+from runs.analysis.tables import comparison_table
+from runs.scores import group_patterns
 from streams import record
 
 BASE = "temporal, in order"  # what the others are set against
@@ -54,10 +57,11 @@ def main() -> None:
         views = ("pairs=augmentation,both", f"pairs.views={told.views}", "run.group=online_vs_batch_views")
         name = "run.name=${pairs.name}-${pairs.views}-seed${seed}"
         call(online.main, "experiment=online_vs_batch", *given, *in_order, *views, name)
-    found = compared([folder, folder.with_name("online_vs_batch_views")] if told.views else [folder])
+    comparison = compared([folder, folder.with_name("online_vs_batch_views")] if told.views else [folder])
     figure = told.figure or told.results / "online_vs_batch.png"
-    comparison(found, figure)
-    for line in (table(found), f"drawn in {figure}, kept in {keep('online_vs_batch', found)}"):
+    draw_comparison(comparison, figure)
+    kept = keep("online_vs_batch", comparison.as_json())
+    for line in (comparison_table(comparison), f"drawn in {figure}, kept in {kept}"):
         Console().print(line, highlight=False, soft_wrap=True)
 
 
@@ -73,17 +77,16 @@ def call(command: Callable[[], None], *arguments: str) -> None:
         sys.argv[1:] = said
 
 
-def compared(folders: list[Path]) -> dict[str, Any]:
+def compared(folders: list[Path]) -> Comparison:
     """What `runs.compare` finds of the runs in folders, its groups named by their pairs and arrangement."""
-    runs = [load(path, series=("eval/linear", "baseline/*/linear")) for path in find([*map(str, folders)])]
-    found = compare(runs, tasks=("linear",))
-    named = {str(run.path): named_after(run.settings) for run in runs}
-    rows = found["tasks"]["linear"]["groups"]
-    against = next(row["group"] for row in rows if named[row["seeds"][0]["run"]] == BASE)
-    found = compare(runs, tasks=("linear",), against=against)
-    for row in found["tasks"]["linear"]["groups"]:
-        row["group"] = named[row["seeds"][0]["run"]]
-    return found | {"against": BASE}
+    runs = [load(path, series=group_patterns(["linear"])) for path in find([*map(str, folders)])]
+    (task,) = compare(runs, tasks=("linear",)).tasks
+    settings = {run.path: run.settings for run in runs}
+    names = {row.group: named_after(settings[row.seeds[0].run]) for row in task.groups}
+    against = next(group for group, name in names.items() if name == BASE)
+    (task,) = compare(runs, tasks=("linear",), against=against).tasks
+    groups = [replace(row, group=names[row.group]) for row in task.groups]
+    return Comparison(BASE, [replace(task, groups=groups)])
 
 
 def named_after(settings: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import interval
-from runs.show import summary
+from runs.analysis.summary import summary
 
 PAPER = {  # linear probe on CIFAR-10, test top-1 %
     "bp": 71.44, "dtp": 71.29, "rf": 61.70, "gll": 72.76, "gll_rf": 67.83, "rll": 71.35, "rll_rf": 65.94,

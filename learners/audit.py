@@ -18,10 +18,10 @@ from rich.table import Table
 from envs.errors import SettingError
 from learners.diagnostics.costs import extra_weights, forward_weights, macs, parts, phases, stored_activations
 from learners.diagnostics.dependence import other_rows, update_locking, weight_transport
-from learners.online import PROGRAM
 from learners.rules.base import Learner
-from learners.run import learner_of, remembers
+from learners.run import SCHEMAS, learner_of, remembers, validate
 from runs.config import composing
+from runs.launch.validate import check
 from streams.types import Pairs
 
 COSTED = 128  # pairs of an update whose costs are counted
@@ -61,7 +61,8 @@ def colours(rows: int, *, size: int) -> Pairs:
 
 def audited(settings: DictConfig) -> dict[str, Any]:
     """The audit of the rule, loss and network that the settings ask for."""
-    PROGRAM.check(settings)
+    check(settings)
+    validate(settings)
     if settings.learner.schedule == "untrained":
         raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
     settings.device, size, remembering = "cpu", settings.env.size, remembers(settings)
@@ -89,7 +90,7 @@ def prepare(learner: Learner, pairs: Pairs, *, remembering: bool) -> Pairs:
 
 def audits(overrides: list[str]) -> dict[str, dict[str, Any]]:
     """An audit for each combination of the values that overrides give, by its name; all rules where none is given."""
-    composing.register(PROGRAM.schemas)
+    composing.register(SCHEMAS)
     values = composing.sweep(overrides).values
     names = [name for name in composing.choices()["learner"] if name != "none"]
     values.setdefault("learner", [f"learner={name}" for name in names])
@@ -97,7 +98,7 @@ def audits(overrides: list[str]) -> dict[str, dict[str, Any]]:
     rows = {}
     for combination in product(*values.values()):
         name = " ".join(text.partition("=")[2] for key, text in zip(values, combination, strict=True) if key in varied)
-        rows[name] = audited(PROGRAM.read(list(combination)))
+        rows[name] = audited(composing.read(list(combination)))
     return rows
 
 

@@ -14,7 +14,7 @@ from learners.build import build_learner
 from learners.diagnostics.monitor import MonitorSettings, monitor
 from learners.rules.base import Learner
 from runs.evaluation.evaluation import EvalSettings
-from runs.evaluation.probes import Encoder
+from runs.evaluation.features import Encoder
 from runs.launch.settings import RunSettings
 from runs.store.timing import RunningMean
 from streams.pairs.frame_buffer import longest

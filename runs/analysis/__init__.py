@@ -1,0 +1,1 @@
+"""Runs loaded, grouped and compared; their tables and figures."""

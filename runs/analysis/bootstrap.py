@@ -1,9 +1,31 @@
 """How sure a mean over few seeds is: bootstrap intervals (Efron and Tibshirani 1993, chapter 13: percentiles)."""
 
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 DRAWS = 10_000
 LEVEL = 0.95
+BATCH = 1000  # draws at once, so that long curves need little memory
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds and its interval, whose bounds are nan for one seed."""
+
+    mean: float
+    low: float
+    high: float
+    values: tuple[float, ...] = ()  # of the seeds; of an unpaired difference there are none
+    paired: bool | None = None  # of a difference: whether it is one of seeds that both groups have
+
+    @classmethod
+    def of(cls, values: np.ndarray, *, paired: bool | None = None) -> "Estimate":
+        """The mean of one value a seed."""
+        values = np.asarray(values, float)
+        return cls(float(values.mean()), *map(float, interval(values)), tuple(values.tolist()), paired)
 
 
 def interval(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -12,31 +34,36 @@ def interval(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL) ->
     Of paired differences, this is the paired bootstrap. It repeats itself: the draws are always the same. Of three
     seeds it is little more than their range, which is why every seed is shown beside it.
     """
-    values = np.asarray(values, float)
-    count = len(values)
-    if count < 2:
-        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
-    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=draws) / count  # (draws, n)
-    means = np.tensordot(weights, values, axes=1)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    return low, high
+    return _bounds(np.asarray(values, float), statistic=np.mean, draws=draws, level=level)
 
 
-def difference(a: dict[int, float], b: dict[int, float]) -> tuple[float, float, float, bool]:
-    """Mean of a less that of b, its lower and upper bound, and whether it is paired: by the seeds that both have.
+def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
+    """The mean of a less that of b, {seed: score} each: paired by the seeds that both have.
 
     Where they share fewer than two seeds, each is drawn from by itself.
     """
     shared = sorted(a.keys() & b.keys())
     if len(shared) > 1:
-        values = np.array([a[seed] - b[seed] for seed in shared])
-        return float(values.mean()), *map(float, interval(values)), True
+        return Estimate.of(np.array([a[seed] - b[seed] for seed in shared]), paired=True)
     left, right = np.array([*a.values()]), np.array([*b.values()])
-    mean = float(left.mean() - right.mean())
-    if min(len(left), len(right)) < 2:
-        return mean, np.nan, np.nan, False
-    random = np.random.default_rng(0)
-    means = [values[random.integers(len(values), size=(DRAWS, len(values)))].mean(1) for values in (left, right)]
-    low, high = np.quantile(means[0] - means[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return mean, float(low), float(high), False
+    return Estimate(float(_less(left, right)), *map(float, _bounds(left, right, statistic=_less)), paired=False)
+
+
+def _less(left: np.ndarray, right: np.ndarray, axis: int = 0) -> np.ndarray:
+    return np.mean(left, axis=axis) - np.mean(right, axis=axis)
+
+
+def _bounds(
+    *samples: np.ndarray, statistic: Callable, draws: int = DRAWS, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    if min(map(len, samples)) < 2:
+        return np.full(samples[0].shape[1:], np.nan), np.full(samples[0].shape[1:], np.nan)
+    from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import: not until it is needed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # where a value is nan, its bounds are nan
+        result = bootstrap(
+            samples, statistic, n_resamples=draws, batch=BATCH, vectorized=True, confidence_level=level,
+            method="percentile", rng=np.random.default_rng(0),
+        )  # fmt: skip
+    return result.confidence_interval.low, result.confidence_interval.high

@@ -1,0 +1,1 @@
+"""Tasks, probes and their scores."""

@@ -1,4 +1,4 @@
-"""What a learner keeps while its world drifts: scores of every phase after every segment of the stream, summed up.
+"""Continual scores of a world that drifts: scores of every phase after every segment of the stream, summed up.
 
 A segment is the time that one phase lasts; where phases recur there are more segments than phases. Legend: I segments,
 J phases; R[i, j] is the score on phase j after segment i (from 0), b[j] that of the network before its first update.
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def score_matrix(frames: np.ndarray, scores: np.ndarray, *, segment: int) -> np.ndarray:
-    """R (I, J): of scores (E, J) found at `frames` (E,), those that stood at the end of each segment of so many frames.
+    """R (I, J): of scores (E, J) at `frames` (E,), those at the end of each segment of `segment` frames.
 
     A segment's end is its first evaluation at or after its last frame and within the next segment; the row of one that
     has none is nan, and segments that have not ended are left out.
@@ -41,8 +41,9 @@ def forgetting(matrix: np.ndarray) -> np.ndarray:
 
 
 def backward_transfer(matrix: np.ndarray, shown: np.ndarray) -> float:
-    """Mean over earlier phases of `R[T, j] - R[i_j, j]`, where segment i_j first showed phase j: what came after it did
-    to it (Lopez-Paz and Ranzato 2017, "Gradient episodic memory", equation 3). nan where there is no earlier phase.
+    """Mean over earlier phases of `R[T, j] - R[i_j, j]`, where segment i_j first showed phase j: what later
+    segments did to it (Lopez-Paz and Ranzato 2017, "Gradient episodic memory", equation 3). nan where there is no
+    earlier phase.
     """
     first = _first_shown(shown)
     gains = [matrix[-1, phase] - matrix[i, phase] for phase, i in first.items() if i < len(matrix) - 1]
@@ -65,16 +66,16 @@ def anytime(frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def summed_up(frames: np.ndarray, scores: np.ndarray, *, phases: int, segment: int, recurring: bool) -> dict[str, Any]:
-    """All of the above, of scores (E, J) at `frames` (E,), the first of which are the random encoder's; for JSON."""
+    """All of the above as JSON, of scores (E, J) at `frames` (E,), the first of which are the random encoder's."""
     matrix = score_matrix(frames, scores, segment=segment)
-    found = {"segment_frames": segment, "random_encoder": scores[0], "matrix": matrix}
-    found["anytime"] = anytime(frames, scores)
+    summary = {"segment_frames": segment, "random_encoder": scores[0], "matrix": matrix}
+    summary["anytime"] = anytime(frames, scores)
     if len(matrix):
-        found["shown"] = shown = phase_shown(len(matrix), phases=phases, recurring=recurring)
-        found["forgetting"] = forgetting(matrix)
-        found["backward_transfer"] = backward_transfer(matrix, shown)
-        found["forward_transfer"] = forward_transfer(matrix, shown, scores[0])
-    return {name: _plain(value) for name, value in found.items()}
+        summary["shown"] = shown = phase_shown(len(matrix), phases=phases, recurring=recurring)
+        summary["forgetting"] = forgetting(matrix)
+        summary["backward_transfer"] = backward_transfer(matrix, shown)
+        summary["forward_transfer"] = forward_transfer(matrix, shown, scores[0])
+    return {name: _plain(value) for name, value in summary.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What an encoder is scored on, and beside what: the world's own test instances, other data, and the baselines."""
+"""The scores of an encoder: on the world's own test instances and other data, and beside them the baselines."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -10,38 +10,39 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.factors import factor_targets
-from runs.evaluation.finetune import Tunable, fine_tune
-from runs.evaluation.linear import top1
-from runs.evaluation.probes import (
-    Scores,
+from runs.evaluation.features import (
     Split,
     Task,
-    chance,
+    encode_images,
     encoded,
-    features,
-    few_label_probes,
     flat,
-    knn_probe,
     labels_of,
-    linear_probe,
-    logistic_probe,
+    majority_class,
     mean_colour,
     pixels,
     pooled,
-    ridge_answers,
-    ridge_probes,
+)
+from runs.evaluation.finetune import Tunable, fine_tune
+from runs.evaluation.linear import top1
+from runs.evaluation.probes import (
+    PROBES,
+    Predictions,
+    Probe,
+    Scores,
+    linear_probe,
+    registered,
+    ridge_predictions,
     scored,
 )
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
 from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
+from runs.scores import FINETUNE, WORLD, ScoreKey
 from runs.store.timing import due
 from streams.process.signals import Stop
 
-LABEL_PROBES = ("linear", "knn", "logistic", "few")  # what is done at every block
-BLOCK_QUERIES = 1000  # test images whose neighbours are looked up below the top
+BLOCKS = "blocks"  # asks for the probes at every block; FINETUNE for copies of the encoder that learn each task
 
 
 @dataclass
@@ -67,23 +68,23 @@ class EvalSettings:
     download: bool = False  # whether torchvision may fetch those that are not there
 
 
-class Scored(Tunable, Protocol):
-    """What is scored; features are the last block's output, its H, W and C flattened in that order."""
+class BlockEncoder(Tunable, Protocol):
+    """An encoder that is scored; features are the last block's output, its H, W and C flattened in that order."""
 
     def encode_blocks(self, images: Tensor) -> list[Tensor]:
         """Every block's output (B, C, H, W)."""
 
 
 class Evaluation:
-    """The tasks of a run, and what is asked at each evaluation; it draws nothing that training draws."""
+    """The tasks of a run and the scores that are due on them; it draws nothing that training draws."""
 
     def __init__(self, settings, device: torch.device):
         self.settings, self.device = settings, device
         self.tasks, self.notes = tasks(settings, device)
         self.drift = drift_of(settings)
         night = settings.env.get("drift") == "day_night"
-        self.night = {"phases/phase1": moving_objects_dark(settings, device)} if night else {}
-        self.samples = Samples(self.tasks["linear"].test, count=settings.eval.samples, every=settings.eval.every)
+        self.night = {ScoreKey(split="phase1"): moving_objects_dark(settings, device)} if night else {}
+        self.samples = Samples(self.tasks[WORLD].test, count=settings.eval.samples, every=settings.eval.every)
 
     def due(self, before: int, now: int) -> bool:
         """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
@@ -91,138 +92,128 @@ class Evaluation:
 
     @property
     def phases(self) -> int:
-        """How many blocks the categories come in; 0 where they all come at once."""
+        """The number of phases that bring categories of their own; 0 where all categories come at once."""
         return self.settings.env.phases if self.settings.env.get("drift") == "categories" else 0
 
-    def baselines(self) -> dict[str, Scores]:
-        """What no learning reaches. The random encoder is a run's own first score."""
+    def baselines(self) -> dict[ScoreKey, Scores]:
+        """The scores that need no learning. The random encoder is a run's own first score."""
         return baselines(self.tasks, device=self.device)
 
-    def scores(self, encoder: Scored, *, frames: int) -> dict[str, dict[str, Any]]:
-        """All scores of an encoder that has learned from so many frames: {eval/linear: {top1, ...}, ...}.
+    def scores(self, encoder: BlockEncoder, *, frames: int) -> dict[ScoreKey | str, dict[str, Any]]:
+        """All scores of an encoder that has learned from `frames` frames: {key: {top1, ...}}.
 
         `samples` holds the features of a few test images. Probes of `eval.ends` are done where a run begins and ends.
         """
-        probes, task = asked(self.settings, frames), self.tasks["linear"]
-        if "blocks" in probes:
-            *lower, seen = encoded_blocks(encoder, task, device=self.device)
+        names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
+        probes = [probe for name, probe in registered().items() if name in names]
+        if BLOCKS in names:
+            *lower, whole = encoded_blocks(encoder, task, device=self.device)
         else:
-            lower, seen = [], encoded(encoder.encode, task, device=self.device)
-        found = world_scores(seen, task, probes=probes, phases=self.phases, device=self.device)
-        if "blocks" in probes:
-            top = {name: score for name, score in found.items() if name.partition("/")[0] in LABEL_PROBES}
-            found |= block_scores(lower, task, probes=probes, device=self.device)
-            found |= {at_block(name, len(lower) + 1): score for name, score in top.items()}
+            lower, whole = [], encoded(encoder.encode, task, device=self.device)
+        scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
+        every = [probe for probe in probes if probe.every_block and BLOCKS in names]
+        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if PROBES[key.kind] in every}
+        for block, features in enumerate(lower, 1):
+            scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
+        scores |= top
+        if self.phases:
+            scores |= phase_scores(predictions[WORLD.probe].test, task, phases=self.phases)
         if self.night:
-            found["phases/phase0"] = found["linear"]
-        others = self.night | {name: task for name, task in self.tasks.items() if name != "linear"}
-        found = {f"eval/{name}": score for name, score in found.items()}
-        found |= scores(encoder.encode, others, under="eval", device=self.device)
-        return found | self.samples.of(seen.test, frames=frames, last=at_an_end(self.settings, frames))
+            scores[ScoreKey(split="phase0")] = scores[WORLD]
+        others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
+        scores |= linear_scores(encoder.encode, others, device=self.device)
+        return scores | self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
 
     def fine_tuned(
-        self, encoder: Scored, names: Iterable[str], *, stop: Stop, tell: Callable[[str], None]
-    ) -> dict[str, Scores]:
-        """What copies of the encoder come to that learn these tasks: {eval/finetune/linear: {top1, ...}, ...}.
+        self, encoder: BlockEncoder, keys: Iterable[ScoreKey], *, stop: Stop, tell: Callable[[str], None]
+    ) -> dict[ScoreKey, Scores]:
+        """The scores of copies of the encoder that learn these tasks; takes minutes.
 
-        Takes minutes. Those that `stop` left no time for are not among them.
+        Those that `stop` left no time for are not among them.
         """
-        found, seed = {}, self.settings.eval.seed
-        for name in names:
-            score = fine_tune(encoder, self.tasks[name], seed=seed, device=self.device, stop=stop, tell=tell)
+        scores, seed = {}, self.settings.eval.seed
+        for key in keys:
+            score = fine_tune(encoder, self.tasks[key], seed=seed, device=self.device, stop=stop, tell=tell)
             if score:
-                found[f"eval/finetune/{name}"] = score._asdict()
-        return found
+                scores[replace(key, probe=FINETUNE)] = score._asdict()
+        return scores
+
+
+def known_probes() -> tuple[str, ...]:
+    """The names that `eval.probes` and `eval.ends` may hold."""
+    return (*registered(), BLOCKS, FINETUNE)
 
 
 def at_an_end(settings, frames: int) -> bool:
-    """Whether a run of so many frames is about to begin, or has come to its end."""
+    """Whether a run that has seen `frames` frames is about to begin, or has come to its end."""
     return frames == 0 or frames >= settings.run.frames
 
 
-def asked(settings, frames: int) -> set[str]:
-    """What is to be done with an encoder that has learned from so many frames: of `eval.probes` and `eval.ends`."""
+def probes_due(settings, frames: int) -> set[str]:
+    """The names in `eval.probes`, and those in `eval.ends` where a run begins or ends."""
     return {*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())}
 
 
-def owed(settings, *, frames: int, latest: dict[str, int]) -> list[str]:
-    """The tasks on which an encoder was probed after so many frames and is yet to be fine-tuned.
+def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[ScoreKey]:
+    """The tasks on which an encoder was probed after `frames` frames and has yet to be fine-tuned.
 
-    `latest` says of each series the frames of its last row. What a run that was stopped owes, it does when resumed.
+    `latest` has the frames of the last row of each series. A run that was stopped does its pending tasks when resumed.
     """
-    if "finetune" not in asked(settings, frames):
+    if FINETUNE not in probes_due(settings, frames):
         return []
-    probed = [name.removeprefix("eval/") for name, last in latest.items() if last == frames]
-    tasks = [name for name in probed if name == "linear" or name.startswith("transfer/")]
-    return [name for name in tasks if latest.get(f"eval/finetune/{name}") != frames]
+    keys = [ScoreKey.parse(path) for path, last in latest.items() if last == frames]
+    probed = [key for key in keys if key and key == ScoreKey(key.task)]
+    return [key for key in probed if latest.get(replace(key, probe=FINETUNE).path) != frames]
 
 
-def world_scores(seen: Split, task: Task, *, probes: set[str], phases: int, device: torch.device) -> dict[str, Scores]:
-    """What is read off the features of the world's own images: {linear: {top1, ...}, factors/position: ..., ...}.
-
-    The score of a phase is that of the one linear probe of all categories on the test images of the phase's own.
-    """
-    labels, classes = labels_of(task, device), task.classes
-    wanted = {"linear": labels}
-    if "factors" in probes:
-        wanted |= {f"factors/{name}": of for name, of in factor_targets(task, device=device).items()}
-    said = ridge_answers(seen, wanted)
-    found = {name: scored(said[name], of) for name, of in wanted.items()}
-    edges = block_edges(classes, phases=phases).tolist() if phases else []
-    for phase, (first, past) in enumerate(pairwise(edges)):
-        rows = (labels.test >= first) & (labels.test < past)
-        found[f"phases/phase{phase}"] = {"top1": top1(said["linear"].test[rows], labels.test[rows])}
-    return found | other_probes(seen, labels, probes=probes, classes=classes)
-
-
-def other_probes(
-    seen: Split, labels: Split, *, probes: set[str], classes: int, queries: int | None = None
-) -> dict[str, Scores]:
-    """What other probes than the linear one make of the labels: {knn: ..., logistic: ..., few/1: ..., ...}."""
-    found = {}
-    if "knn" in probes:
-        found["knn"] = knn_probe(*(of._replace(test=of.test[:queries]) for of in (seen, labels)), classes=classes)
-    if "logistic" in probes:
-        found["logistic"] = logistic_probe(seen, labels, classes=classes)
-    if "few" in probes:
-        found |= {f"few/{count}": score for count, score in few_label_probes(seen, labels, classes=classes).items()}
-    return found
+def probe_scores(
+    features: Split, task: Task, *, probes: Iterable[Probe], device: torch.device, block: int | None = None
+) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions]]:
+    """The scores of all probes of the features of a block (None: of the whole encoder), and what ridge predicts."""
+    labels = labels_of(task, device)
+    several = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
+    targets = {_named(name, argument): target for name, each in several for argument, target in each.items()}
+    predictions = ridge_predictions(features, targets)
+    scores = {name: scored(predictions[name], target) for name, target in targets.items()}
+    for probe in probes:
+        if probe.score:
+            count = None if block is None else probe.block_images
+            few = (split._replace(test=split.test[:count]) for split in (features, labels))
+            score = probe.score(*few, classes=task.classes)
+            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
+            scores |= {_named(probe.name, argument): value for argument, value in each.items()}
+    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
 
 
-def encoded_blocks(encoder: Scored, task: Task, *, device: torch.device) -> list[Split]:
+def _named(probe: str, argument: str) -> str:
+    return f"{probe}/{argument}" if argument else probe
+
+
+def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
+    """The score of each phase: of the one linear probe of all categories, on the test images of the phase's own."""
+    labels, scores = task.test.labels.to(predictions.device), {}
+    for phase, (first, past) in enumerate(pairwise(block_edges(task.classes, phases=phases).tolist())):
+        rows = (labels >= first) & (labels < past)
+        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(predictions[rows], labels[rows])}
+    return scores
+
+
+def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -> list[Split]:
     """The features of every block from one pass: pooled below the top, at the top as they are."""
     widths = []
 
     def side_by_side(images: Tensor) -> Tensor:
-        maps = encoder.encode_blocks(images)
-        found = [*(pooled(of) for of in maps[:-1]), flat(maps[-1])]
-        widths[:] = [of.shape[1] for of in found]
-        return torch.cat(found, 1)
+        *lower, top = encoder.encode_blocks(images)
+        blocks = [*map(pooled, lower), flat(top)]
+        widths[:] = [block.shape[1] for block in blocks]
+        return torch.cat(blocks, 1)
 
-    parts = [features(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
-    return [Split(*of) for of in zip(*parts, strict=True)]
-
-
-def block_scores(blocks: list[Split], task: Task, *, probes: set[str], device: torch.device) -> dict[str, Scores]:
-    """All probes of the labels at these blocks: {blocks/block1: {top1, ...}, blocks/knn/block1: {top1}, ...}.
-
-    Neighbours, which take the longest to find, are looked up for the first 1,000 test images alone.
-    """
-    labels, found = labels_of(task, device), {}
-    for number, seen in enumerate(blocks, 1):
-        here = {"linear": ridge_probes(seen, {"labels": labels})["labels"]}
-        here |= other_probes(seen, labels, probes=probes, classes=task.classes, queries=BLOCK_QUERIES)
-        found |= {at_block(name, number): score for name, score in here.items()}
-    return found
+    parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
+    return [Split(*block) for block in zip(*parts, strict=True)]
 
 
-def at_block(probe: str, block: int) -> str:
-    """What the score of a probe of a block is called: `blocks/block1` of the linear one, `blocks/knn/block1`, ..."""
-    return f"blocks/{'' if probe == 'linear' else f'{probe}/'}block{block}"
-
-
-def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
-    """All that a run is scored on, by the name of the score (`linear`, `transfer/digits`, ...); what is to be said.
+def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
+    """The tasks of a run by the key of their linear probe, and notes on them, a line each.
 
     Raises:
         SettingError: pictures without classes, or transfer sets that are not there or are none.
@@ -240,17 +231,21 @@ def tasks(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
             "classes (which are the sub-folders of a folder of pictures)"
         )
     others, notes = load_all(settings, device)
-    return {"linear": own} | {f"transfer/{name}": task for name, task in others.items()}, notes
+    return {WORLD: own} | {ScoreKey(name): task for name, task in others.items()}, notes
 
 
-def scores(encode, tasks: dict[str, Task], *, under: str, device: torch.device) -> dict[str, Scores]:
-    """Linear probes of an encoder on every task: {under/name: {top1, validation_top1, strength}}."""
-    return {f"{under}/{name}": linear_probe(encode, task, device=device)._asdict() for name, task in tasks.items()}
+def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
+    """Linear probes of an encoder on every task: {key: {top1, validation_top1, strength}}."""
+    return {key: linear_probe(encode, task, device=device)._asdict() for key, task in tasks.items()}
 
 
-def baselines(tasks: dict[str, Task], *, device: torch.device) -> dict[str, Scores]:
-    """What no learning reaches: raw pixels, mean colour and chance. The random encoder is a run's own first score."""
-    found = {}
+def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
+    """The scores that need no learning: linear probes of pixels and mean colour, the commonest class, one in K."""
+    scores = {}
     for name, encode in (("pixels", pixels), ("mean_colour", mean_colour)):
-        found |= scores(encode, tasks, under=f"baseline/{name}", device=device)
-    return found | {f"baseline/chance/{name}": {"top1": chance(task)} for name, task in tasks.items()}
+        own = linear_scores(encode, tasks, device=device)
+        scores |= {replace(key, encoder=name): score for key, score in own.items()}
+    for key, task in tasks.items():
+        scores[replace(key, encoder="majority_class")] = {"top1": majority_class(task)}
+        scores[replace(key, encoder="chance")] = {"top1": 1 / task.classes}
+    return scores

@@ -1,4 +1,4 @@
-"""What is read off a code besides the category: where the object is, how it is turned, the light, the background.
+"""The probe `factors`: what else than the category a code holds, as position, orientation, light and background.
 
 A factor that a linear readout finds is kept by the code; one that it no longer finds, the code has become invariant to.
 """
@@ -7,18 +7,20 @@ import torch
 from torch import Tensor
 
 from envs.scene.motion import rotation_matrix
-from runs.evaluation.probes import Split, Task
+from runs.evaluation.features import Split, Task
+from runs.evaluation.probes import ridge_target
 
 UNASKED = ("category", "instance")  # the question itself, and a number that means nothing
 MOST_CLASSES = 64  # a factor of more whole numbers than these counts something, and is no class
 
 
+@ridge_target("factors")
 def factor_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
-    """What a probe is asked for each factor of a task's images: labels (M,) int64, or numbers (M, K) float32.
+    """The targets for each factor of a task's images: labels (M,) int64, or numbers (M, K) float32.
 
     Factors that are the same in all training images, or that count something, are left out.
     """
-    found = {}
+    targets = {}
     for name in task.train.factors:
         parts = [read_as(name, part.factors[name]).to(device) for part in task[1:4]]
         train = parts[0]
@@ -27,8 +29,8 @@ def factor_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
         else:
             varies = len(train.unique()) > 1 and int(max(part.max() for part in parts)) < MOST_CLASSES
         if name not in UNASKED and varies:
-            found[name] = Split(*parts)
-    return found
+            targets[name] = Split(*parts)
+    return targets
 
 
 def read_as(name: str, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fine-tuning: what an encoder is worth as a beginning, where all of it may learn the task from labels.
+"""Fine-tuning: how well an encoder does as a beginning, where all of it may learn the task from labels.
 
 A copy learns by backpropagation, whatever rule the encoder came from; the encoder itself is not touched. Learning rate
 and length are chosen on validation images; test images are looked at once, at the end.
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from runs.evaluation.features import Task, encode_images, labels_of
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Task, features, labels_of
 from streams.process.signals import Stop
 from streams.seeding import generator
 
@@ -24,7 +24,7 @@ LOOK = 100  # steps from one look at the validation images to the next
 
 
 class Tunable(Protocol):
-    """What is fine-tuned; images are (B, 3, H, W) float32 in [0, 1]."""
+    """An encoder that can be fine-tuned; images are (B, 3, H, W) float32 in [0, 1]."""
 
     def encode(self, images: Tensor) -> Tensor:
         """Features (B, D)."""
@@ -34,7 +34,7 @@ class Tunable(Protocol):
 
 
 class Tuned(NamedTuple):
-    """What fine-tuning came to."""
+    """The scores of fine-tuning."""
 
     top1: float  # share of test images classified correctly, by the copy that validation chose
     validation_top1: float
@@ -45,18 +45,18 @@ class Tuned(NamedTuple):
 class Classifier(nn.Module):
     """An encoder and a linear head on its features, which learn together."""
 
-    def __init__(self, encoder: nn.Module, seen: Tensor, *, classes: int):
-        """`seen` (M, D) are the encoder's features of the training images as it begins.
+    def __init__(self, encoder: nn.Module, features: Tensor, *, classes: int):
+        """`features` (M, D) are the encoder's features of the training images as it begins.
 
         The head sees features less their mean and in units of their mean deviation there, which never change; it
         begins at zero, so that nothing is drawn.
         """
         super().__init__()
         self.encoder = encoder
-        self.register_buffer("mean", seen.mean(0))
-        self.register_buffer("deviation", seen.std(0).square().mean().sqrt().clamp_min(1e-6))
-        self.weight = nn.Parameter(seen.new_zeros(seen.shape[1], classes))
-        self.bias = nn.Parameter(seen.new_zeros(classes))
+        self.register_buffer("mean", features.mean(0))
+        self.register_buffer("deviation", features.std(0).square().mean().sqrt().clamp_min(1e-6))
+        self.weight = nn.Parameter(features.new_zeros(features.shape[1], classes))
+        self.bias = nn.Parameter(features.new_zeros(classes))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float in [0, 1] to logits (B, K)."""
@@ -84,7 +84,7 @@ def fine_tune(
 ) -> Tuned | None:
     """Teaches copies of an encoder a task and scores the best; None where `stop` came first.
 
-    What is drawn is the order of the training images, a function of (seed, task, epoch). `tell` hears how far it is.
+    The order of the training images is drawn, a function of (seed, task, epoch). `tell` is called with the progress.
 
     Raises:
         SettingError: a task of one class.
@@ -92,19 +92,19 @@ def fine_tune(
     if stop:
         return None
     labels, images, best = labels_of(task, device), task.train.images.to(device), None
-    seen = features(encoder.encode, images, device=device)
+    features = encode_images(encoder.encode, images, device=device)
     for number, rate in enumerate(RATES):
-        model = Classifier(encoder.trainable(), seen, classes=task.classes)
+        model = Classifier(encoder.trainable(), features, classes=task.classes)
         orders = batches(len(images), seed=seed, name=task.name, device=device)
         for step in train_steps(model, images, labels.train, orders=orders, rate=rate, stop=stop):
-            said = features(model, task.validation.images, device=device)
-            validation_score = top1(said, labels.validation), -float(cross_entropy(said, labels.validation))
+            logits = encode_images(model, task.validation.images, device=device)
+            validation_score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
             if best is None or validation_score > best.validation_score:
                 best = _Best(validation_score, rate, step, deepcopy(model))
             tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
         if stop:
             return None
-    tested = top1(features(best.model, task.test.images, device=device), labels.test)
+    tested = top1(encode_images(best.model, task.test.images, device=device), labels.test)
     return Tuned(tested, best.validation_score[0], best.rate, best.step / -(-len(images) // ROWS))
 
 
@@ -117,9 +117,9 @@ def train_steps(
     rate: float,
     stop: Stop | None = None,
 ) -> Iterator[int]:
-    """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); pauses where a look is due, after so many steps.
+    """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); yields the step where a look at validation is due.
 
-    Meanwhile the model is one that does not learn. It ends where `stop` comes.
+    Then the model is in evaluation mode. It ends where `stop` comes.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
     for step, rows in zip(range(1, STEPS + 1), orders, strict=False):

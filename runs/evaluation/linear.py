@@ -1,4 +1,4 @@
-"""What a readout makes of features: ridge and logistic regression, neighbours, and how well each did. Equations only.
+"""Readouts of features: ridge and logistic regression, neighbours, and how well each does. Equations only.
 
 Legend: M images, D features, K classes or numbers read out.
 """
@@ -39,8 +39,8 @@ def gram(x: Tensor) -> Tensor:
     products = x.new_empty(x.shape[1], x.shape[1])
     for first in range(0, x.shape[1], STRIP):
         strip = slice(first, first + STRIP)
-        found = x[:, strip].T @ x[:, first:]
-        products[strip, first:], products[first:, strip] = found, found.T
+        product = x[:, strip].T @ x[:, first:]
+        products[strip, first:], products[first:, strip] = product, product.T
     return products
 
 
@@ -82,12 +82,12 @@ def neighbours(bank: Tensor, labels: Tensor, queries: Tensor, *, classes: int, k
     A neighbour of cosine similarity s votes for its label with weight exp(s / 0.1) (Wu et al. 2018, "Unsupervised
     feature learning via non-parametric instance discrimination", section 3.4).
     """
-    bank, found = normalize(bank), []
+    bank, parts = normalize(bank), []
     for part in normalize(queries).split(QUERIES):
         similarity, nearest = (part @ bank.T).topk(min(k, len(bank)), sorted=False)  # (q, k)
         votes = similarity.new_zeros(len(part), classes)
-        found.append(votes.scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp()))
-    return torch.cat(found)
+        parts.append(votes.scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp()))
+    return torch.cat(parts)
 
 
 def read_out(x: Tensor, weight: Tensor) -> Tensor:
@@ -95,15 +95,15 @@ def read_out(x: Tensor, weight: Tensor) -> Tensor:
     return torch.addmm(weight[-1], x, weight[:-1])
 
 
-def top1(answers: Tensor, labels: Tensor) -> float:
-    """Share of rows of answers (M, K) that are largest at their label (M,)."""
-    return float((answers.argmax(1) == labels).float().mean())
+def top1(predictions: Tensor, labels: Tensor) -> float:
+    """Share of rows of predictions (M, K) that are largest at their label (M,)."""
+    return float((predictions.argmax(1) == labels).float().mean())
 
 
-def r2(answers: Tensor, y: Tensor) -> float:
-    """`1 - sum (y - answers)^2 / sum (y - mean)^2` over rows and columns (M, K): 1 is perfect, 0 no better than a mean.
+def r2(predictions: Tensor, y: Tensor) -> float:
+    """`1 - sum (y - predictions)^2 / sum (y - mean)^2` over (M, K): 1 is perfect, 0 no better than a mean.
 
     Columns are of one unit and weigh as much as they vary (scikit-learn's `variance_weighted`).
     """
     y = y.double()
-    return 1 - float((y - answers).square().sum() / (y - y.mean(0)).square().sum())
+    return 1 - float((y - predictions).square().sum() / (y - y.mean(0)).square().sum())

@@ -5,7 +5,7 @@ import torch
 
 from envs.errors import SettingError
 from envs.images.pictures import MAX_LABEL
-from runs.evaluation.probes import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task
 from streams.recording.reader import Recording
 from streams.replay.mixing import opened, shared
 from streams.seeding import generator
@@ -31,10 +31,10 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
     share, parts, past = min(1.0, total / sum(images.values())), [], 0
     for count in images.values():
         first, past = past, past + max(1, int(count * share))
-        found = _frames(recordings, np.sort(order[first:past]), ["images", *names])
-        factors = {name.removeprefix("factors/"): torch.from_numpy(found[name]).to(device) for name in names}
-        seen = torch.from_numpy(found["images"]).to(device).permute(0, 3, 1, 2)
-        parts.append(LabelledImages(seen, factors["category"], factors))
+        arrays = _frames(recordings, np.sort(order[first:past]), ["images", *names])
+        factors = {name.removeprefix("factors/"): torch.from_numpy(arrays[name]).to(device) for name in names}
+        pixels = torch.from_numpy(arrays["images"]).to(device).permute(0, 3, 1, 2)
+        parts.append(LabelledImages(pixels, factors["category"], factors))
     labels = torch.cat([part.labels for part in parts])
     least, most = int(labels.min()), int(labels.max())
     if not 0 <= least <= most <= MAX_LABEL:

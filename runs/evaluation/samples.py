@@ -1,4 +1,4 @@
-"""A few test images and what the code makes of them over time, kept beside the numbers to draw embeddings from."""
+"""A few test images and their features over time, kept beside the numbers to draw embeddings from."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from runs.evaluation.probes import LabelledImages
+from runs.evaluation.features import LabelledImages
 
 FEATURES = 1024  # kept of an image, at most: every n-th of more
 OFTEN = 32  # evaluations that are all kept; after them, half as many of each doubling

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
-from runs.evaluation.probes import LabelledImages, Task, ranks
+from runs.evaluation.features import LabelledImages, Task, ranks
 from runs.evaluation.world_tasks import moving_objects_dark, unseen_categories
 from streams.recording.reader import Recording
 
@@ -25,7 +25,7 @@ TURNTABLE = 4  # views of an object: each first one trains, each third one valid
 
 
 class Source(NamedTuple):
-    """A data set of torchvision's, and what its class is told to give either part."""
+    """A data set of torchvision's, and the arguments of its class for either part."""
 
     dataset: str
     train: dict[str, Any]
@@ -47,11 +47,11 @@ def digits(settings, device) -> Task:
     """scikit-learn's 1,797 handwritten digits (8x8 grey), resized to (3, size, size); the split is always the same."""
     from sklearn.datasets import load_digits  # a second to import: not until it is needed
 
-    found, size = load_digits(), settings.env.size
-    images = torch.from_numpy(found.images).mul(255 / 16).round().to(torch.uint8)
+    data, size = load_digits(), settings.env.size
+    images = torch.from_numpy(data.images).mul(255 / 16).round().to(torch.uint8)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     images = _sized(images[order, None].expand(-1, 3, -1, -1), size)
-    labels = torch.from_numpy(found.target)[order]
+    labels = torch.from_numpy(data.target)[order]
     parts = zip(images.split(DIGITS_SPLIT), labels.split(DIGITS_SPLIT), strict=True)
     return Task("digits", *(LabelledImages(*part) for part in parts), classes=10)
 
@@ -65,7 +65,7 @@ KNOWN = (*MADE, *SOURCES, "coil100")
 
 
 def check(settings) -> None:
-    """Whether the sets asked for can be looked for, found before any work.
+    """Checks, before any work, that the sets named in `eval.transfer` can be looked for.
 
     Raises:
         SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
@@ -102,22 +102,22 @@ def _check_root(settings) -> None:
 
 
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
-    """The transfer tasks of a run by name, and what is to be said about them, a line each.
+    """The transfer tasks of a run by name, and notes on them, a line each.
 
     Raises:
         SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
     """
-    found, notes = {}, []
+    tasks, notes = {}, []
     for name in settings.eval.transfer:
         if name != EVERYTHING:
-            found[_title(name)] = load(name, settings, device=device)
+            tasks[_title(name)] = load(name, settings, device=device)
             continue
         for each in KNOWN:
             try:
-                found[each] = load(each, settings, device=device)
+                tasks[each] = load(each, settings, device=device)
             except SettingError as error:
                 notes.append(f"{each} is left out: {error}")
-    return found, notes + [f"{name}: {task.note}" for name, task in found.items() if task.note]
+    return tasks, notes + [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
 
 
 def load(name: str, settings, *, device: torch.device) -> Task:
@@ -181,11 +181,11 @@ def _recording(path: str) -> tuple[Pictures, Pictures]:
             f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
         )
     steps, worlds = (axis.ravel() for axis in np.indices((recording.committed, recording.worlds)))
-    found = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
-    met = np.unique(found["episode"])
-    tested = np.random.default_rng(0).permutation(met)[: max(1, int(SHARES[2] * len(met)))]
-    test = np.isin(found["episode"], tested)
-    images, labels = found["images"], found["factors/category"]
+    arrays = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
+    episodes = np.unique(arrays["episode"])
+    tested = np.random.default_rng(0).permutation(episodes)[: max(1, int(SHARES[2] * len(episodes)))]
+    test = np.isin(arrays["episode"], tested)
+    images, labels = arrays["images"], arrays["factors/category"]
     return Pictures(images[~test], labels[~test]), Pictures(images[test], labels[test])
 
 
@@ -208,23 +208,23 @@ def _turntable(pool: Pictures) -> list[Pictures]:
 
 
 def _task(name: str, parts: list[Pictures], settings) -> Task:
-    """At most so many pictures of each part as the world's own, at the size of its images, labels counted from 0."""
+    """At most as many pictures of each part as of the world's own, at the size of its images, labels counted from 0."""
     kinds = np.unique(parts[0].labels)
     for part, pictures in zip(("training", "validation", "test"), parts, strict=True):
         if len(np.unique(pictures.labels)) < 2:
             raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have no labels, or one class only")
         if not np.isin(pictures.labels, kinds).all():
             raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have classes that none trains on")
-    size, found = settings.env.size, []
+    size, splits = settings.env.size, []
     for part, pictures in zip(("train", "validation", "test"), parts, strict=True):
         few = np.sort(np.random.default_rng(1).permutation(len(pictures.images))[: settings.eval[part]])
         images = torch.from_numpy(pictures.images[few]).permute(0, 3, 1, 2)
         labels = torch.from_numpy(np.searchsorted(kinds, pictures.labels[few]))
-        found.append(LabelledImages(_sized(images, size), labels))
+        splits.append(LabelledImages(_sized(images, size), labels))
     was = parts[0].images
     notes = [] if was.shape[1:3] == (size, size) else [f"{was.shape[2]}x{was.shape[1]} resized to {size}x{size}"]
     notes += ["grey, shown in three equal channels"] if (was[..., 0] == was[..., 1]).all() else []
-    return Task(name, *found, classes=len(kinds), note="; ".join(notes))
+    return Task(name, *splits, classes=len(kinds), note="; ".join(notes))
 
 
 def _sized(images: Tensor, size: int) -> Tensor:

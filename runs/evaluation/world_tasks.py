@@ -9,7 +9,7 @@ from torch import Tensor
 import envs  # noqa: F401  registers the worlds
 from envs.errors import SettingError
 from envs.scene.categories import CATEGORIES
-from runs.evaluation.probes import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task
 from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once
@@ -24,20 +24,20 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
     the same episodes are seen two steps later and in 1/8 of their light.
     """
     still = {"drift": "none"} if "drift" in settings else {}
-    told = settings | {"stagger": True, "steps": 0, "device": device} | still | (MIDNIGHT if midnight else {})
+    world = settings | {"stagger": True, "steps": 0, "device": device} | still | (MIDNIGHT if midnight else {})
     splits = {}
     for split, count in images.items():
         parts = [
-            _encounters(env_id, range(first, min(first + BATCH, count)), seed=seed, split=split, **told)
+            _episodes(env_id, range(first, min(first + BATCH, count)), seed=seed, split=split, **world)
             for first in range(0, count, BATCH)
         ]
-        seen, infos, categories = zip(*parts, strict=True)
+        frames, infos, categories = zip(*parts, strict=True)
         factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "episode_id"}
-        splits[split] = LabelledImages(torch.cat(seen), factors["category"], factors)
+        splits[split] = LabelledImages(torch.cat(frames), factors["category"], factors)
     return Task("linear", splits["train"], splits["validation"], splits["test"], classes=categories[0])
 
 
-def _encounters(
+def _episodes(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, dict[str, Tensor], int]:
     """Images, factors, and how many categories there are, whether shown or not."""
@@ -49,11 +49,11 @@ def _encounters(
 
 
 def of_settings(settings) -> dict[str, Any]:
-    """What `world_task` is told of a run's world."""
-    env, wanted = settings.env, settings.eval
+    """The arguments of `world_task` for a run's world."""
+    env, sizes = settings.env, settings.eval
     world = {name: value for name, value in env.items() if name not in ("name", "id", "num_worlds", "split", "stagger")}
-    images = {split: wanted[split] for split in ("train", "validation", "test")}
-    return {"env_id": env.id, "images": images, "seed": wanted.seed, **world}
+    images = {split: sizes[split] for split in ("train", "validation", "test")}
+    return {"env_id": env.id, "images": images, "seed": sizes.seed, **world}
 
 
 def drift_of(settings) -> dict[str, Any]:
@@ -79,9 +79,9 @@ def unseen_categories(settings, device) -> Task:
             f"eval.transfer=[unseen_categories] finds fewer than two that env.categories={known} leaves out; "
             f"try env.categories={all_of_them // 2}"
         )
-    told = of_settings(settings)
-    more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in told["images"].items()}
-    task = world_task(**told | {"images": more, "categories": all_of_them}, device=device)
+    args = of_settings(settings)
+    more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in args["images"].items()}
+    task = world_task(**args | {"images": more, "categories": all_of_them}, device=device)
     parts = (_rows(part, part.labels >= known) for part in task[1:4])
     parts = [part._replace(labels=part.labels - known) for part in parts]
     return Task("unseen_categories", *parts, classes=all_of_them - known)

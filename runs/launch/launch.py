@@ -17,18 +17,20 @@ from rich.console import Console
 from envs.devices import device
 from envs.errors import SettingError
 from runs.analysis.figures import film_strip, learning_curve
+from runs.analysis.reading import LoadedRun, load_numbers
+from runs.analysis.summary import summary_table
 from runs.config import composing
 from runs.config.sweeps import label, run_sweep
-from runs.evaluation.evaluation import Evaluation, owed
+from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.log import Run, RunLog
 from runs.launch.progress import Progress
 from runs.launch.validate import check
-from runs.show import summary, table
+from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences
 from runs.store.metrics import Metrics, facts, latest
-from runs.store.preview import keep_seen
+from runs.store.preview import save_preview
 from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
@@ -127,7 +129,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 def _is_complete(folder: RunFolder, settings: DictConfig) -> bool:
     """Whether a run has seen all its frames, and no score is pending."""
     frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
-    return frames >= settings.run.frames and not owed(settings, frames=frames, latest=latest(folder.metrics))
+    return frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
 
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
@@ -203,13 +205,15 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
-    if stop and (run.frames < run.settings.run.frames or owed(run.settings, frames=run.frames, latest=metrics.latest)):
+    if stop and (
+        run.frames < run.settings.run.frames or pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
+    ):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.signal
-    scores = summary(folder.path)
-    console.print(table(scores))
-    for picture in _pictures(folder, run.preview(), scores):
+    loaded = load_numbers(folder.path)
+    console.print(summary_table(loaded))
+    for picture in _pictures(folder, run.preview(), loaded):
         console.print(str(picture), highlight=False, soft_wrap=True)
     console.print("try next:", highlight=False)
     for line in _next(folder, run.settings):
@@ -217,7 +221,7 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     return 0
 
 
-def _pictures(folder: RunFolder, stream, scores: dict) -> list[Path]:
+def _pictures(folder: RunFolder, stream, loaded: LoadedRun) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
@@ -227,10 +231,10 @@ def _pictures(folder: RunFolder, stream, scores: dict) -> list[Path]:
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]
     film_strip(strip, pictures[0], stride=stride, ends=ends)
-    keep_seen(folder.metrics, stride=stride, strip=strip, **_some_pairs(next(stream)))
-    if scores["eval"]["linear"]["frames"]:
+    save_preview(folder.metrics, stride=stride, strip=strip, **_some_pairs(next(stream)))
+    if ScoreKey() in loaded.scores:
         pictures.append(folder.path / "learning_curve.png")
-        learning_curve(scores, pictures[1])
+        learning_curve(loaded, pictures[1])
     return pictures
 
 

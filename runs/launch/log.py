@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig
 
-from runs.evaluation.evaluation import Evaluation, owed
+from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
 from runs.store.checkpoint import save, weights_sha256
@@ -122,7 +122,7 @@ class RunLog:
     def fine_tune(self) -> None:
         """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""
         run = self.run
-        tasks = owed(run.settings, frames=run.frames, latest=self.metrics.latest)
+        tasks = pending_tasks(run.settings, frames=run.frames, latest=self.metrics.latest)
         if tasks and not self.stop:
             self._commit()
             with self.clock("eval"):

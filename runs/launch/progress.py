@@ -1,7 +1,11 @@
 """What a person sees while a run goes on: frames, speed, the loss and the last scores."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 
+from runs.scores import ScoreKey
 from streams.process.progress import Bar
 
 
@@ -34,10 +38,9 @@ class Progress:
         """What goes on while no frame is seen."""
         self._bar.show(self._done, text)
 
-    def score(self, scores: dict[str, dict[str, float]], *, frames: int) -> None:
-        """The encoder was scored after so many frames: {group: {top1, ...}}; those of the linear probe are shown."""
+    def score(self, scores: Mapping[ScoreKey | str, Mapping[str, Any]], *, frames: int) -> None:
+        """Shows the top-1 of the linear probe on every task, after `frames` frames."""
         self._done = frames
-        shown = {name: score for name, score in scores.items() if name.startswith(("eval/linear", "eval/transfer/"))}
-        found = {name.rpartition("/")[2]: score["top1"] for name, score in shown.items()}
-        self._scores = "  ".join(f"{name} {100 * top1:.1f} %" for name, top1 in found.items())
+        shown = {key: score for key, score in scores.items() if isinstance(key, ScoreKey) and key == ScoreKey(key.task)}
+        self._scores = "  ".join(f"{key.task or key.probe} {100 * score['top1']:.1f} %" for key, score in shown.items())
         self._bar.show(self._done, self._loss, self._scores, at_once=True)

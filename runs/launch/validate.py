@@ -10,7 +10,7 @@ from envs.errors import SettingError, unknown
 from envs.gaze import gaze
 from runs.config.composing import keys
 from runs.evaluation import transfer
-from runs.evaluation.probes import PROBES
+from runs.evaluation.evaluation import known_probes
 from runs.store.tensorboard import check_installed
 
 
@@ -87,8 +87,8 @@ def _check_scores(settings: DictConfig) -> None:
         raise SettingError("env.categories=1 shows one class only, which leaves a probe nothing to tell apart; try 2")
     for setting in ("probes", "ends"):
         for name in settings.eval[setting]:
-            if name not in PROBES:
-                raise unknown(f"eval.{setting}", name, PROBES)
+            if name not in known_probes():
+                raise unknown(f"eval.{setting}", name, known_probes())
     if "linear" not in settings.eval.probes:
         raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
     transfer.check(settings)

@@ -1,4 +1,8 @@
-"""Line charts as SVG that takes its colours from the page around it, so that one page suits light and dark."""
+"""Line charts as SVG that takes its colours from the page around it, so that one page suits light and dark.
+
+Matplotlib, which draws the figures for papers, writes its colours into every file: a page would need each chart twice,
+at many times the size.
+"""
 
 from collections.abc import Sequence
 from html import escape
@@ -7,9 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from runs.analysis.bootstrap import interval
+from runs.analysis.labels import spread_labels
+from runs.scores import MEASURES
+from runs.store.metrics import Series
+
 WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 108, 12, 34  # room around the axes for ticks and for the names at the lines' ends
-APART = 13  # between two names, at least
+LABEL_GAP = 13  # between two names, at least
+FRAMES = "world frames seen (thousands)"
 
 
 class Line(NamedTuple):
@@ -45,7 +55,7 @@ def line_chart(
     width, height = size
     values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
     y_ticks = _ticks([*np.concatenate(values), *(level.y for level in levels), *(span or ())], count=5)
-    x_begin, x_end = (find(find(line.x) for line in lines) for find in (min, max))
+    x_begin, x_end = (end(end(line.x) for line in lines) for end in (min, max))
     x_ticks = _ticks([x_begin, x_end], count=4)
 
     def across(x):
@@ -72,7 +82,7 @@ def line_chart(
     for number, line in enumerate(lines):
         parts += _curve(line, f"c{number % 8}", across=across, up=up)
         ends.append((float(up(line.y[np.isfinite(line.y)][-1])), line.name, f"name c{number % 8}"))
-    places = spread_labels([end[0] for end in ends], gap=APART, low=TOP, high=height - BOTTOM)
+    places = spread_labels([end[0] for end in ends], gap=LABEL_GAP, low=TOP, high=height - BOTTOM)
     parts += [
         f'<text class="{kind}" x="{width - RIGHT + 6}" y="{y + 4:.1f}">{escape(name)}</text>'
         for y, (_, name, kind) in zip(places, ends, strict=True)
@@ -82,11 +92,11 @@ def line_chart(
 
 def _curve(line: Line, kind: str, *, across, up) -> list[str]:
     """Its interval as a band, its points as dots where they are few."""
-    there = np.isfinite(line.y)
-    x, y = across(line.x[there]), up(line.y[there])
+    finite = np.isfinite(line.y)
+    x, y = across(line.x[finite]), up(line.y[finite])
     parts = []
-    if line.low is not None and np.isfinite(line.low[there]).all():
-        edge = [*zip(x, up(line.high[there]), strict=True), *zip(x[::-1], up(line.low[there])[::-1], strict=True)]
+    if line.low is not None and np.isfinite(line.low[finite]).all():
+        edge = [*zip(x, up(line.high[finite]), strict=True), *zip(x[::-1], up(line.low[finite])[::-1], strict=True)]
         parts.append(f'<path class="band {kind}" d="M{_points(edge)}Z"/>')
     points = [*zip(x, y, strict=True)]
     parts.append(f'<path class="line {kind}" d="M{_points(points)}"/>')
@@ -108,21 +118,20 @@ def _ticks(values, *, count: int) -> np.ndarray:
     return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
 
 
-def spread_labels(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
-    """The places (n,) nearest to these that are `gap` or more apart and within [low, high], where that has room.
+def over_time(name: str, series: list[Series], key: str) -> Line:
+    """The mean of runs at the frames that all have, with its interval; a score in the unit in which it is shown."""
+    shared = sorted(set.intersection(*({int(n) for n in each["frames"]} for each in series)))
+    scale = MEASURES[key].scale if key in MEASURES else 1
+    values = scale * np.stack([each[key][np.isin(each["frames"], shared)] for each in series])
+    return Line(name, np.array(shared) / 1000, values.mean(0), *interval(values))
 
-    Nearest in the sum of squares: less `gap` times its rank, a place may not lie below the one before it, which makes
-    it isotonic regression, by pooling adjacent violators (Barlow et al. 1972).
-    """
-    order = np.argsort(places, kind="stable")
-    ranks = gap * np.arange(len(order))
-    pools: list[tuple[float, int]] = []  # mean and number of neighbours that moved together
-    for wanted in np.asarray(places, float)[order] - ranks:
-        pools.append((wanted, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (a, n), (b, m) = pools.pop(-2), pools.pop()
-            pools.append(((n * a + m * b) / (n + m), n + m))
-    means = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.empty(0)
-    found = np.empty(len(order))
-    found[order] = means.clip(low, max(high - ranks[-1:].sum(), low)) + ranks
-    return found
+
+def chart(
+    title: str, lines: list[Line], levels: Sequence[Level] = (), *, unit: str = "", x_label: str = FRAMES, **options
+) -> list[dict[str, str]]:
+    """A chart with its title, or none where there is no number; `options` are those of `line_chart`."""
+    lines = [line for line in lines if np.isfinite(line.y).any()]
+    if not lines:
+        return []
+    svg = line_chart(lines, levels=levels, x_label=x_label, y_label=f"{title} {unit}", **options)
+    return [{"title": title, "unit": unit, "svg": svg}]

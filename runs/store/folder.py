@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def settings(self) -> DictConfig:
-        """What the run was told, defaults and all.
+        """The settings that the run was begun with, defaults and all.
 
         Raises:
             SettingError: the file is damaged.
@@ -102,7 +102,7 @@ class RunFolder:
 
     @property
     def overrides(self) -> list[str]:
-        """What was said on its command line."""
+        """The overrides on its command line."""
         return list(OmegaConf.load(self.path / ".hydra" / "overrides.yaml"))
 
     @property
@@ -125,9 +125,9 @@ class RunFolder:
         self._lock.close()
 
 
-def differences(saved: DictConfig, wanted: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
+def differences(saved: DictConfig, asked: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
     """The settings that differ, as lines `learner.lr: 0.001 in the run, 0.002 asked for`."""
-    before, now = flat(saved), flat(wanted)
+    before, now = flat(saved), flat(asked)
     return [
         f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for"
         for name in sorted({*before, *now} - set(ignore))

@@ -1,13 +1,14 @@
 """Every number over time, in Zarr: one group a series, each with a `frames` axis; a commit mark, written last.
 
-`train` holds `frames`, `loss`, `block1_loss`, ...; `eval/linear` holds `frames`, `top1`, ...; and so on. The root's
+`train` holds `frames`, `loss`, `block1_loss`, ...; a score lies at its key's path (`runs.scores`). The root's
 attribute `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
 
 `samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import zarr
 
 from envs.errors import SettingError
+from runs.scores import ScoreKey
 
 FORMAT = "contiguity-run/1"
 CHUNK = 1024  # rows
@@ -61,13 +63,13 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
-        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # told of committed rows
+        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # gets committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
         self.latest = _latest(root)  # frames of each series' last row, of those that wait too
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
-        """An empty store that knows what run it belongs to, in place of one that was there."""
+        """An empty store with the attributes of its run, in place of one that was there."""
         root = zarr.open_group(path, mode="w", zarr_format=3)
         root.update_attributes({"format": FORMAT, "committed": {}, **attributes})
         return cls(root)
@@ -91,24 +93,24 @@ class Metrics:
         return bool(self.root.attrs["committed"])
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keeps the images and labels that the rows of `samples` are about."""
+        """Keeps the images and labels whose features the rows of `samples` hold."""
         for name, values in arrays.items():
             self.root.require_group(SAMPLES).create_array(
                 name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
             )
 
-    def add(self, group: str, frames: int, values: dict[str, float | np.ndarray]) -> None:
-        """A row of a series: numbers that belong to the moment when so many frames had been seen.
+    def add(self, group: ScoreKey | str, frames: int, values: dict[str, float | np.ndarray]) -> None:
+        """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
 
         A slash in a name would put an array into a group of its own, apart from its frames: `block1/loss` is kept as
-        `block1_loss`. `frames` is the name of the moments, and no value hides them.
+        `block1_loss`. `frames` is the axis: a value of that name gives way to it.
         """
-        row = {name.replace("/", "_"): value for name, value in values.items()}
+        group, row = str(group), {name.replace("/", "_"): value for name, value in values.items()}
         self._waiting.setdefault(group, []).append({**row, "frames": frames})
         self.latest[group] = frames
 
-    def add_all(self, frames: int, groups: dict[str, dict[str, float | np.ndarray]]) -> None:
-        """A row of each of several series."""
+    def add_all(self, frames: int, groups: Mapping[ScoreKey | str, dict[str, float | np.ndarray]]) -> None:
+        """Adds a row to each of several series."""
         for group, values in groups.items():
             self.add(group, frames, values)
 
@@ -150,7 +152,8 @@ class Metrics:
 def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
 
-    The samples are apart, in `read_samples`.
+    The samples are apart, in `read_samples`. Runs of version 0.1 have the majority class's share as `baseline/chance`
+    and no 1/classes: here their groups have the names of today.
 
     Raises:
         SettingError: no such store, or one of another format, or a damaged one.
@@ -158,15 +161,25 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     root = open_run(path, mode="r")
     with _damage(path):
         committed = {group: length for group, length in root.attrs["committed"].items() if group != SAMPLES}
+        names = _names_today(committed)
     series = {}
     for group, length in committed.items():
-        if not any(fnmatch(group, pattern) for pattern in only):
+        name = names[group]
+        if not any(fnmatch(name, pattern) for pattern in only):
             continue
         with _damage(path / group):
-            series[group] = {name: _padded(array, length) for name, array in root[group].arrays()}
-            if "frames" not in series[group]:
+            series[name] = {array_name: _padded(array, length) for array_name, array in root[group].arrays()}
+            if "frames" not in series[name]:
                 raise KeyError("frames")
     return dict(root.attrs), series
+
+
+def _names_today(groups: Iterable[str]) -> dict[str, str]:
+    """The name of each group today: where there is no `majority_class`, its share is what `chance` holds."""
+    keys = {group: ScoreKey.parse(group) for group in groups}
+    old = not any(key and key.encoder == "majority_class" for key in keys.values())
+    renamed = {group for group, key in keys.items() if old and key and key.encoder == "chance"}
+    return {group: replace(keys[group], encoder="majority_class").path if group in renamed else group for group in keys}
 
 
 def latest(path: Path) -> dict[str, int]:
@@ -211,7 +224,7 @@ def _latest(root: zarr.Group) -> dict[str, int]:
 
 
 def _tidy(path: Path) -> None:
-    """Removes what a writer that was killed, or found no room, has half made: zarr would warn of it for ever."""
+    """Removes half-made files of a writer that was killed or had no room: zarr would warn of them for ever."""
     for place in sorted(path.rglob("*"), reverse=True):  # what is in a folder before the folder
         if place.suffix == ".partial":
             place.unlink()
@@ -235,9 +248,9 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _padded(array: zarr.Array, length: int) -> np.ndarray:
-    found = array[:length]
-    missing = (length - len(found), *found.shape[1:])
-    return np.concatenate([found, np.full(missing, array.fill_value, found.dtype)])
+    rows = array[:length]
+    missing = (length - len(rows), *rows.shape[1:])
+    return np.concatenate([rows, np.full(missing, array.fill_value, rows.dtype)])
 
 
 def open_run(path: Path, *, mode: str) -> zarr.Group:
@@ -250,11 +263,13 @@ def open_run(path: Path, *, mode: str) -> zarr.Group:
         root = zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, KeyError):
         root = None
-    found = None if root is None else root.attrs.get("format")
-    if found is None and (path.parent / ".hydra" / "config.yaml").is_file():
+    version = None if root is None else root.attrs.get("format")
+    if version is None and (path.parent / ".hydra" / "config.yaml").is_file():
         raise SettingError(f"{path.parent} was begun and has no numbers yet; run.resume={path.parent} goes on with it")
     if root is None:
         raise SettingError(f"{path.parent} is no run; give the folder of one, as in results/NAME")
-    if found != FORMAT:
-        raise SettingError(f"{path} has format {found}, and this version reads {FORMAT}; use the version that wrote it")
+    if version != FORMAT:
+        raise SettingError(
+            f"{path} has format {version}, and this version reads {FORMAT}; use the version that wrote it"
+        )
     return root

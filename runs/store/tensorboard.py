@@ -18,6 +18,7 @@ class TensorBoardLogger:
         self._writer = SummaryWriter(str(run / FOLDER), purge_step=frames + 1 if frames else None)
 
     def __call__(self, group: str, rows: list[dict[str, float]]) -> None:
+        """Writes the rows of one series."""
         for row in rows:
             for name, value in row.items():
                 if name != "frames" and isinstance(value, (int, float)):
@@ -26,7 +27,7 @@ class TensorBoardLogger:
 
 
 def check_installed() -> None:
-    """Nothing where TensorBoard is there.
+    """Checks that TensorBoard is installed.
 
     Raises:
         SettingError: it is not.

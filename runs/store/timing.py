@@ -1,4 +1,4 @@
-"""When something is due, what its mean was meanwhile, and where the time went."""
+"""Clocks of the loop: when something is due, means since it last was, and where the time goes."""
 
 import math
 from collections.abc import Iterator
@@ -16,35 +16,35 @@ def due(every: int, before: int, now: int) -> bool:
 
 
 class RunningMean:
-    """RunningMean of named scalars since they were last taken, kept on the device: adding to them waits for nothing."""
+    """Means of named scalars since they were last taken, kept on the device: adding to them waits for nothing."""
 
     def __init__(self):
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._unseen: list[dict[str, Tensor]] = []  # what nobody has looked at yet, of each addition
+        self._unchecked: list[dict[str, Tensor]] = []  # of each addition since `first_bad` was last asked
 
     def add(self, values: dict[str, Tensor]) -> None:
         """Adds detached 0-d tensors; not every name need come every time."""
         for name, value in values.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
-        self._unseen.append(values)
+        self._unchecked.append(values)
 
     def first_bad(self) -> tuple[str, float, int] | None:
         """The first loss or error since last asked that is NaN or infinite; this waits for the device.
 
         Its name, its value, and how many additions came after it. Of several at once, a block's comes before a whole's.
         """
-        unseen, self._unseen = self._unseen, []
+        unchecked, self._unchecked = self._unchecked, []
         losses = [
             (name, value, ago)
-            for ago, values in zip(range(len(unseen) - 1, -1, -1), unseen, strict=True)
+            for ago, values in zip(range(len(unchecked) - 1, -1, -1), unchecked, strict=True)
             for name, value in sorted(values.items(), key=lambda item: "/" not in item[0])
             if name.endswith(("loss", "error"))
         ]
         numbers = torch.stack([value for _, value, _ in losses]).tolist() if losses else []
-        found = zip(losses, numbers, strict=True)
-        return next(((name, number, ago) for (name, _, ago), number in found if not math.isfinite(number)), None)
+        rows = zip(losses, numbers, strict=True)
+        return next(((name, number, ago) for (name, _, ago), number in rows if not math.isfinite(number)), None)
 
     def take(self) -> dict[str, float]:
         """The means, as numbers (this waits for the device), and begins anew."""
@@ -53,9 +53,11 @@ class RunningMean:
         return means
 
     def state_dict(self) -> dict[str, Any]:
+        """Sums and counts so far."""
         return {"sums": self._sums, "counts": self._counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from another's `state_dict`."""
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
 
 
@@ -67,6 +69,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
+        """Counts the time within a `with` block to this part."""
         start = perf_counter()
         try:
             yield

@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 from runs.config.composing import read
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
-from runs.store.preview import keep_seen
+from runs.store.preview import save_preview
 
 FRAMES = (0, 64, 128)
+LEVELS = {"pixels": 0.2, "mean_colour": 0.15, "majority_class": 0.1, "chance": 0.05}
 
 
 @cache
@@ -31,8 +32,8 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
             place.metrics, {"run": name, "learner": learner, "loss": "hinge", "seed": seed, "device": "cpu"}
         )
         for task in ("linear", "transfer/digits"):
-            for baseline, level in (("pixels", 0.2), ("mean_colour", 0.15), ("chance", 0.1)):
-                metrics.add(f"baseline/{baseline}/{task}", 0, {"top1": level})
+            for encoder, level in LEVELS.items():
+                metrics.add(f"baseline/{encoder}/{task}", 0, {"top1": level})
             for now in frames:
                 top1 = random + gain * now / FRAMES[-1]
                 metrics.add(f"eval/{task}", now, {"top1": top1, "validation_top1": top1, "strength": 1.0})
@@ -43,7 +44,7 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
 
 
 def furnished(path: Path, *, ended=True) -> Path:
-    """The same run with all else that a run may have measured, and seen where it has come to its end."""
+    """The same run with all else that a run may have measured, and a preview where it has come to its end."""
     random = np.random.default_rng(0)
     with RunFolder.open(path) as place:
         metrics = Metrics.open(place.metrics, cut_to=FRAMES[-1])
@@ -70,5 +71,5 @@ def furnished(path: Path, *, ended=True) -> Path:
     metrics.commit()
     pixels = random.integers(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)
     if ended:
-        keep_seen(place.metrics, stride=4, strip=pixels, first=pixels[0], second=pixels[1], gap=np.array([4, 2, 4]))
+        save_preview(place.metrics, stride=4, strip=pixels, first=pixels[0], second=pixels[1], gap=np.array([4, 2, 4]))
     return path

@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 
 from envs.errors import SettingError
 from learners.online import PROGRAM
+from runs.analysis.summary import summary
 from runs.evaluation import finetune
-from runs.evaluation.probes import PROBES
+from runs.evaluation.evaluation import known_probes
 from runs.launch.launch import start
-from runs.show import summary
 from runs.store.checkpoint import load_newest, save
 from tests.helpers.learners import same
 from tests.helpers.online import SMALL, assert_same_run, found, run, stopping
@@ -70,7 +70,7 @@ def test_evaluation_cannot_change_training(tmp_path, monkeypatch):
     monkeypatch.setattr(finetune, "STEPS", 4)
     monkeypatch.setattr(finetune, "LOOK", 2)
     run(tmp_path, "scored", "eval.every=24")
-    run(tmp_path, "always", "eval.every=48", f"eval.probes=[{','.join(PROBES)}]", "eval.samples=9")
+    run(tmp_path, "always", "eval.every=48", f"eval.probes=[{','.join(known_probes())}]", "eval.samples=9")
     run(tmp_path, "unscored", "eval.every=0")
     scored, always, unscored = (found(tmp_path, name) for name in ("scored", "always", "unscored"))
     assert scored[0] == always[0] == unscored[0]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from learners.online import PROGRAM
+from runs.analysis.summary import summary
 from runs.config import composing
 from runs.launch.launch import start
-from runs.show import summary
 
 LEARNERS = ("bp", "dtp", "rf", "gll", "gll_rf", "rll", "rll_rf")
 OTHERS = {

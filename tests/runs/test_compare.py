@@ -41,19 +41,19 @@ def test_a_sweep_is_one_table_with_every_seed_beside_the_random_encoder(sweep, s
     assert "linear: top-1, %, at 128 frames, 8 updates" in text
     assert "50.0 53.0 56.0" in text
     assert "+21.0 [+20.0, +22.0]" in text
-    assert "random encoder 32.0, pixels 20.0, mean colour 15.0, chance 10.0" in text
+    assert "random encoder 32.0, raw pixels 20.0, mean colour 15.0, majority class 10.0, chance 5.0" in text
 
 
 def test_the_json_holds_paired_differences_best_group_first(sweep, say):
-    found = json.loads(say(sweep, "--json")[1])
-    assert found["against"] == "bp"
-    bp, rf = found["tasks"]["linear"]["groups"]
+    compared = json.loads(say(sweep, "--json")[1])
+    assert compared["against"] == "bp"
+    bp, rf = compared["tasks"]["linear"]["groups"]
     assert (bp["group"], bp["difference"], rf["group"]) == ("bp", None, "rf")
     assert [seed["seed"] for seed in bp["seeds"]] == [0, 1, 2]
     assert [seed["score"] for seed in bp["seeds"]] == pytest.approx([0.5, 0.53, 0.56])
     assert rf["difference"] == {key: pytest.approx(-0.1) for key in ("mean", "low", "high")} | {"paired": True}
     assert bp["gain"]["mean"] == pytest.approx(0.21)
-    assert found["tasks"].keys() == {"linear", "transfer/digits"}
+    assert compared["tasks"].keys() == {"linear", "transfer/digits"}
 
 
 def test_the_csv_has_a_line_for_every_task_group_and_seed(sweep, say):
@@ -64,9 +64,9 @@ def test_the_csv_has_a_line_for_every_task_group_and_seed(sweep, say):
 
 def test_fine_tuning_is_set_beside_the_probe_where_all_runs_have_come_as_far(tmp_path, say):
     one, other = furnished(fake_run(tmp_path, seed=0)), furnished(fake_run(tmp_path, learner="rf", seed=0))
-    found = json.loads(say(one, other, "--json", "--figure", tmp_path / "a.png")[1])["tasks"]
-    assert list(found) == ["linear", "transfer/digits", "finetune/linear", "finetune/transfer/digits"]
-    (group, _) = found["finetune/transfer/digits"]["groups"]
+    compared = json.loads(say(one, other, "--json", "--figure", tmp_path / "a.png")[1])["tasks"]
+    assert list(compared) == ["linear", "transfer/digits", "finetune/linear", "finetune/transfer/digits"]
+    (group, _) = compared["finetune/transfer/digits"]["groups"]
     assert group["gain"]["mean"] == pytest.approx(0.25)  # over what a random encoder comes to, trained from scratch
     assert list(json.loads(say(one, other, "--json", "--at", "64")[1])["tasks"]) == ["linear", "transfer/digits"]
     status, _, text = say(one, other, "--at", "64", "--task", "finetune/*")
@@ -83,7 +83,7 @@ def test_the_latex_is_a_table(sweep, say):
     assert "random encoder & 32.0" in text
 
 
-def test_what_has_a_meaning_in_latex_is_said_as_it_is(tmp_path, say):
+def test_what_has_a_meaning_in_latex_is_printed_as_it_is(tmp_path, say):
     for path in ("~/a_1", "~/b{2}"):
         fake_run(tmp_path / path[-2], stream__path=path)
     text = say(tmp_path, "--latex", "--task", "linear")[1]
@@ -118,7 +118,7 @@ def test_one_seed_alone_has_no_interval_and_that_is_said(tmp_path, say):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "line"),
     [
         (["--against", "dgl"], "--against=dgl is unknown"),
         (["--task", "lin"], "was never scored on lin"),
@@ -126,8 +126,8 @@ def test_one_seed_alone_has_no_interval_and_that_is_said(tmp_path, say):
         (["--at", "1"], "try --at 128"),
     ],
 )
-def test_a_mistake_is_one_line(sweep, say, arguments, told):
+def test_a_mistake_is_one_line(sweep, say, arguments, line):
     status, _, text = say(sweep, *arguments)
     assert status == 2
-    assert told in text
+    assert line in text
     assert text.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What cannot be shown is told in one line by whatever reads runs; what was committed is shown."""
+"""Whatever reads runs has one line for what cannot be shown, and shows what was committed."""
 
 import shutil
 import sys
@@ -58,12 +58,12 @@ def damaged(path):
 )
 def test_what_cannot_be_shown_is_one_line(tmp_path, say, spoil):
     path = fake_run(tmp_path)
-    told = spoil(path)
+    line = spoil(path)
     status, out, text = say(path)
     assert status == 2
     assert not out
     assert str(path) in text
-    assert told in text
+    assert line in text
     assert text.count("\n") == 1
 
 

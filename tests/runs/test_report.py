@@ -43,8 +43,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def page(run, say):
-    status, told, _ = say(run)
-    assert (status, told.strip()) == (0, str(run / "report.html"))
+    status, printed, _ = say(run)
+    assert (status, printed.strip()) == (0, str(run / "report.html"))
     return (run / "report.html").read_text()
 
 
@@ -53,7 +53,7 @@ class Cells(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.found, self._inside = [], False
+        self.texts, self._inside = [], False
         self.feed(text)
 
     def handle_starttag(self, tag, _):
@@ -61,7 +61,7 @@ class Cells(HTMLParser):
 
     def handle_data(self, data):
         if self._inside:
-            self.found.append(data)
+            self.texts.append(data)
         self._inside = False
 
 
@@ -94,10 +94,10 @@ def test_what_was_not_measured_is_left_out(tmp_path, say):
 
 
 def test_every_number_of_its_table_is_in_the_metrics(run, page):
-    numbers = [float(cell) for cell in Cells(page).found if re.fullmatch(r"-?\d+\.\d+", cell)]
+    numbers = [float(cell) for cell in Cells(page).texts if re.fullmatch(r"-?\d+\.\d+", cell)]
     _, series = read(run / "metrics.zarr")
     kept = np.concatenate([values for group in series.values() for values in group.values()])
-    assert len(numbers) == 30
+    assert len(numbers) == 32
     assert "fine-tuned: digits" in page
     for number in numbers:
         assert min(np.abs(kept - number).min(), np.abs(100 * kept - number).min()) < 0.051
@@ -153,20 +153,20 @@ def test_a_browser_draws_the_map_and_nothing_sticks_out_of_a_phone(tmp_path, pag
 @pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 def test_in_the_dark_a_page_is_dark_and_its_map_follows_the_slider(tmp_path, page):
     ask = """(() => {
-        const slider = document.querySelector(".slider input"), told = document.querySelector(".slider output");
+        const slider = document.querySelector(".slider input"), output = document.querySelector(".slider output");
         const points = [...document.querySelectorAll(".map i")];
-        const now = () => [told.textContent, ...points.map(point => point.style.left)];
+        const now = () => [output.textContent, ...points.map(point => point.style.left)];
         const move = to => { slider.value = to; slider.dispatchEvent(new Event("input")); return now(); };
         const style = name => getComputedStyle(document.querySelector(name));
         return {last: now(), first: move(0), again: move(slider.max), page: style("body").backgroundColor,
                 ink: style("body").color, line: style(".line").stroke, text: style(".chart text").fill};
     })()"""
-    _, found = opened(tmp_path, page, ask, "--blink-settings=preferredColorScheme=0")
-    assert found["last"] == found["again"]
-    assert (found["first"][0], found["last"][0]) == ("0 frames", "128 frames")
-    assert sum(a != b for a, b in zip(found["first"], found["last"], strict=True)) > 20
-    assert light(found["page"]) < 0.1
-    assert all(light(found[what]) > 0.3 for what in ("ink", "line", "text"))
+    _, shown = opened(tmp_path, page, ask, "--blink-settings=preferredColorScheme=0")
+    assert shown["last"] == shown["again"]
+    assert (shown["first"][0], shown["last"][0]) == ("0 frames", "128 frames")
+    assert sum(a != b for a, b in zip(shown["first"], shown["last"], strict=True)) > 20
+    assert light(shown["page"]) < 0.1
+    assert all(light(shown[what]) > 0.3 for what in ("ink", "line", "text"))
 
 
 def opened(folder, page, ask, *flags):

@@ -30,12 +30,21 @@ def test_one_value_has_no_interval():
 
 def test_pairing_by_seed_takes_out_what_seeds_share():
     a, b = {0: 10.0, 1: 20.0, 2: 30.5}, {0: 9.0, 1: 19.1, 2: 29.4}
-    mean, low, high, paired = difference(a, b)
-    assert paired
-    assert mean == pytest.approx(1.0)
-    assert 0.89 <= low <= high <= 1.11
-    assert difference(a, b | {7: 99.0}) == (mean, low, high, True)
-    _, low, high, paired = difference(a, {seed + 10: value for seed, value in b.items()})
-    assert not paired
-    assert low < -5
-    assert high > 5
+    paired = difference(a, b)
+    assert paired.paired
+    assert paired.mean == pytest.approx(1.0)
+    assert 0.89 <= paired.low <= paired.high <= 1.11
+    assert difference(a, b | {7: 99.0}) == paired
+    unpaired = difference(a, {seed + 10: value for seed, value in b.items()})
+    assert not unpaired.paired
+    assert unpaired.low < -5
+    assert unpaired.high > 5
+    assert unpaired == difference(a, {seed + 10: value for seed, value in b.items()})
+
+
+@pytest.mark.filterwarnings("error")
+def test_seeds_that_are_all_alike_have_an_interval_of_one_point():
+    assert interval(np.full(4, 0.25)) == (0.25, 0.25)
+    low, high = interval(np.array([[1.0, np.nan], [3.0, 2.0]]))
+    assert 1 <= low[0] <= high[0] <= 3
+    assert np.isnan([low[1], high[1]]).all()

@@ -1,9 +1,12 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from runs.analysis.figures import film_strip, learning_curve
+from runs.analysis.reading import LoadedRun
+from runs.scores import ScoreKey
 
 
 def opened(path):
@@ -22,13 +25,9 @@ def test_a_film_strip_shows_every_frame_in_its_place(tmp_path):
 
 
 def test_a_learning_curve_needs_no_baseline_and_survives_one_score(tmp_path):
-    curve = {"frames": [0], "top1": [0.4]}
-    none = {"linear": None, "transfer": {"digits": None}}
-    found = {
-        "learner": "dgl",
-        "eval": {"linear": curve, "transfer": {"digits": curve}},
-        "baseline": {"chance": {"linear": 0.1, "transfer": {"digits": 0.1}}, "pixels": none},
-    }
-    learning_curve(found, tmp_path / "curve.png")
+    curve, level = ({"frames": np.array([0]), "top1": np.array([top1])} for top1 in (0.4, 0.1))
+    scores = {ScoreKey(task): curve for task in (None, "digits")}
+    scores |= {replace(key, encoder="chance"): level for key in scores}
+    learning_curve(LoadedRun(tmp_path, {"learner": "dgl"}, {}, {}, scores), tmp_path / "curve.png")
     assert opened(tmp_path / "curve.png").shape[1] > 800
     assert list(tmp_path.iterdir()) == [tmp_path / "curve.png"]

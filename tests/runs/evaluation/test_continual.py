@@ -17,8 +17,8 @@ RANDOM = [0.2, 0.2, 0.1]
 
 @pytest.mark.filterwarnings("error")
 def test_a_phase_that_is_never_scored_has_no_forgetting_and_is_no_warning():
-    found = summed_up(np.array([0, 50, 100]), np.array([[0.2, np.nan]] * 3), phases=2, segment=50, recurring=True)
-    assert found["forgetting"] == [0, None]
+    summary = summed_up(np.array([0, 50, 100]), np.array([[0.2, np.nan]] * 3), phases=2, segment=50, recurring=True)
+    assert summary["forgetting"] == [0, None]
 
 
 def test_forgetting_is_how_far_each_phase_ends_below_its_best():
@@ -48,8 +48,8 @@ def test_a_segment_that_has_shown_all_there_is_transfers_to_nothing():
 
 def test_a_row_is_the_first_score_after_its_segment_and_unfinished_ones_have_none():
     frames, scores = np.array([0, 60, 104, 150, 290, 310]), np.arange(6.0)[:, None]
-    found = score_matrix(frames, scores, segment=100)
-    assert np.array_equal(found, [[2], [4], [5]])
+    matrix = score_matrix(frames, scores, segment=100)
+    assert np.array_equal(matrix, [[2], [4], [5]])
     assert np.array_equal(score_matrix(frames[[0, 1, 5]], scores[[0, 1, 5]], segment=100), [[np.nan]] * 2 + [[5]], True)
     assert score_matrix(frames[:2], scores[:2], segment=100).shape == (0, 1)
 
@@ -60,5 +60,5 @@ def test_the_area_under_a_curve_is_its_mean_over_frames():
 
 
 def test_a_run_that_ended_no_segment_has_its_curve_summed_up_alone():
-    found = summed_up(np.array([0, 50]), np.array([[0.2], [0.4]]), phases=1, segment=100, recurring=True)
-    assert found == {"segment_frames": 100, "random_encoder": [0.2], "matrix": [], "anytime": [pytest.approx(0.3)]}
+    summary = summed_up(np.array([0, 50]), np.array([[0.2], [0.4]]), phases=1, segment=100, recurring=True)
+    assert summary == {"segment_frames": 100, "random_encoder": [0.2], "matrix": [], "anytime": [pytest.approx(0.3)]}

@@ -1,21 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from learners.run import learner_of
 from runs.config.composing import read
 from runs.evaluation import evaluation
-from runs.evaluation.evaluation import baselines, scores, tasks
-from runs.evaluation.probes import (
-    encoded,
-    few_label_probes,
-    knn_probe,
-    labels_of,
-    mean_colour,
-    pixels,
-    pooled,
-    ridge_probes,
-)
+from runs.evaluation.evaluation import baselines, linear_scores, tasks
+from runs.evaluation.features import encoded, labels_of, mean_colour, pixels, pooled
+from runs.evaluation.probes import PROBES, few_label_probes, knn_probe, ridge_probes
 from runs.evaluation.world_tasks import world_task
+from runs.scores import ScoreKey
 
 CPU = torch.device("cpu")
 
@@ -36,15 +31,16 @@ def test_evaluation_images_are_a_function_of_seed_and_split():
 
 def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
     settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
-    found, notes = tasks(settings, CPU)
+    all_tasks, notes = tasks(settings, CPU)
     assert not notes
-    assert list(found) == ["linear", "transfer/digits"]
-    assert found["linear"].test.images.shape == (50, 3, 16, 16)
-    told = baselines(found, device=CPU) | scores(pixels, found, under="eval", device=CPU)
-    assert {
-        f"{a}/{b}" for a in ("baseline/pixels", "baseline/mean_colour", "baseline/chance", "eval") for b in found
-    } == set(told)
-    assert told["eval/linear"]["top1"] == told["baseline/pixels/linear"]["top1"]
+    assert [key.path for key in all_tasks] == ["eval/linear", "eval/transfer/digits"]
+    assert all_tasks[ScoreKey()].test.images.shape == (50, 3, 16, 16)
+    scores = baselines(all_tasks, device=CPU) | linear_scores(pixels, all_tasks, device=CPU)
+    scores = {key.path: score for key, score in scores.items()}
+    encoders = ("baseline/pixels", "baseline/mean_colour", "baseline/majority_class", "baseline/chance", "eval")
+    assert {f"{encoder}/{task}" for encoder in encoders for task in ("linear", "transfer/digits")} == set(scores)
+    assert scores["eval/linear"]["top1"] == scores["baseline/pixels/linear"]["top1"]
+    assert scores["baseline/chance/transfer/digits"]["top1"] == 1 / 10
 
 
 @pytest.mark.parametrize("categories", [12, 24])
@@ -52,8 +48,8 @@ def test_nothing_leaks_through_mean_colour(categories):
     """A probe on the mean colour of a frame stays within eight points of chance."""
     images = small(train=3000, validation=1000, test=2000)
     task = world_task("MovingObjects-v0", images=images, seed=5, device=CPU, categories=categories)
-    found = scores(mean_colour, {"linear": task}, under="eval", device=CPU)
-    assert found["eval/linear"]["top1"] <= 1 / categories + 0.08
+    scores = linear_scores(mean_colour, {ScoreKey(): task}, device=CPU)
+    assert scores[ScoreKey()]["top1"] <= 1 / categories + 0.08
 
 
 def test_a_probe_of_a_block_is_the_probe_of_its_pooled_features(monkeypatch):
@@ -61,17 +57,17 @@ def test_a_probe_of_a_block_is_the_probe_of_its_pooled_features(monkeypatch):
     settings = read(
         ["env=counting", "env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50", "device=cpu"]
     )
-    monkeypatch.setattr(evaluation, "BLOCK_QUERIES", 20)
-    asked, learner = evaluation.Evaluation(settings, CPU), learner_of(settings)
-    found = asked.scores(learner, frames=0)
-    task = asked.tasks["linear"]
+    monkeypatch.setitem(PROBES, "knn", replace(PROBES["knn"], block_images=20))
+    evaluated, learner = evaluation.Evaluation(settings, CPU), learner_of(settings)
+    scores = {str(key): score for key, score in evaluated.scores(learner, frames=0).items()}
+    task = evaluated.tasks[ScoreKey()]
     labels = labels_of(task, CPU)
-    seen = encoded(lambda images: pooled(learner.encode_blocks(images)[1]), task, device=CPU)
-    assert found["eval/blocks/block2"] == pytest.approx(ridge_probes(seen, {"labels": labels})["labels"])
-    first = (of._replace(test=of.test[:20]) for of in (seen, labels))
-    assert found["eval/blocks/knn/block2"] == knn_probe(*first, classes=task.classes)
-    few = few_label_probes(seen, labels, classes=task.classes)
+    features = encoded(lambda images: pooled(learner.encode_blocks(images)[1]), task, device=CPU)
+    assert scores["eval/blocks/block2"] == pytest.approx(ridge_probes(features, {"labels": labels})["labels"])
+    first = (of._replace(test=of.test[:20]) for of in (features, labels))
+    assert scores["eval/blocks/knn/block2"] == knn_probe(*first, classes=task.classes)
+    few = few_label_probes(features, labels, classes=task.classes)
     assert few
     for count, score in few.items():
-        assert found[f"eval/blocks/few/{count}/block2"] == score
-    assert "eval/blocks/logistic/block2" not in found
+        assert scores[f"eval/blocks/few/{count}/block2"] == score
+    assert "eval/blocks/logistic/block2" not in scores

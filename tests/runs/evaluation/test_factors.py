@@ -2,7 +2,8 @@ import torch
 
 from envs.scene.motion import rotation_matrix
 from runs.evaluation.factors import factor_targets, read_as
-from runs.evaluation.probes import Split, ridge_probes
+from runs.evaluation.features import Split
+from runs.evaluation.probes import ridge_probes
 from runs.evaluation.world_tasks import world_task
 
 CPU = torch.device("cpu")
@@ -23,11 +24,11 @@ def test_a_turn_of_half_a_degree_is_a_small_step_everywhere():
 
 
 def test_every_factor_of_the_world_is_asked_for_but_the_category_and_what_counts():
-    found = factor_targets(world_task("MovingObjects-v0", images=FEW, seed=0, device=CPU, size=8), device=CPU)
-    assert {"position", "orientation", "distance", "light_direction", "light_color", "background"} <= set(found)
-    assert not {"category", "instance", "gaze", "phase"} & set(found)
-    assert found["background"].train.dtype == torch.int64
-    assert all(len(of.test) == 50 for of in found.values())
+    targets = factor_targets(world_task("MovingObjects-v0", images=FEW, seed=0, device=CPU, size=8), device=CPU)
+    assert {"position", "orientation", "distance", "light_direction", "light_color", "background"} <= set(targets)
+    assert not {"category", "instance", "gaze", "phase"} & set(targets)
+    assert targets["background"].train.dtype == torch.int64
+    assert all(len(of.test) == 50 for of in targets.values())
 
 
 def test_a_frozen_factor_is_left_out():
@@ -39,7 +40,7 @@ def test_a_code_that_holds_a_factor_has_it_read_off_and_no_other():
     task = world_task("MovingObjects-v0", images=FEW | {"train": 300}, seed=0, device=CPU, size=8)
     targets = factor_targets(task, device=CPU)
     code = Split(*(torch.cat([part, part**2], 1) for part in targets["light_direction"]))
-    found = ridge_probes(code, targets)
-    assert found["light_direction"]["r2"] > 0.99
-    assert abs(found["orientation"]["r2"]) < 0.15
-    assert found["background"]["top1"] < 0.5
+    scores = ridge_probes(code, targets)
+    assert scores["light_direction"]["r2"] > 0.99
+    assert abs(scores["orientation"]["r2"]) < 0.15
+    assert scores["background"]["top1"] < 0.5

@@ -8,12 +8,14 @@ from torch.nn.functional import conv2d, cross_entropy, max_pool2d
 
 from learners.online import PROGRAM
 from learners.run import learner_of
+from runs.analysis.reading import load_numbers
+from runs.analysis.summary import summary, summary_table
 from runs.config.composing import read
 from runs.evaluation import evaluation, finetune
+from runs.evaluation.features import LabelledImages, Task
 from runs.evaluation.finetune import Classifier, fine_tune
-from runs.evaluation.probes import LabelledImages, Task, linear_probe
+from runs.evaluation.probes import linear_probe
 from runs.launch import launch as commands
-from runs.show import summary, table
 from tests.helpers.learners import learner, same
 from tests.helpers.online import SMALL, assert_same_run, found, run
 
@@ -94,20 +96,20 @@ def test_test_images_play_no_part_in_the_choice(short):
 
 def test_of_all_copies_the_one_that_validates_best_is_scored(short):
     """As many looks as there are, by hand."""
-    whole, one, seen = task(), learner("bp"), []
+    whole, one, scores = task(), learner("bp"), []
     labels = whole.validation.labels
     for rate in finetune.RATES:
-        features = finetune.features(one.encode, whole.train.images, device=CPU)
+        features = finetune.encode_images(one.encode, whole.train.images, device=CPU)
         model = Classifier(one.trainable(), features, classes=2)
         orders = finetune.batches(400, seed=0, name="striped", device=CPU)
         for step in finetune.train_steps(model, whole.train.images, whole.train.labels, orders=orders, rate=rate):
             with torch.no_grad():
-                said = model(whole.validation.images / 255)
+                logits = model(whole.validation.images / 255)
                 tested = model(whole.test.images / 255).argmax(1) == whole.test.labels
-            top1 = float((said.argmax(1) == labels).float().mean())
-            seen.append((top1, -float(cross_entropy(said, labels)), rate, step / 8, float(tested.float().mean())))
-    best = max(seen)
-    assert len(seen) == 6
+            top1 = float((logits.argmax(1) == labels).float().mean())
+            scores.append((top1, -float(cross_entropy(logits, labels)), rate, step / 8, float(tested.float().mean())))
+    best = max(scores)
+    assert len(scores) == 6
     assert fine_tune(one, whole, seed=0, device=CPU) == pytest.approx((best[4], best[0], *best[2:4]))
 
 
@@ -158,7 +160,7 @@ def stopping(monkeypatch, number, how):
     ("number", "frames", "how", "done"),
     [(2, 0, "gently", ["linear"]), (3, 32, "at once", []), (4, 32, "gently", ["linear"])],
 )
-def test_a_run_stopped_while_it_fine_tunes_goes_on_with_what_it_owes(
+def test_a_run_stopped_while_it_fine_tunes_goes_on_with_its_pending_tasks(
     tmp_path, monkeypatch, capsys, short, straight, number, frames, how, done
 ):
     with monkeypatch.context() as patch:
@@ -172,11 +174,11 @@ def test_a_run_stopped_while_it_fine_tunes_goes_on_with_what_it_owes(
     assert found(tmp_path, "halves")[1]["frames"] == frames
     last = {name for name, of in found(tmp_path, "halves")[2].items() if "finetune" in name and frames in of["frames"]}
     assert last == {f"eval/finetune/{name}" for name in done}
-    told = [*SMALL, *TUNED, f"results_dir={tmp_path}", "run.name=halves"]
-    assert commands.start_or_resume(told, varied=[], program=PROGRAM) == 0  # as a sweep that is begun again does
+    overrides = [*SMALL, *TUNED, f"results_dir={tmp_path}", "run.name=halves"]
+    assert commands.start_or_resume(overrides, varied=[], program=PROGRAM) == 0  # as a sweep that is begun again does
     assert_same_run(found(straight.parent, "one"), found(tmp_path, "halves"))
     assert "passed over" not in capsys.readouterr().out
-    assert commands.start_or_resume(told, varied=[], program=PROGRAM) == 0
+    assert commands.start_or_resume(overrides, varied=[], program=PROGRAM) == 0
     assert "passed over" in capsys.readouterr().out
 
 
@@ -188,20 +190,20 @@ def test_fine_tuning_cannot_change_training(tmp_path, straight):
 
 
 def test_both_ends_are_fine_tuned_and_shown_beside_the_probe(straight, capsys):
-    told = summary(straight)
-    Console(width=100).print(table(told))
+    shown = summary(straight)
+    Console(width=100).print(summary_table(load_numbers(straight)))
     text = capsys.readouterr().out
     assert "fine-tuned on the task" in text
     assert "from scratch" in text
-    curve = told["eval"]["finetune"]["transfer"]["digits"]
+    curve = shown["eval"]["finetune"]["transfer"]["digits"]
     assert curve["frames"] == [0, 32]
-    assert told["baseline"]["random_encoder"]["finetune"]["transfer"]["digits"] == curve["top1"][0]
+    assert shown["baseline"]["random_encoder"]["finetune"]["transfer"]["digits"] == curve["top1"][0]
     series = found(straight.parent, "one")[2]["eval/finetune/linear"]
     assert set(series) == {"frames", "top1", "validation_top1", "lr", "epochs"}
 
 
 def test_a_rule_of_ones_own_has_an_encoder_to_fine_tune():
-    told = ["hydra.searchpath=[examples/conf]", "learner=perturbation", "env.size=16", "device=cpu"]
-    one = learner_of(read(told))
+    overrides = ["hydra.searchpath=[examples/conf]", "learner=perturbation", "env.size=16", "device=cpu"]
+    one = learner_of(read(overrides))
     images = torch.rand(4, 3, 16, 16)
     assert torch.equal(one.trainable()(images), one.encode(images))

@@ -14,8 +14,8 @@ def test_ridge_is_scikit_learns_at_every_strength(rows, columns):
     x, labels = draws.normal(1, 2, (rows, columns)), draws.integers(4, size=rows)
     strengths = (1e-2, 1.0, 1e3)
     y = np.eye(4)[labels]
-    found = [*ridge(torch.from_numpy(x), torch.from_numpy(y), strengths=strengths)]
-    for weight, strength in zip(found, strengths, strict=True):
+    weights = [*ridge(torch.from_numpy(x), torch.from_numpy(y), strengths=strengths)]
+    for weight, strength in zip(weights, strengths, strict=True):
         oracle = Ridge(alpha=strength, solver="svd").fit(x, y)
         assert np.allclose(weight[:-1].numpy(), oracle.coef_.T, atol=1e-8)
         assert np.allclose(weight[-1].numpy(), oracle.intercept_, atol=1e-8)
@@ -29,12 +29,12 @@ def test_logistic_regression_is_scikit_learns(rows, columns, strength):
     tensors = torch.from_numpy(x), torch.from_numpy(labels)
     weight = logistic(*tensors, classes=3, strength=strength, tolerance=1e-9)
     oracle = LogisticRegression(C=1 / strength, tol=1e-12, max_iter=100_000).fit(x, labels)
-    said = read_out(tensors[0], weight).softmax(1).numpy()
-    assert np.allclose(said, oracle.predict_proba(x), atol=1e-5)
-    assert np.array_equal(said.argmax(1), oracle.predict(x))
+    predictions = read_out(tensors[0], weight).softmax(1).numpy()
+    assert np.allclose(predictions, oracle.predict_proba(x), atol=1e-5)
+    assert np.array_equal(predictions.argmax(1), oracle.predict(x))
     # in single precision and at the tolerance of a run
     rough = read_out(tensors[0].float(), logistic(tensors[0].float(), tensors[1], classes=3, strength=strength))
-    assert np.allclose(rough.softmax(1).numpy(), said, atol=2e-2)
+    assert np.allclose(rough.softmax(1).numpy(), predictions, atol=2e-2)
 
 
 def test_logistic_regression_from_another_start_ends_in_the_same_place():
@@ -63,6 +63,6 @@ def test_neighbours_vote_as_scikit_learns_do(k):
 
 def test_r2_is_scikit_learns_weighted_by_variance():
     draws = np.random.default_rng(3)
-    y, answers = draws.normal(size=(20, 3)) * [1, 5, 0.1], draws.normal(size=(20, 3))
-    found = r2(torch.from_numpy(answers), torch.from_numpy(y))
-    assert found == pytest.approx(r2_score(y, answers, multioutput="variance_weighted"))
+    y, predictions = draws.normal(size=(20, 3)) * [1, 5, 0.1], draws.normal(size=(20, 3))
+    score = r2(torch.from_numpy(predictions), torch.from_numpy(y))
+    assert score == pytest.approx(r2_score(y, predictions, multioutput="variance_weighted"))

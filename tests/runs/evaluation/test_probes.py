@@ -5,20 +5,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
+from runs.evaluation.features import LabelledImages, Split, Task, majority_class, mean_colour, pixels
 from runs.evaluation.probes import (
     LOGISTIC_STRENGTHS,
     STRENGTHS,
-    LabelledImages,
-    Split,
-    Task,
-    chance,
     few_label_probes,
     knn_probe,
     linear_probe,
     logistic_probe,
-    mean_colour,
-    pixels,
-    pooled,
     ridge_probes,
     standardised,
 )
@@ -70,8 +64,8 @@ def test_probes_draw_nothing():
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_chance_is_the_commonest_class():
-    assert chance(task()) == pytest.approx(1 / 3, abs=0.1)
+def test_the_majority_class_is_the_commonest():
+    assert majority_class(task()) == pytest.approx(1 / 3, abs=0.1)
 
 
 def test_a_task_of_one_class_is_refused():
@@ -83,10 +77,10 @@ def test_the_strength_is_that_of_least_validation_error():
     toy = task(train=60)
     x, y = (part.images.flatten(1).double().numpy() / 255 for part in (toy.train, toy.validation))
     mean, deviation = x.mean(0), x.std(0, ddof=1)
-    wanted = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
+    targets = [np.eye(3)[part.labels] for part in (toy.train, toy.validation)]
     errors = {
         strength: np.square(
-            Ridge(alpha=strength).fit((x - mean) / deviation, wanted[0]).predict((y - mean) / deviation) - wanted[1]
+            Ridge(alpha=strength).fit((x - mean) / deviation, targets[0]).predict((y - mean) / deviation) - targets[1]
         ).sum()
         for strength in STRENGTHS
     }
@@ -101,11 +95,11 @@ def test_the_logistic_strength_is_that_of_least_validation_loss():
         for strength in LOGISTIC_STRENGTHS
     }
     losses = {strength: log_loss(labels.validation, fit.predict_proba(x.validation)) for strength, fit in fits.items()}
-    found = logistic_probe(features, labels, classes=3)
+    scores = logistic_probe(features, labels, classes=3)
     best = min(losses, key=losses.get)
-    assert found["strength"] == best
-    assert found["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
-    assert found["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
+    assert scores["strength"] == best
+    assert scores["top1"] == pytest.approx(fits[best].score(x.test, labels.test), abs=1e-6)
+    assert scores["validation_top1"] == pytest.approx(fits[best].score(x.validation, labels.validation), abs=1e-6)
 
 
 def test_everything_read_off_at_once_is_what_is_read_off_alone():
@@ -121,10 +115,10 @@ def test_everything_read_off_at_once_is_what_is_read_off_alone():
 
 def test_more_labels_help_and_what_a_class_lacks_is_left_out():
     features, labels = toy_features()
-    found = few_label_probes(features, labels, classes=3)
-    assert list(found) == ["1", "10"]  # no class has 100
-    assert found["1"]["top1"] < found["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
-    assert found["1"]["deviation"] > 0
+    scores = few_label_probes(features, labels, classes=3)
+    assert list(scores) == ["1", "10"]  # no class has 100
+    assert scores["1"]["top1"] < scores["10"]["top1"] < ridge_probes(features, {"all": labels})["all"]["top1"] + 0.05
+    assert scores["1"]["deviation"] > 0
     some = torch.cat([torch.nonzero(labels.train == label)[:1] for label in range(3)])[:, 0]
     first = features._replace(train=features.train[some]), labels._replace(train=labels.train[some])
     alone = few_label_probes(*first, classes=3)["1"]
@@ -133,12 +127,3 @@ def test_more_labels_help_and_what_a_class_lacks_is_left_out():
 
 def test_neighbours_of_the_same_class_are_found():
     assert knn_probe(*toy_features(), classes=3)["top1"] > 0.8
-
-
-def test_blocks_are_pooled_to_the_largest_grid_that_fits():
-    draws = torch.Generator().manual_seed(0)
-    small, large = torch.rand(2, 64, 4, 4, generator=draws), torch.rand(2, 32, 16, 16, generator=draws)
-    assert torch.equal(pooled(small), small.permute(0, 2, 3, 1).flatten(1))
-    assert pooled(large).shape == (2, 5 * 5 * 32)
-    assert torch.allclose(pooled(large).reshape(2, 25, 32).mean(1), large.mean((2, 3)), atol=0.05)
-    assert pooled(torch.rand(2, 2048, 2, 2, generator=draws)).shape == (2, 2048)

@@ -1,6 +1,6 @@
 import torch
 
-from runs.evaluation.probes import LabelledImages
+from runs.evaluation.features import LabelledImages
 from runs.evaluation.samples import FEATURES, Samples, kept
 
 
@@ -19,9 +19,9 @@ def test_the_first_images_are_shown_as_they_are():
 
 def test_their_features_are_kept_to_half_precision_and_at_most_so_many_of_them():
     features = torch.rand(20, 3 * FEATURES)
-    found = samples(6).of(features, frames=0, last=False)["samples"]["embeddings"]
-    assert found.shape == (6, FEATURES)
-    assert torch.equal(torch.from_numpy(found), features[:6, ::3].half())
+    kept_features = samples(6).of(features, frames=0, last=False)["samples"]["embeddings"]
+    assert kept_features.shape == (6, FEATURES)
+    assert torch.equal(torch.from_numpy(kept_features), features[:6, ::3].half())
 
 
 def test_evaluations_thin_out_and_the_last_is_always_kept():
@@ -33,5 +33,5 @@ def test_evaluations_thin_out_and_the_last_is_always_kept():
     assert few.of(torch.rand(20, 8), frames=330, last=True)
 
 
-def test_none_are_kept_where_none_are_wanted():
+def test_none_are_kept_where_none_are_asked_for():
     assert samples(0).of(torch.rand(20, 8), frames=0, last=True) == {}

@@ -14,12 +14,12 @@ from streams.record import record
 CPU = torch.device("cpu")
 
 
-def told(*overrides):
+def settings_of(*overrides):
     return read(["env.size=16", "eval.train=60", "eval.validation=20", "eval.test=30", *overrides])
 
 
 def one(name, *overrides):
-    return load(name, told(*overrides), device=CPU)
+    return load(name, settings_of(*overrides), device=CPU)
 
 
 def pictures(count, *, classes=3, size=16, seed=0):
@@ -50,7 +50,7 @@ def test_a_set_is_the_same_every_time(name):
 
 def test_an_unknown_set_is_named_with_the_near_miss():
     with pytest.raises(SettingError, match="eval.transfer=digit is unknown; did you mean digits"):
-        check(told("eval.transfer=[digit]"))
+        check(settings_of("eval.transfer=[digit]"))
 
 
 def test_unseen_categories_are_those_that_training_never_shows():
@@ -79,7 +79,7 @@ def test_the_dark_world_shows_the_same_instances_in_an_eighth_of_the_light():
 
 
 def by_day(*overrides):
-    return world_task(**of_settings(told(*overrides)), device=CPU)
+    return world_task(**of_settings(settings_of(*overrides)), device=CPU)
 
 
 def test_grey_pictures_of_another_size_are_converted_and_it_is_said(tmp_path):
@@ -89,7 +89,7 @@ def test_grey_pictures_of_another_size_are_converted_and_it_is_said(tmp_path):
         images = draws.integers(256, size=(count, 28, 28))
         (raw / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 10))
-    tasks, notes = load_all(told("eval.transfer=[fashion_mnist]", f"eval.data_root={tmp_path}"), CPU)
+    tasks, notes = load_all(settings_of("eval.transfer=[fashion_mnist]", f"eval.data_root={tmp_path}"), CPU)
     assert notes == ["fashion_mnist: 28x28 resized to 16x16; grey, shown in three equal channels"]
     task = tasks["fashion_mnist"]
     assert [len(part.labels) for part in task[1:4]] == [60, 10, 30]
@@ -102,15 +102,15 @@ def test_arrays_are_split_by_us_or_come_in_two_files(tmp_path):
     task = one(f"{tmp_path}/mine.npz")
     assert [len(part.labels) for part in task[1:4]] == [60, 10, 20]
     assert task.classes == 3
-    seen = [{image.numpy().tobytes() for image in part.images} for part in task[1:4]]
-    assert not seen[0] & seen[1]
-    assert not (seen[0] | seen[1]) & seen[2]
+    pixels = [{image.numpy().tobytes() for image in part.images} for part in task[1:4]]
+    assert not pixels[0] & pixels[1]
+    assert not (pixels[0] | pixels[1]) & pixels[2]
     np.savez(tmp_path / "mine_train.npz", **pictures(100, seed=1))
     np.savez(tmp_path / "mine_test.npz", **pictures(20, seed=2))
-    tasks, notes = load_all(told(f"eval.transfer=[{tmp_path}/mine_train.npz]"), CPU)
+    tasks, notes = load_all(settings_of(f"eval.transfer=[{tmp_path}/mine_train.npz]"), CPU)
     assert not notes
-    wanted = torch.from_numpy(pictures(20, seed=2)["images"]).permute(0, 3, 1, 2)
-    assert torch.equal(tasks["mine_train"].test.images, wanted)
+    expected = torch.from_numpy(pictures(20, seed=2)["images"]).permute(0, 3, 1, 2)
+    assert torch.equal(tasks["mine_train"].test.images, expected)
 
 
 def test_a_named_set_may_lie_in_the_root_as_arrays(tmp_path):
@@ -131,8 +131,8 @@ def test_a_turntable_is_split_by_its_views(tmp_path):
 
 @pytest.fixture
 def walk(tmp_path):
-    told = ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=3", "device=cpu"]
-    assert record([*told, f"record.path={tmp_path}/walk.zarr", "record.frames=120"]) == 0
+    overrides = ["env=counting", "env.size=16", "env.num_worlds=4", "env.episode_length=3", "device=cpu"]
+    assert record([*overrides, f"record.path={tmp_path}/walk.zarr", "record.frames=120"]) == 0
     return tmp_path / "walk.zarr"
 
 
@@ -152,9 +152,9 @@ def test_a_damaged_recording_is_named_and_never_scored_on(walk):
 
 
 def test_a_recording_may_lie_at_an_address(walk):
-    told_of = f"eval.transfer=[file://{walk}]"
-    check(told(told_of))
-    tasks, _ = load_all(told(told_of), CPU)
+    override = f"eval.transfer=[file://{walk}]"
+    check(settings_of(override))
+    tasks, _ = load_all(settings_of(override), CPU)
     assert torch.equal(tasks["walk"].test.images, one(str(walk)).test.images)
     with pytest.raises(SettingError, match=r"eval.transfer=file:///nowhere/walk.zarr .*") as caught:
         one("file:///nowhere/walk.zarr")
@@ -167,7 +167,7 @@ def test_a_recording_is_no_set_of_pictures(walk):
 
 
 @pytest.mark.parametrize(
-    ("hurt", "said"),
+    ("hurt", "message"),
     [
         ({"labels": np.zeros(100, int)}, "no labels, or one class only"),
         ({"labels": None}, "no labels, or one class only"),
@@ -176,10 +176,10 @@ def test_a_recording_is_no_set_of_pictures(walk):
         ({"labels": np.arange(9)}, "9 labels"),
     ],
 )
-def test_what_is_no_set_of_labelled_pictures_is_told_in_one_line(tmp_path, hurt, said):
+def test_what_is_no_set_of_labelled_pictures_is_told_in_one_line(tmp_path, hurt, message):
     arrays = {name: of for name, of in (pictures(100) | hurt).items() if of is not None}
     np.savez(tmp_path / "mine.npz", **arrays)
-    with pytest.raises(SettingError, match=said) as caught:
+    with pytest.raises(SettingError, match=message) as caught:
         one(f"{tmp_path}/mine.npz")
     assert "eval.transfer" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -190,10 +190,10 @@ def test_a_set_that_is_not_there_is_an_error_by_name_and_left_out_of_all(tmp_pat
         one("cifar10", f"eval.data_root={tmp_path}")
     assert "download=True" not in str(caught.value)
     with pytest.raises(SettingError, match="is looked for in eval.data_root"):
-        check(told("eval.transfer=[cifar10]"))
+        check(settings_of("eval.transfer=[cifar10]"))
     with pytest.raises(SettingError, match="nowhere.npz] isn't there"):
-        check(told("eval.transfer=[nowhere.npz]"))
-    tasks, notes = load_all(told("eval.transfer=[all]", f"eval.data_root={tmp_path}"), CPU)
+        check(settings_of("eval.transfer=[nowhere.npz]"))
+    tasks, notes = load_all(settings_of("eval.transfer=[all]", f"eval.data_root={tmp_path}"), CPU)
     assert list(tasks) == ["digits", "unseen_categories", "moving_objects_dark"]
     assert [note.split()[0] for note in notes] == list(KNOWN[3:])
     assert all("is left out: " in note for note in notes)
@@ -204,4 +204,4 @@ def test_two_sets_of_one_name_are_refused(tmp_path):
         (tmp_path / folder).mkdir()
         np.savez(tmp_path / folder / "mine.npz", **pictures(20))
     with pytest.raises(SettingError, match="names mine twice"):
-        check(told(f"eval.transfer=[{tmp_path}/a/mine.npz,{tmp_path}/b/mine.npz]"))
+        check(settings_of(f"eval.transfer=[{tmp_path}/a/mine.npz,{tmp_path}/b/mine.npz]"))

@@ -14,6 +14,7 @@ from PIL import Image
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs import show
+from runs.analysis.summary import summary
 from runs.launch import launch as commands
 from runs.store import checkpoint
 from tests.helpers.online import SMALL, stopping
@@ -142,7 +143,7 @@ def test_a_sweep_runs_every_combination_in_its_own_folder_also_of_ones_own_parts
         cwd=Path(__file__).parents[3],
     )
     assert done.returncode == 0, done.stderr
-    runs = [show.summary(path) for path in tmp_path.iterdir() if path.is_dir()]
+    runs = [summary(path) for path in tmp_path.iterdir() if path.is_dir()]
     assert {(found["learner"], found["seed"]) for found in runs} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
 
 
@@ -157,7 +158,7 @@ def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, 
     assert (found["run"], found["learner"], found["frames"], found["updates"]) == ("one", "dgl", 176, 20)
     assert found["eval"]["linear"]["frames"] == [0, 64, 128, 176]
     assert len(found["eval"]["transfer"]["digits"]["top1"]) == 4
-    assert set(found["baseline"]) == {"chance", "mean_colour", "pixels", "random_encoder"}
+    assert set(found["baseline"]) == {"chance", "majority_class", "mean_colour", "pixels", "random_encoder"}
     assert found["baseline"]["random_encoder"]["linear"] == found["eval"]["linear"]["top1"][0]
     assert 0 < found["baseline"]["pixels"]["transfer"]["digits"] <= 1
     assert sum(found["speed"]["loop_share"].values()) == pytest.approx(1)
@@ -210,7 +211,7 @@ def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monk
     assert status == 2
     assert "out of memory" in text
     assert "failed: " in text
-    assert show.summary(tmp_path / "margins" / "bp-positive_margin1-seed0")["frames"] == 32
+    assert summary(tmp_path / "margins" / "bp-positive_margin1-seed0")["frames"] == 32
 
 
 def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online):

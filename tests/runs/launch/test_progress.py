@@ -5,15 +5,16 @@ import io
 from rich.console import Console
 
 from runs.launch.progress import Progress
+from runs.scores import ScoreKey
 
 
 def test_a_plain_line_tells_a_score_once(monkeypatch):
     said = io.StringIO()
     monkeypatch.setattr("streams.process.progress.LINE_EVERY_S", 0.0)
     with Progress(Console(file=said, width=200), frames=0, total=100) as progress:
-        progress.score({"eval/linear": {"top1": 0.5}, "eval/knn": {"top1": 0.4}}, frames=0)
+        progress.score({ScoreKey(): {"top1": 0.5}, ScoreKey(probe="knn"): {"top1": 0.4}}, frames=0)
         progress.advance(20, {"loss": 2.0})
-        progress.score({"eval/linear": {"top1": 0.75}}, frames=36)
+        progress.score({ScoreKey(): {"top1": 0.75}, "samples": {}}, frames=36)
     first, between, last = said.getvalue().splitlines()
     assert "linear 50.0 %" in first
     assert "loss 2" in between
@@ -25,7 +26,7 @@ def test_a_plain_line_tells_a_score_once(monkeypatch):
 def test_a_bar_on_a_terminal_keeps_the_last_score():
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     with Progress(console, frames=0, total=100) as progress:
-        progress.score({"eval/linear": {"top1": 0.5}}, frames=0)
+        progress.score({ScoreKey(): {"top1": 0.5}}, frames=0)
         progress.advance(20, {"loss": 2.0})
         (task,) = progress._bar._bar.tasks
         assert "loss 2" in task.description

@@ -2,9 +2,8 @@ import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
-import pytest
 
-from runs.page.charts import HEIGHT, WIDTH, Level, Line, line_chart, spread_labels
+from runs.page.charts import HEIGHT, WIDTH, Level, Line, line_chart
 
 X = np.array([0.0, 1.0, 2.0])
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,21 +33,6 @@ def test_names_at_the_ends_of_lines_do_not_lie_on_one_another():
     assert len(names) == 6
     assert min(np.diff(heights)) > 12
     assert 0 < heights[0] <= heights[-1] < HEIGHT
-
-
-@pytest.mark.parametrize(
-    ("places", "found"),
-    [
-        ([1, 5, 9], [1, 5, 9]),  # far enough from one another
-        ([5, 5, 1], [4.5, 5.5, 1]),  # around where they would be
-        ([9.9, 9.8, 2], [10, 9, 2]),  # no higher than there is room
-        ([0, 0, 0.5], [0, 1, 2]),
-        ([4], [4]),
-        ([], []),
-    ],
-)
-def test_names_lie_as_near_their_lines_as_they_can(places, found):
-    assert np.allclose(spread_labels(places, gap=1, low=0, high=10), found)
 
 
 def test_numbers_that_were_not_measured_are_left_out():

@@ -16,9 +16,9 @@ def state(number):
 def test_the_newest_is_read_back_and_so_many_are_kept(tmp_path):
     for number in range(1, 6):
         save(tmp_path, state(number), frames=100 * number, keep=3)
-    found, damaged = load_newest(tmp_path)
-    assert found["updates"] == 5
-    assert torch.equal(found["weights"], state(5)["weights"])
+    loaded, damaged = load_newest(tmp_path)
+    assert loaded["updates"] == 5
+    assert torch.equal(loaded["weights"], state(5)["weights"])
     assert damaged == []
     assert sorted(path.name[:12] for path in tmp_path.iterdir()) == [f"{frames:012d}" for frames in (300, 400, 500)]
 
@@ -42,8 +42,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, harm
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes({"cut": bytes(data[:-50]), "flip": bytes(data), "empty": b""}[harm])
-    found, damaged = load_newest(tmp_path)
-    assert found["updates"] == 1
+    loaded, damaged = load_newest(tmp_path)
+    assert loaded["updates"] == 1
     assert damaged == [newest]
 
 

@@ -61,8 +61,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_differences_are_listed_by_name():
-    wanted = OmegaConf.create({"seed": 2, "learner": {"name": "bp", "lr": 0.002}, "new": 1})
-    assert differences(SETTINGS, wanted, ignore=["seed"]) == [
+    asked = OmegaConf.create({"seed": 2, "learner": {"name": "bp", "lr": 0.002}, "new": 1})
+    assert differences(SETTINGS, asked, ignore=["seed"]) == [
         "learner.lr: 0.001 in the run, 0.002 asked for",
         "new: absent in the run, 1 asked for",
     ]

@@ -1,11 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import zarr
 
 from envs.errors import SettingError
+from runs.scores import ScoreKey
 from runs.store.metrics import Metrics, read, read_samples
 
 
@@ -37,6 +39,21 @@ def test_plain_zarr_reads_it_with_names_for_its_dimensions_and_units(tmp_path):
     assert "classified" in top1.attrs["units"]
 
 
+def test_what_an_old_run_calls_chance_is_the_majority_class(tmp_path):
+    """Where both are kept, each is what its name says."""
+    metrics = Metrics.create(tmp_path / "metrics.zarr", {})
+    old = ScoreKey("digits", encoder="chance")
+    metrics.add(old, 0, {"top1": 0.3})
+    metrics.commit()
+    assert list(read(tmp_path / "metrics.zarr")[1]) == ["baseline/majority_class/transfer/digits"]
+    assert list(read(tmp_path / "metrics.zarr", only=["baseline/majority_class/*"])[1])
+    metrics.add(replace(old, encoder="majority_class"), 0, {"top1": 0.4})
+    metrics.commit()
+    series = read(tmp_path / "metrics.zarr")[1]
+    assert series["baseline/majority_class/transfer/digits"]["top1"] == [0.4]
+    assert series["baseline/chance/transfer/digits"]["top1"] == [0.3]
+
+
 def sampled(tmp_path, rows=3):
     metrics = stored(tmp_path, rows=rows)
     metrics.show_samples({"images": np.full((2, 4, 4, 3), 7, np.uint8), "labels": np.array([1, 0])})
@@ -48,12 +65,12 @@ def sampled(tmp_path, rows=3):
 
 def test_samples_are_kept_beside_the_numbers_and_not_among_them(tmp_path):
     sampled(tmp_path)
-    found = read_samples(tmp_path / "metrics.zarr")
-    assert found["frames"].tolist() == [0, 10, 20]
-    assert found["embeddings"].dtype == np.float16
-    assert np.array_equal(found["embeddings"][:, 1, 4], [0, 1, 2])
-    assert (found["images"] == 7).all()
-    assert found["labels"].tolist() == [1, 0]
+    kept = read_samples(tmp_path / "metrics.zarr")
+    assert kept["frames"].tolist() == [0, 10, 20]
+    assert kept["embeddings"].dtype == np.float16
+    assert np.array_equal(kept["embeddings"][:, 1, 4], [0, 1, 2])
+    assert (kept["images"] == 7).all()
+    assert kept["labels"].tolist() == [1, 0]
     assert "samples" not in read(tmp_path / "metrics.zarr")[1]
     assert read_samples(stored(tmp_path / "other").root.store.root) == {}
 
@@ -64,18 +81,18 @@ def test_samples_are_cut_back_with_the_rest(tmp_path):
     assert read_samples(tmp_path / "metrics.zarr")["embeddings"].shape == (2, 2, 5)
     metrics.add("samples", 15, {"embeddings": np.full((2, 5), 9, np.float16)})
     metrics.commit()
-    found = read_samples(tmp_path / "metrics.zarr")
-    assert found["frames"].tolist() == [0, 10, 15]
-    assert found["embeddings"][:, 0, 0].tolist() == [0, 1, 9]
+    kept = read_samples(tmp_path / "metrics.zarr")
+    assert kept["frames"].tolist() == [0, 10, 15]
+    assert kept["embeddings"][:, 0, 0].tolist() == [0, 1, 9]
 
 
 def test_what_a_block_reports_lies_beside_its_frames(tmp_path):
     metrics = stored(tmp_path)
     metrics.add("train", 50, {"loss": 3.0, "block1/loss": 1.0, "block2/loss": 2.0})
     metrics.commit()
-    found = read(tmp_path / "metrics.zarr")[1]["train"]
-    assert found["block2_loss"][-1] == 2.0
-    assert np.isnan(found["block2_loss"][:-1]).all()
+    train = read(tmp_path / "metrics.zarr")[1]["train"]
+    assert train["block2_loss"][-1] == 2.0
+    assert np.isnan(train["block2_loss"][:-1]).all()
     xarray = pytest.importorskip("xarray")
     tree = xarray.open_datatree(tmp_path / "metrics.zarr", engine="zarr", consolidated=False)
     assert tree["train"]["block1_loss"].dims == ("frames",)
@@ -99,14 +116,14 @@ def test_rows_that_wait_are_not_seen(tmp_path):
 @pytest.mark.parametrize("stage", ["create_array", "resize", "__setitem__", "update_attributes"])
 @pytest.mark.parametrize("calls", [1, 2, 3])
 def test_a_stop_at_any_write_leaves_what_was_committed(tmp_path, monkeypatch, stage, calls):
-    metrics, seen = stored(tmp_path), []
+    metrics, calls_made = stored(tmp_path), []
     before = read(tmp_path / "metrics.zarr")
     owner = zarr.Group if stage in ("create_array", "update_attributes") else zarr.Array
     whole = getattr(owner, stage)
 
     def stops(*arguments, **named):
-        seen.append(1)
-        if len(seen) == calls:
+        calls_made.append(1)
+        if len(calls_made) == calls:
             raise InterruptedError
         return whole(*arguments, **named)
 

@@ -21,9 +21,9 @@ def test_tensorboard_sees_the_committed_numbers_and_forgets_what_a_resumed_run_r
     again.mirror = mirror.TensorBoardLogger(tmp_path, frames=64)
     again.add("eval/linear", 256, {"top1": 0.75})
     again.commit()
-    seen = EventAccumulator(str(tmp_path / mirror.FOLDER))
-    seen.Reload()
-    assert [(event.step, event.value) for event in seen.Scalars("eval/linear/top1")] == [
+    events = EventAccumulator(str(tmp_path / mirror.FOLDER))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("eval/linear/top1")] == [
         (0, 0),
         (64, 0.25),
         (256, 0.75),

@@ -1,12 +1,13 @@
 """A map of the code: test images laid out by the two directions in which their features differ most, over time."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from envs.scene.categories import CATEGORIES
+from runs.analysis.reading import METRICS, LoadedRun
+from runs.page.section import section
 from runs.page.tiles import data_uri, mosaic
 from runs.store.metrics import read_samples
 
@@ -14,17 +15,18 @@ COLUMNS = 16  # of the atlas of thumbnails
 SHOWN = 160  # images, at most: more hide one another
 
 
-def embedding_map(store: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """What the page needs to draw it; None where no samples were kept."""
-    found = read_samples(store)
-    if not found:
+@section(70, each_run=True)
+def embedding(run: LoadedRun) -> dict[str, Any] | None:
+    """A map for every evaluation whose samples were kept."""
+    samples = read_samples(run.path / METRICS)
+    if not samples:
         return None
-    images, labels = found["images"][:SHOWN], found["labels"][:SHOWN]
-    xy, share = principal_maps(found["embeddings"][:, :SHOWN].astype(np.float32))
-    names = _names(int(labels.max()) + 1, settings)
+    images, labels = samples["images"][:SHOWN], samples["labels"][:SHOWN]
+    xy, share = principal_maps(samples["embeddings"][:, :SHOWN].astype(np.float32))
+    names = _names(int(labels.max()) + 1, run.settings)
     data = {
         "xy": np.round(xy, 3).tolist(),
-        "frames": found["frames"].tolist(),
+        "frames": samples["frames"].tolist(),
         "labels": labels.tolist(),
         "names": names,
         "colours": [f"hsl({360 * n / len(names):.0f} 65% 52%)" for n in range(len(names))],

@@ -1,6 +1,6 @@
 import numpy as np
 
-from runs.page.embedding import principal_maps
+from runs.page.sections.embedding import principal_maps
 
 
 def test_maps_are_the_principal_components_up_to_a_turn():

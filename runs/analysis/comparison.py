@@ -1,0 +1,149 @@
+"""Groups of runs beside one another: every seed, means, gains over the random encoder, and differences."""
+
+import math
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from envs.errors import SettingError, unknown
+from runs.analysis.bootstrap import Estimate, difference
+from runs.analysis.grouping import comparison_step, grouped, refuse
+from runs.analysis.reading import LoadedRun, baseline, score, scored
+from runs.scores import BASELINES, FINETUNE, ScoreKey, measure_of
+
+TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """One run of a group."""
+
+    seed: int
+    score: float
+    random_encoder: float  # nan where it was not measured
+    updates: int | None  # known where the run ended
+    run: Path
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """Runs that differ in their seed alone, on one task."""
+
+    group: str
+    score: Estimate
+    gain: Estimate  # over the random encoder, paired within a run
+    difference: Estimate | None  # from the group `against`, which has none itself
+    seeds: list[SeedScore]
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """All groups on one task, the best first."""
+
+    key: ScoreKey
+    measure: str  # the name of the number in `MEASURES`
+    frames: int  # that all runs had seen
+    baseline: dict[str, float]  # means over all runs
+    groups: list[GroupScores]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Groups of runs on every task that they share."""
+
+    against: str  # the group that the others are set against
+    tasks: list[TaskComparison]
+
+    def as_json(self) -> dict[str, Any]:
+        """{against, tasks: {name: {measure, frames, baseline, groups}}}, with None for what was not measured."""
+        return {"against": self.against, "tasks": {task.key.name: as_json(task) for task in self.tasks}}
+
+
+def compare(
+    runs: list[LoadedRun], *, tasks: tuple[str, ...] = TASKS, against: str | None = None, at: int | None = None
+) -> Comparison:
+    """Groups of runs on every score that they share and whose name fits one of the patterns `tasks`.
+
+    Each mean, gain over the random encoder and difference from the group `against` has a bootstrap interval.
+
+    Raises:
+        SettingError: what should not be averaged or set beside one another.
+    """
+    keys = [key for key in _shared(runs, tasks) if tasks != TASKS or _is_due(runs, key, at=at)]
+    refuse(runs, keys)
+    groups = grouped(runs)
+    if against is not None and against not in groups:
+        raise unknown("--against", against, groups)
+    against = against or ("bp" if "bp" in groups else next(iter(groups)))
+    return Comparison(against, [_task(groups, key, against=against, at=at) for key in keys])
+
+
+def _shared(runs: list[LoadedRun], patterns: tuple[str, ...]) -> list[ScoreKey]:
+    each = [scored(run, patterns) for run in runs]
+    for run, keys in zip(runs, each, strict=True):
+        if not keys:
+            raise SettingError(f"{run.path} was never scored on {' or '.join(patterns)}; leave it out")
+    shared = [key for key in each[0] if all(key in keys for keys in each)]
+    if not shared:
+        raise SettingError(f"{runs[0].path} and the others share no score; name what they share with --task")
+    return shared
+
+
+def _is_due(runs: list[LoadedRun], key: ScoreKey, *, at: int | None) -> bool:
+    """Whether a score that nobody named is compared: fine-tuning is not done wherever a probe is."""
+    with suppress(SettingError):
+        return key.probe != FINETUNE or bool(comparison_step(runs, key, at=at))
+    return False
+
+
+def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at: int | None) -> TaskComparison:
+    runs = [run for group in groups.values() for run in group]
+    frames = comparison_step(runs, key, at=at)
+    scores = {label: {run.seed: score(run, key, at=frames) for run in group} for label, group in groups.items()}
+    rows = []
+    for label, group in groups.items():
+        seeds = [
+            SeedScore(
+                run.seed,
+                scores[label][run.seed],
+                baseline(run, "random_encoder", key),
+                run.facts.get("updates") if frames == run.frames else None,
+                run.path,
+            )
+            for run in group
+        ]
+        rows.append(
+            GroupScores(
+                label,
+                Estimate.of(np.array([seed.score for seed in seeds])),
+                Estimate.of(np.array([seed.score - seed.random_encoder for seed in seeds])),
+                None if label == against else difference(scores[label], scores[against]),
+                seeds,
+            )
+        )
+    rows.sort(key=lambda row: -row.score.mean)
+    levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
+    means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
+    return TaskComparison(key, measure_of(runs[0].scores[key]), frames, means, rows)
+
+
+def as_json(part: Any) -> dict[str, Any]:
+    """A dataclass of a comparison for JSON and CSV, which know neither nan nor paths."""
+    return asdict(part, dict_factory=_json)
+
+
+def _json(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    shown = [
+        (name, value) for name, value in pairs if name not in ("key", "values") and (name, value) != ("paired", None)
+    ]
+    return {
+        name: number(of) if isinstance(of, float) else str(of) if isinstance(of, Path) else of for name, of in shown
+    }
+
+
+def number(value: float) -> float | None:
+    """A number for JSON, which knows no nan."""
+    return float(value) if math.isfinite(value) else None

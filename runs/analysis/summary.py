@@ -1,0 +1,162 @@
+"""One run summed up: as the JSON object that scripts rely on, and as tables for a terminal."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from runs.analysis.comparison import number
+from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
+from runs.analysis.tables import new_table
+from runs.evaluation.continual import summed_up
+from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey, measure_of
+
+SHARES = ("world", "stream", "learner", "eval")
+
+
+def summary(path: Path) -> dict[str, Any]:
+    """All numbers of a run as one JSON object; those that were not measured are None.
+
+    Raises:
+        SettingError: there is no run, or it is of another format.
+    """
+    run = load_numbers(path)
+    keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
+    continual = _continual(run)
+    return {
+        **{name: run.facts.get(name) for name in ("run", "learner", "loss", "seed")},
+        **{name: run.facts.get(name) for name in ("frames", "updates", "device", "weights_sha256")},
+        "eval": _tree({key: _curve(run, key) for key in keys}),
+        "baseline": {name: _tree(_baseline(run, name, keys)) for name in BASELINES},
+        "speed": {
+            "frames_per_s": _last(run, "frames_per_s"),
+            "loop_share": {part: _last(run, part) for part in SHARES},
+        },
+        **({"continual": continual} if continual else {}),
+    }
+
+
+def _continual(run: LoadedRun) -> dict[str, Any]:
+    """Scores of every phase after every phase of a world that drifts, summed up; empty where it does not."""
+    drift = run.facts.get("drift")
+    phases = [ScoreKey(split=f"phase{number}") for number in range(drift["phases"])] if drift else []
+    if not phases or not all(key in run.scores for key in phases):
+        return {}
+    return summed_up(run.scores[phases[0]]["frames"], np.stack([values(run, key) for key in phases], 1), **drift)
+
+
+def _curve(run: LoadedRun, key: ScoreKey) -> dict[str, list]:
+    """{frames, top1} of labels, {frames, r2} of numbers."""
+    if key not in run.scores:
+        return {"frames": [], "top1": []}
+    series = run.scores[key]
+    return {"frames": series["frames"].tolist(), measure_of(series): [number(value) for value in values(run, key)]}
+
+
+def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:
+    levels = {key: number(baseline(run, name, key)) for key in keys}
+    return {key: level for key, level in levels.items() if level is not None or key == WORLD}
+
+
+def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
+    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys."""
+    tree = {"linear": None, "transfer": {}}
+    for key, value in values.items():
+        *branch, leaf = key.parts
+        node = tree
+        for part in branch:
+            node = node.setdefault(part, {})
+        node[leaf] = value
+    return tree
+
+
+def _last(run: LoadedRun, name: str) -> float | None:
+    series = run.series.get("speed", {})
+    return number(series[name][-1]) if name in series else None
+
+
+def summary_table(run: LoadedRun) -> Group:
+    """Scores beside their baselines, and the speed, for a terminal."""
+    keys, name, learner = scored(run), run.facts["run"], run.facts["learner"]
+    if WORLD not in keys:
+        return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
+    linear = task_keys(run)
+    measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
+    main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured))
+    for key in linear:
+        main.add_row(key.task_label, *_last_and_gain(run, key), *(_level(run, each, key) for each in measured))
+    tuned = _table("fine-tuned on the task, top-1, %", learner, "gain", "from scratch", "linear probe")
+    for key in [key for key in keys if key.probe == FINETUNE]:
+        probe = _last_and_gain(run, replace(key, probe=WORLD.probe))[0]
+        tuned.add_row(key.task_label, *_last_and_gain(run, key), _level(run, "random_encoder", key), probe)
+    others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder")
+    for key in probe_keys(run):
+        unit = " (R²)" if "r2" in run.scores[key] else ""
+        others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key))
+    tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
+    return Group(*tables, *_phases(run), *_facts(run))
+
+
+def _table(title: str, *columns: str) -> Table:
+    """An empty table whose first column names its rows."""
+    table = new_table(title)
+    table.add_column("", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=name.startswith("block"))
+    return table
+
+
+def _blocks(run: LoadedRun, keys: list[ScoreKey]) -> Table:
+    """The probes of every block, a row for each, and how far above the random encoder's each score lies."""
+    blocks = sorted({key.block for key in keys if key.block is not None})
+    table = _table("every block, top-1, %, and its gain", *(f"block {block}" for block in blocks))
+    for probe in dict.fromkeys(key.probe for key in keys if key.block is not None):
+        row = [ScoreKey(probe=probe, block=block) for block in blocks]
+        table.add_row(row[0].probe_label, *(" ".join(_last_and_gain(run, key)) if key in keys else "-" for key in row))
+    return table
+
+
+def _phases(run: LoadedRun) -> list[Any]:
+    """The score of every phase after every segment of a world that drifts, with forgetting and transfer."""
+    continual = _continual(run)
+    if not continual.get("matrix"):
+        return []
+    rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
+    rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
+    names = (f"phase {number}" for number in range(len(continual["random_encoder"])))
+    table, text = _table("linear probe top-1 by phase, %", *names), MEASURES["top1"].text
+    for label, row in (rows | {"mean over the run": continual["anytime"]}).items():
+        table.add_row(label, *map(text, row))
+    backward, forward = (text(continual[f"{way}_transfer"]) for way in ("backward", "forward"))
+    return [table, Text(f"transfer between phases, points: backward {backward}, forward {forward}")]
+
+
+def _facts(run: LoadedRun) -> list[Text]:
+    facts, text = run.facts, MEASURES["top1"].text
+    lines = [
+        f"{facts.get('frames') or 0:,} frames, {facts.get('updates') or 0:,} updates, "
+        f"seed {facts.get('seed')}, {facts.get('device')}"
+    ]
+    if speed := _last(run, "frames_per_s"):
+        shares = ", ".join(f"{part} {text(_last(run, part))} %" for part in SHARES)
+        lines.append(f"{speed:,.0f} frames/s; time: {shares}")
+    return [Text(line) for line in lines]
+
+
+def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:
+    """The last score, and how far above the random encoder it lies."""
+    last = values(run, key)[-1]
+    return _text(run, key, last), _text(run, key, last - baseline(run, "random_encoder", key), signed=True)
+
+
+def _level(run: LoadedRun, name: str, key: ScoreKey) -> str:
+    return _text(run, key, baseline(run, name, key))
+
+
+def _text(run: LoadedRun, key: ScoreKey, value: float, *, signed: bool = False) -> str:
+    return measure(run, key).text(value, signed=signed)

@@ -1,0 +1,132 @@
+"""A comparison as text: tables for the terminal and the page, CSV, and LaTeX."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from runs.analysis.bootstrap import Estimate
+from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
+from runs.scores import BASELINES, MEASURES, Measure
+
+LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "²": "$^2$",
+}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """One task's table as text."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    baselines: str  # a line below it
+
+
+def text_tables(comparison: Comparison) -> list[TextTable]:
+    """The comparison as text, a table for each task."""
+    tables = []
+    for task in comparison.tasks:
+        measure, updates = MEASURES[task.measure], [_updates(row) for row in task.groups]
+        alike = len(set(updates)) == 1
+        title = f"{task.key.name}: {measure.title}{',' if measure.unit else ''} at {task.frames:,} frames"
+        title += f", {updates[0]} updates" if alike and updates[0] else ""
+        head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"]), "seeds"]
+        lines = []
+        for row, count in zip(task.groups, updates, strict=True):
+            estimates = [row.score, row.gain, row.difference]
+            cells = [_interval(each, measure, signed=each is not row.score) for each in estimates]
+            seeds = " ".join(measure.text(seed.score) for seed in row.seeds)
+            lines.append([row.group, *cells, *([] if alike else [count]), seeds])
+        tables.append(TextTable(title, head, lines, _baselines(task)))
+    return tables
+
+
+def new_table(title: str) -> Table:
+    """An empty table in the one style of all commands; it leaves room for its columns in 80 characters."""
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def comparison_table(comparison: Comparison) -> Group:
+    """The comparison for a terminal."""
+    parts = []
+    for each in text_tables(comparison):
+        table = new_table(each.title)
+        for number, name in enumerate(each.head):
+            last = number == len(each.head) - 1
+            table.add_column(name, justify="right" if name and not last else "left", no_wrap=not last)
+        for row in each.rows:
+            table.add_row(*row)
+        parts += [table, Text(each.baselines)]
+    return Group(*parts, Text(explained(comparison)))
+
+
+def explained(comparison: Comparison) -> str:
+    """What the numbers in brackets are."""
+    rows = [row for task in comparison.tasks for row in task.groups]
+    differences = [row.difference for row in rows if row.difference]
+    text = "In brackets: 95 % bootstrap intervals over seeds"
+    if differences:
+        unpaired = not all(each.paired for each in differences)
+        text += "; differences are paired by seed" + (" where two or more are shared" if unpaired else "")
+    return text + ("; one seed alone has none." if any(len(row.seeds) < 2 for row in rows) else ".")
+
+
+def as_csv(comparison: Comparison) -> str:
+    """One line for each task, group and seed."""
+    text = io.StringIO()
+    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for task in comparison.tasks:
+        shared = {"task": task.key.name, "measure": task.measure, "frames": task.frames}
+        for row in task.groups:
+            writer.writerows(shared | {"group": row.group} | as_json(seed) for seed in row.seeds)
+    return text.getvalue()
+
+
+def as_latex(comparison: Comparison) -> str:
+    """A booktabs table: a row for each group, a column for each task, the random encoder last."""
+    tasks = comparison.tasks
+    heads = [_escaped(f"{task.key.label}, {MEASURES[task.measure].label}") for task in tasks]
+    lines = [r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\toprule", _latex_row("", *heads), r"\midrule"]
+    for group in [row.group for row in tasks[0].groups]:
+        rows = [next(row for row in task.groups if row.group == group) for task in tasks]
+        cells = [_interval(row.score, MEASURES[task.measure]) for row, task in zip(rows, tasks, strict=True)]
+        lines.append(_latex_row(_escaped(group), *cells))
+    random = [MEASURES[task.measure].text(task.baseline.get("random_encoder")) for task in tasks]
+    lines += [r"\midrule", _latex_row("random encoder", *random), r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(*cells: str) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _escaped(text: str) -> str:
+    return text.translate(str.maketrans(LATEX))
+
+
+def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = False) -> str:
+    if estimate is None or math.isnan(estimate.mean):
+        return "-"
+    mean, low, high = (measure.text(each, signed=signed) for each in (estimate.mean, estimate.low, estimate.high))
+    return mean if math.isnan(estimate.low) else f"{mean} [{low}, {high}]"
+
+
+def _updates(row: GroupScores) -> str:
+    counts = sorted({seed.updates for seed in row.seeds if seed.updates is not None})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys([*counts[:1], *counts[-1:]]))
+
+
+def _baselines(task: TaskComparison) -> str:
+    return ", ".join(f"{BASELINES[name]} {MEASURES[task.measure].text(level)}" for name, level in task.baseline.items())

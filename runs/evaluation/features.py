@@ -1,0 +1,107 @@
+"""Tasks and features: images with labels, and what an encoder makes of them.
+
+An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features (B, D). A task's images are encoded once
+for all probes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, one_hot
+
+from envs.errors import SettingError
+
+BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
+BLOCK_FEATURES = 1024  # of a block below the top, at most
+Encoder = Callable[[Tensor], Tensor]
+
+
+class LabelledImages(NamedTuple):
+    """Images to classify."""
+
+    images: Tensor  # (M, 3, H, W) uint8
+    labels: Tensor  # (M,) int64
+    factors: dict[str, Tensor] = {}  # noqa: RUF012  (M, ...) ground truth of the images, where a world tells it
+
+
+class Task(NamedTuple):
+    """A classification task; a probe learns on `train`, chooses its strength on `validation`, is scored on `test`."""
+
+    name: str
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    classes: int
+    note: str = ""  # how its images were changed to be shown to the encoder
+
+
+class Split(NamedTuple):
+    """Something known of a task's images: features (M, D), labels (M,) int64 or numbers (M, K) of each part."""
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
+    """The features (M, D) of each part of a task."""
+    return Split(*(encode_images(encode, part.images, device=device) for part in task[1:4]))
+
+
+def labels_of(task: Task, device: torch.device) -> Split:
+    """The labels (M,) of each part of a task.
+
+    Raises:
+        SettingError: a task of one class.
+    """
+    if len(task.train.labels.unique()) < 2:
+        raise SettingError(f"{task.name} shows one class only, which leaves nothing to tell apart; add classes")
+    return Split(*(part.labels.to(device) for part in task[1:4]))
+
+
+@torch.no_grad()
+def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
+    """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
+    return torch.cat([encode(part.to(device).float().div_(255)) for part in images.split(BATCH)])
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """A block's output (B, C, H, W) as features (B, D): averaged over patches where there would be more than 1,024.
+
+    The patches make the largest square grid that stays within that number.
+    """
+    channels, height = maps.shape[1:3]
+    side = max(int((BLOCK_FEATURES / channels) ** 0.5), 1)
+    return flat(adaptive_avg_pool2d(maps, side) if side < height else maps)
+
+
+def flat(maps: Tensor) -> Tensor:
+    """A block's output (B, C, H, W) as features (B, H*W*C), in the order that costs channels_last tensors no copy."""
+    return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+def mean_colour(images: Tensor) -> Tensor:
+    """(B, 3) mean of each channel: a baseline that beats chance where colour tells the class."""
+    return images.mean((2, 3))
+
+
+def pixels(images: Tensor) -> Tensor:
+    """(B, 3*H*W) the raw picture."""
+    return images.flatten(1)
+
+
+def majority_class(task: Task) -> float:
+    """Share of the test images that are of the commonest class of the training images: what is known without looking.
+
+    As it is measured on test images, it may lie a little below one in the number of classes, as any score may.
+    """
+    commonest = task.train.labels.mode().values
+    return float((task.test.labels == commonest).float().mean())
+
+
+def ranks(labels: Tensor, classes: int) -> Tensor:
+    """(M,) how many rows before each have its label."""
+    counts = one_hot(labels, classes).cumsum(0)
+    return counts.gather(1, labels[:, None])[:, 0] - 1

@@ -1,0 +1,70 @@
+"""Sections of pictures: the film strip and pairs, or test images where there is none, and the first layer's weights."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from runs.analysis.reading import METRICS, LoadedRun
+from runs.page.section import Groups, section
+from runs.page.tiles import data_uri, mosaic
+from runs.store.checkpoint import load_newest
+from runs.store.folder import RunFolder
+from runs.store.metrics import read_samples
+from runs.store.preview import load_preview
+
+ROWS, COLUMNS = 3, 16  # of test images that are shown, at most, and of filters
+
+
+@section(10)
+def preview(groups: Groups) -> dict[str, Any] | None:
+    """Pictures of the first run."""
+    run = next(iter(groups.values()))[0]
+    strip = _strip(run)
+    tested = None if strip else _tested(run)
+    return {"strip": strip, "tested": tested} if strip or tested else None
+
+
+def _strip(run: LoadedRun) -> dict[str, Any] | None:
+    arrays = load_preview(run.path / METRICS)
+    if not arrays:
+        return None
+    worlds, times = arrays["strip"].shape[:2]
+    gaps = sorted({int(gap) for gap in arrays["gap"]})
+    return {
+        "image": data_uri(mosaic(arrays["strip"])),
+        "pairs": data_uri(mosaic(np.stack([arrays["first"], arrays["second"]]))),
+        "stride": arrays["stride"],
+        "steps": times * arrays["stride"],
+        "worlds": worlds,
+        "of": run.settings["env.num_worlds"],
+        "gaps": "two views of one frame" if gaps == [0] else f"{' or '.join(map(str, gaps))} steps apart",
+    }
+
+
+def _tested(run: LoadedRun) -> dict[str, Any] | None:
+    images = read_samples(run.path / METRICS).get("images", np.empty(0))
+    if not len(images):
+        return None
+    columns = min(COLUMNS, len(images))
+    rows = min(ROWS, len(images) // columns)
+    grid = images[: rows * columns].reshape(rows, columns, *images.shape[1:])
+    return {"image": data_uri(mosaic(grid)), "count": rows * columns}
+
+
+@section(90, each_run=True)
+def filters(run: LoadedRun) -> dict[str, Any] | None:
+    """Those of the newest sound checkpoint, where there is one and the layer sees colour."""
+    checkpoints = RunFolder(run.path).checkpoints
+    state = load_newest(checkpoints)[0] if checkpoints.is_dir() else None
+    weights = state["learner"]["network"].values() if state else ()
+    first = next((of for of in weights if isinstance(of, Tensor) and of.ndim == 4 and of.shape[1] == 3), None)
+    if first is None:
+        return None
+    w = first.float().permute(0, 2, 3, 1).cpu().numpy()  # (C, k, k, 3)
+    w = w / np.abs(w).max((1, 2, 3), keepdims=True).clip(1e-12)
+    images = np.full((-(-len(w) // COLUMNS) * COLUMNS, *w.shape[1:]), 0.0, np.float32)
+    images[: len(w)] = w
+    pixels = (127.5 + 127.5 * images).round().astype(np.uint8)
+    grid = pixels.reshape(-1, COLUMNS, *pixels.shape[1:])  # grey is a weight of zero
+    return {"image": data_uri(mosaic(grid, scale=8)), "frames": f"{state['frames']:,}"}

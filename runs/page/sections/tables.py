@@ -1,0 +1,56 @@
+"""Sections of tables: groups beside one another, every score, and how to repeat the run."""
+
+import shlex
+from typing import Any
+
+import numpy as np
+
+from envs.errors import SettingError
+from runs.analysis.comparison import compare
+from runs.analysis.reading import LoadedRun, baseline, measure, scored, values
+from runs.analysis.tables import explained, text_tables
+from runs.page.section import Groups, section
+from runs.scores import BASELINES
+from runs.store.folder import RunFolder
+
+
+@section(20)
+def comparison(groups: Groups) -> dict[str, Any] | None:
+    """All runs, where there are several."""
+    runs = [run for group in groups.values() for run in group]
+    if len(runs) < 2:
+        return None
+    try:
+        compared = compare(runs)
+    except SettingError as error:
+        return {"text": f"Not set beside one another: {error}", "tables": []}
+    return {"text": explained(compared), "tables": text_tables(compared)}
+
+
+@section(40, each_run=True)
+def every_score(run: LoadedRun) -> dict[str, Any] | None:
+    """A row for each score; the random encoder's is the first."""
+    keys = scored(run)
+    if not keys:
+        return None
+    others = list(BASELINES)[1:]
+    others = [name for name in others if any(np.isfinite(baseline(run, name, key)) for key in keys)]
+    rows = []
+    for key in keys:
+        unit, numbers = measure(run, key), values(run, key)
+        last = unit.text(numbers[-1], missing="") if len(numbers) > 1 else ""
+        levels = [unit.text(baseline(run, name, key), missing="") for name in others]
+        rows.append([key.label, unit.title, last, unit.text(numbers[0], missing=""), *levels])
+    return {"head": ["", "last", "first", *(BASELINES[name] for name in others)], "rows": rows}
+
+
+@section(100, each_run=True)
+def repeat(run: LoadedRun) -> dict[str, Any]:
+    """All that another run needs to come to the same weights."""
+    folder = RunFolder(run.path)
+    return {
+        "command": f"python -m learners.online {shlex.join(folder.overrides)}".strip(),
+        "versions": ", ".join(f"{name} {version}" for name, version in folder.versions.items() if version is not None),
+        "sha": run.facts.get("weights_sha256", "unknown"),
+        "settings": [(name, value) for name, value in run.settings.items() if value is not None],
+    }

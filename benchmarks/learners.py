@@ -50,6 +50,7 @@ class Bare(nn.Module):
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * (SIZE // 16) ** 2, EMBEDDING, bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) to embeddings."""
         return self.encoder((images - 0.5) * 4).tanh()
 
 

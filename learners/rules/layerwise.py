@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from learners.losses import Report
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
-from learners.rules.schedules import GreedySettings, RandomBlock, Schedule, greedy
+from learners.rules.schedules import GreedySettings, OneBlock, RandomBlock, Schedule, greedy
 from streams.types import Pairs
 
 
@@ -107,12 +107,13 @@ class Random(Simultaneous):
     schedule_type = RandomBlock
 
 
-class Only(Schedule):
+class Only(OneBlock):
     """The same block at every update."""
 
     def __init__(self, blocks: int, block: int):
         super().__init__(blocks)
         self.block = block
 
-    def __call__(self, update: int) -> range:
-        return range(self.block, self.block + 1)
+    def block_at(self, update: int) -> int:
+        """That block."""
+        return self.block

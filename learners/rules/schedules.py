@@ -57,6 +57,7 @@ class OneBlock(Schedule):
     """A single block at each update; a concrete one says which (`block_at`)."""
 
     def __call__(self, update: int) -> range:
+        """The block, as a range of one."""
         block = self.block_at(update)
         return range(block, block + 1)
 

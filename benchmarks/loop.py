@@ -2,7 +2,7 @@
 
     python benchmarks/loop.py
 
-Everything is measured side by side in one process, in turns, and reported as a ratio; the machine may be shared.
+Everything is measured side by side in one process, in turns, and given as a ratio; the machine may be shared.
 """
 
 import statistics

@@ -3,7 +3,7 @@
     python benchmarks/streams.py                 # all questions
     python benchmarks/streams.py augmentation    # one of them
 
-What is set beside something else is measured in turns in one process, and reported as a ratio; the machine may be shared.
+What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
 import argparse

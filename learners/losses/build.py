@@ -6,17 +6,18 @@ from inspect import isclass, signature
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from envs.errors import SettingError
 from learners.losses.base import FunctionLoss, Loss, LossSettings
 from learners.losses.clapp import Clapp, ClappSettings
 from learners.losses.equations import (
-    SPACES,
     BarlowTwinsSettings,
     NTXentSettings,
     VICRegSettings,
     barlow_twins,
     ntxent,
+    standardised,
     vicreg,
 )
 from learners.losses.hinge import Hinge, HingeSettings
@@ -31,13 +32,14 @@ class LossKind(NamedTuple):
 
     settings: type[LossSettings]
     loss: type[Loss] | Callable[..., Tensor]  # a class made of its settings, or a function of u, v and their fields
+    space: Callable[[Tensor], Tensor] = lambda z: z  # of a function: takes embeddings to where it compares them
 
 
 LOSSES: dict[str, LossKind] = {
     "hinge": LossKind(HingeSettings, Hinge),
-    "ntxent": LossKind(NTXentSettings, ntxent),
+    "ntxent": LossKind(NTXentSettings, ntxent, space=normalize),
     "clapp": LossKind(ClappSettings, Clapp),
-    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins),
+    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins, space=standardised),
     "vicreg": LossKind(VICRegSettings, vicreg),
 }
 
@@ -80,8 +82,7 @@ def _maker(settings: LossSettings | Mapping[str, Any]) -> tuple[Callable[[], Los
         settings = kind.settings(kind=name, **values)
     if isclass(kind.loss):
         return lambda: kind.loss(settings), settings.remembers
-    space = SPACES.get(kind.loss, lambda z: z)
-    return lambda: FunctionLoss(kind.loss, _keywords(settings), space=space), settings.remembers
+    return lambda: FunctionLoss(kind.loss, _keywords(settings), space=kind.space), settings.remembers
 
 
 def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:

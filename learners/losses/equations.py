@@ -85,10 +85,6 @@ def standardised(z: Tensor) -> Tensor:
     return batch_norm(z, None, None, training=True)
 
 
-# In which the losses above compare; where none is named, they compare embeddings as they are.
-SPACES = {ntxent: normalize, barlow_twins: standardised}
-
-
 def _check_weights(**weights: float) -> None:
     for name, value in weights.items():
         if value < 0:

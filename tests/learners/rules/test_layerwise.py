@@ -41,8 +41,8 @@ def test_layer_wise_with_one_block_is_end_to_end():
     one.schedule = Schedule(1)
     for batch in pairs:
         assert torch.equal(one.update(batch)["loss"], end.update(batch)["loss"])
-    found = weights(end)
-    assert all(torch.equal(value, found[name]) for name, value in weights(one).items())
+    end_weights = weights(end)
+    assert all(torch.equal(value, end_weights[name]) for name, value in weights(one).items())
 
 
 def test_greedy_learns_one_block_after_another_and_freezes_the_rest():

@@ -17,7 +17,9 @@ from streams.types import Frames
 class GazeSettings:
     """What the eye does"""
 
-    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+    gaze: str = (
+        LiveSettings.gaze
+    )  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
 
 
 @dataclass

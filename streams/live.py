@@ -17,9 +17,7 @@ from streams.types import Frames
 class GazeSettings:
     """What the eye does"""
 
-    gaze: str = (
-        LiveSettings.gaze
-    )  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
+    gaze: str = "fixed"  # what the eye does: fixed, pursuit (it follows the object) or saccades (it jumps about it)
 
 
 @dataclass

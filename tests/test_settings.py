@@ -56,7 +56,11 @@ def functions():
                 if getattr(part, "__module__", None) != found.name:
                     continue
                 members = vars(part).values() if inspect.isclass(part) else [part]
-                yield from ((module, each) for each in members if inspect.isfunction(each))
+                yield from ((module, each) for each in members if _written_in(module, each))
+
+
+def _written_in(module, part):
+    return inspect.isfunction(part) and part.__code__.co_filename == module.__file__  # not made by a decorator
 
 
 def test_no_function_beside_a_settings_class_writes_its_default_a_second_time():

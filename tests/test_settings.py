@@ -28,7 +28,7 @@ CLASSES = list(
 
 
 def own_fields(kind):
-    return {item.name: item for item in fields(kind) if item.name in kind.__dict__.get("__annotations__", {})}
+    return {item.name: item for item in fields(kind) if item.name in inspect.get_annotations(kind)}
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)

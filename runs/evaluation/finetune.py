@@ -109,13 +109,7 @@ def fine_tune(
 
 
 def train_steps(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    orders: Iterable[Tensor],
-    rate: float,
-    stop: Stop | None = None,
+    model: nn.Module, images: Tensor, labels: Tensor, *, orders: Iterable[Tensor], rate: float, stop: Stop | None = None
 ) -> Iterator[int]:
     """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); yields the step where a look at validation is due.
 

@@ -94,11 +94,6 @@ class ScoreKey:
             return f"{FINETUNE}/{task}"
         return task if self.probe == "linear" else self.probe
 
-    @property
-    def parts(self) -> list[str]:
-        """The name taken apart: where the score lies in JSON."""
-        return self.name.split("/")
-
     @classmethod
     def parse(cls, path: str) -> "ScoreKey | None":
         """The key of a group of metrics.zarr; None for a group that holds no scores."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatch
+from itertools import combinations
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,9 @@ def grouped(runs: list[LoadedRun]) -> dict[str, list[LoadedRun]]:
         parts = [_part(name, run.settings.get(name)) for name in telling]
         groups.setdefault(", ".join(parts) or run.settings["learner.name"], []).append(run)
     for group in groups.values():
-        paths: dict[int, Path] = {}
-        for run in group:
-            if run.seed in paths:
-                raise SettingError(
-                    f"{run.path} and {paths[run.seed]} are one run twice (seed={run.seed}); leave one out"
-                )
-            paths[run.seed] = run.path
+        for a, b in combinations(group, 2):
+            if a.seed == b.seed:
+                raise SettingError(f"{b.path} and {a.path} are one run twice (seed={b.seed}); leave one out")
     return groups
 
 

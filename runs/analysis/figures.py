@@ -81,8 +81,7 @@ def learning_curve(run: LoadedRun, path: Path) -> None:
             axes.set(xlabel="world frames seen (thousands)", ylabel="linear probe top-1 (%)")
             levels = {name: TOP1.scale * baseline(run, name, key) for name in BASELINES}
             levels = {name: level for name, level in levels.items() if np.isfinite(level)}
-            _baselines(axes, levels)
-            _labels(axes, levels, learner=(run.facts["learner"], percent[-1]))
+            _baselines(axes, levels, learner=(run.facts["learner"], percent[-1]))
         _write(figure, path)
 
 
@@ -139,19 +138,15 @@ def _random_encoder(axes, task: TaskComparison, *, scale: float) -> None:
         )  # fmt: skip
 
 
-def _baselines(axes, levels: dict[str, float]) -> None:
-    """A thin line for each baseline, with room for all of them."""
+def _baselines(axes, levels: dict[str, float], *, learner: tuple[str, float]) -> None:
+    """A thin line for each baseline, and a name at the end of every line, or near it where two lie close."""
     for name, level in levels.items():
         axes.axhline(level, color=QUIET, lw=1, ls=LINES[name], zorder=0)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(min([low, *levels.values()]) - 3, 0), min(max([high, *levels.values()]) + 2, 100.5))
-
-
-def _labels(axes, levels: dict[str, float], *, learner: tuple[str, float]) -> None:
-    """A name at the end of every line, or near it where two lie close."""
+    low, high = max(min([low, *levels.values()]) - 3, 0), min(max([high, *levels.values()]) + 2, 100.5)
+    axes.set_ylim(low, high)
     named = [(level, BASELINES[name], QUIET, "normal") for name, level in levels.items()]
     named.append((learner[1], learner[0], CURVE, "bold"))
-    low, high = axes.get_ylim()
     places = spread_labels([level for level, *_ in named], gap=0.068 * (high - low), low=low, high=high)
     for place, (_, text, color, weight) in zip(places, named, strict=True):
         axes.annotate(

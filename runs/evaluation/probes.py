@@ -5,7 +5,7 @@ package, under `@probe`: its name in `eval.probes` or `eval.ends` runs it, and i
 drawn like those of the others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of, ranks
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
-from runs.scores import LABELS
+from runs.scores import LABELS, ScoreKey
 
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
@@ -156,6 +156,25 @@ def scored(predictions: Predictions, target: Split) -> Scores:
         f"validation_{score.__name__}": score(predictions.validation, target.validation),
         "strength": predictions.strength,
     }
+
+
+def probe_scores(
+    features: Split, task: Task, *, probes: Iterable[Probe], device: torch.device, block: int | None = None
+) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions]]:
+    """The scores of all probes of the features of a block (None: of the whole encoder), and what ridge predicts."""
+    labels = labels_of(task, device)
+    several = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
+    targets = {f"{name}/{argument}".rstrip("/"): target for name, each in several for argument, target in each.items()}
+    predictions = ridge_predictions(features, targets)
+    scores = {name: scored(predictions[name], target) for name, target in targets.items()}
+    for probe in probes:
+        if probe.score:
+            count = None if block is None else probe.block_images
+            few = (split._replace(test=split.test[:count]) for split in (features, labels))
+            score = probe.score(*few, classes=task.classes)
+            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
+            scores |= {f"{probe.name}/{argument}".rstrip("/"): value for argument, value in each.items()}
+    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
 
 
 @ridge_target("linear", every_block=True)

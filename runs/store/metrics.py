@@ -50,10 +50,7 @@ UNITS = {
     "age": "steps that made pairs since a row of the memory came, mean",
     "oldest": "steps that made pairs since a row of the memory came, the most",
     "redundancy": "cosine of a thumbnail with the most similar other in the memory, mean",
-    "world": "share of time",
-    "stream": "share of time",
-    "learner": "share of time",
-    "eval": "share of time",
+    **dict.fromkeys(("world", "stream", "learner", "eval"), "share of time"),
 }
 Series = dict[str, np.ndarray]
 
@@ -79,10 +76,8 @@ class Metrics:
         """An existing store, cut back to the rows of the first `cut_to` frames."""
         _tidy(path)
         root = open_run(path, mode="r+")
-        lengths = {
-            name: int((root[f"{name}/frames"][:length] <= cut_to).sum())
-            for name, length in root.attrs["committed"].items()
-        }
+        committed = root.attrs["committed"].items()
+        lengths = {name: int((root[f"{name}/frames"][:length] <= cut_to).sum()) for name, length in committed}
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
         _cut(root, lengths)
         return cls(root)
@@ -94,10 +89,9 @@ class Metrics:
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
         """Keeps the images and labels whose features the rows of `samples` hold."""
+        group = self.root.require_group(SAMPLES)
         for name, values in arrays.items():
-            self.root.require_group(SAMPLES).create_array(
-                name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
-            )
+            group.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
 
     def add(self, group: ScoreKey | str, frames: int, values: dict[str, float | np.ndarray]) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
@@ -159,13 +153,12 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     """
     root = open_run(path, mode="r")
     with _damage(path):
-        committed = {group: length for group, length in root.attrs["committed"].items() if group != SAMPLES}
-        names = _names_today(committed)
+        names = _names_today(group for group in root.attrs["committed"] if group != SAMPLES)
     series = {}
-    for group, length in committed.items():
-        name = names[group]
+    for group, name in names.items():
         if not any(fnmatch(name, pattern) for pattern in only):
             continue
+        length = root.attrs["committed"][group]
         with _damage(path / group):
             series[name] = {array_name: _padded(array, length) for array_name, array in root[group].arrays()}
             if "frames" not in series[name]:

@@ -1,6 +1,7 @@
 """Pictures of runs: the film strip of one, its learning curve beside the baselines, and many compared."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 
 from envs.errors import SettingError
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison
-from runs.analysis.labels import spread_labels
 from runs.analysis.reading import LoadedRun, baseline, task_keys, values
 from runs.scores import BASELINES, MEASURES
 from streams.recording.storage import replace
@@ -116,6 +116,22 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
             unit = f" ({measure.unit})" if measure.unit else ""
             axes.set_xlabel(f"{measure.label}{unit} at {task.frames:,} frames")
         _write(figure, path)
+
+
+def spread_labels(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
+    """The places (n,) nearest to these that are `gap` or more apart and within [low, high], where that has room.
+
+    Nearest in the sum of squares: less `gap` times its rank, a place may not lie below the one before it, which makes
+    it isotonic regression, by pooling adjacent violators (Barlow et al. 1972).
+    """
+    from scipy.optimize import isotonic_regression  # seconds to import: not until it is needed
+
+    order = np.argsort(places, kind="stable")
+    ranks = gap * np.arange(len(order))
+    means = isotonic_regression(np.asarray(places, float)[order] - ranks).x
+    spread = np.empty(len(order))
+    spread[order] = means.clip(low, max(high - ranks[-1:].sum(), low)) + ranks
+    return spread
 
 
 def _group(axes, row: GroupScores, height: int, *, scale: float) -> None:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 from matplotlib.ticker import MaxNLocator
 
 from runs.analysis.bootstrap import interval
-from runs.analysis.labels import spread_labels
+from runs.analysis.figures import spread_labels
 from runs.scores import MEASURES
 from runs.store.metrics import Series
 

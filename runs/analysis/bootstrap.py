@@ -1,7 +1,7 @@
 """How sure a mean over few seeds is: bootstrap intervals (Efron and Tibshirani 1993, chapter 13: percentiles)."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,19 +22,18 @@ class Estimate:
     paired: bool | None = None  # of a difference: whether it is one of seeds that both groups have
 
     @classmethod
-    def of(cls, values: np.ndarray, *, paired: bool | None = None) -> "Estimate":
+    def of(cls, values: Sequence[float], *, paired: bool | None = None) -> "Estimate":
         """The mean of one value a seed."""
-        values = np.asarray(values, float)
-        return cls(float(values.mean()), *map(float, interval(values)), tuple(values.tolist()), paired)
+        return cls(float(np.mean(values)), *map(float, interval(values)), tuple(map(float, values)), paired)
 
 
-def interval(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def interval(values: np.ndarray, *, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds (...) of the mean of values (n, ...) over its first axis; nan where n is 1.
 
     Of paired differences, this is the paired bootstrap. It repeats itself: the draws are always the same. Of three
     seeds it is little more than their range, which is why every seed is shown beside it.
     """
-    return _bounds(np.asarray(values, float), statistic=np.mean, draws=draws, level=level)
+    return _bounds(np.asarray(values, float), statistic=np.mean, draws=draws)
 
 
 def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
@@ -44,7 +43,7 @@ def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
     """
     shared = sorted(a.keys() & b.keys())
     if len(shared) > 1:
-        return Estimate.of(np.array([a[seed] - b[seed] for seed in shared]), paired=True)
+        return Estimate.of([a[seed] - b[seed] for seed in shared], paired=True)
     left, right = np.array([*a.values()]), np.array([*b.values()])
     return Estimate(float(_less(left, right)), *map(float, _bounds(left, right, statistic=_less)), paired=False)
 
@@ -53,9 +52,7 @@ def _less(left: np.ndarray, right: np.ndarray, axis: int = 0) -> np.ndarray:
     return np.mean(left, axis=axis) - np.mean(right, axis=axis)
 
 
-def _bounds(
-    *samples: np.ndarray, statistic: Callable, draws: int = DRAWS, level: float = LEVEL
-) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(*samples: np.ndarray, statistic: Callable, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
     if min(map(len, samples)) < 2:
         return np.full(samples[0].shape[1:], np.nan), np.full(samples[0].shape[1:], np.nan)
     from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import: not until it is needed
@@ -63,7 +60,7 @@ def _bounds(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # where a value is nan, its bounds are nan
         result = bootstrap(
-            samples, statistic, n_resamples=draws, batch=BATCH, vectorized=True, confidence_level=level,
+            samples, statistic, n_resamples=draws, batch=BATCH, vectorized=True, confidence_level=LEVEL,
             method="percentile", rng=np.random.default_rng(0),
         )  # fmt: skip
     return result.confidence_interval.low, result.confidence_interval.high

@@ -3,7 +3,6 @@
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ class SeedScore:
     score: float
     random_encoder: float  # nan where it was not measured
     updates: int | None  # known where the run ended
-    run: Path
+    run: str  # its folder
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,7 @@ def compare(
 
     Each mean, gain over the random encoder and difference from the group `against` has a bootstrap interval.
 
-    Raises:
-        SettingError: what should not be averaged or set beside one another.
+    Raises SettingError: what should not be averaged or set beside one another.
     """
     keys = [key for key in _shared(runs, tasks) if tasks != TASKS or _is_due(runs, key, at=at)]
     refuse(runs, keys)
@@ -105,25 +103,13 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
     scores = {label: {run.seed: score(run, key, at=frames) for run in group} for label, group in groups.items()}
     rows = []
     for label, group in groups.items():
-        seeds = [
-            SeedScore(
-                run.seed,
-                scores[label][run.seed],
-                baseline(run, "random_encoder", key),
-                run.facts.get("updates") if frames == run.frames else None,
-                run.path,
-            )
-            for run in group
-        ]
-        rows.append(
-            GroupScores(
-                label,
-                Estimate.of(np.array([seed.score for seed in seeds])),
-                Estimate.of(np.array([seed.score - seed.random_encoder for seed in seeds])),
-                None if label == against else difference(scores[label], scores[against]),
-                seeds,
-            )
-        )
+        random = {run.seed: baseline(run, "random_encoder", key) for run in group}
+        updates = {run.seed: run.facts.get("updates") if frames == run.frames else None for run in group}
+        paths, own = {run.seed: str(run.path) for run in group}, scores[label]
+        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed]) for seed in own]
+        gain = Estimate.of([own[seed] - random[seed] for seed in own])
+        less = None if label == against else difference(own, scores[against])
+        rows.append(GroupScores(label, Estimate.of([*own.values()]), gain, less, seeds))
     rows.sort(key=lambda row: -row.score.mean)
     levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
     means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
@@ -131,17 +117,13 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
 
 
 def as_json(part: Any) -> dict[str, Any]:
-    """A dataclass of a comparison for JSON and CSV, which know neither nan nor paths."""
-    return asdict(part, dict_factory=_json)
+    """A dataclass of a comparison for JSON and CSV, which know no nan."""
 
+    def plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        shown = [pair for pair in pairs if pair[0] not in ("key", "values") and pair != ("paired", None)]
+        return {name: number(of) if isinstance(of, float) else of for name, of in shown}
 
-def _json(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    shown = [
-        (name, value) for name, value in pairs if name not in ("key", "values") and (name, value) != ("paired", None)
-    ]
-    return {
-        name: number(of) if isinstance(of, float) else str(of) if isinstance(of, Path) else of for name, of in shown
-    }
+    return asdict(part, dict_factory=plain)
 
 
 def number(value: float) -> float | None:

@@ -1,6 +1,7 @@
 """Pictures of runs: the film strip of one, its learning curve beside the baselines, and many compared."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ from matplotlib.figure import Figure
 
 from envs.errors import SettingError
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison
-from runs.analysis.labels import spread_labels
 from runs.analysis.reading import LoadedRun, baseline, task_keys, values
 from runs.scores import BASELINES, MEASURES
 from streams.recording.storage import replace
@@ -81,8 +81,7 @@ def learning_curve(run: LoadedRun, path: Path) -> None:
             axes.set(xlabel="world frames seen (thousands)", ylabel="linear probe top-1 (%)")
             levels = {name: TOP1.scale * baseline(run, name, key) for name in BASELINES}
             levels = {name: level for name, level in levels.items() if np.isfinite(level)}
-            _baselines(axes, levels)
-            _labels(axes, levels, learner=(run.facts["learner"], percent[-1]))
+            _baselines(axes, levels, learner=(run.facts["learner"], percent[-1]))
         _write(figure, path)
 
 
@@ -91,8 +90,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
 
     A group with one seed has no bar. The random encoder is a line, its seeds a band.
 
-    Raises:
-        SettingError: a path of a kind that cannot be drawn.
+    Raises SettingError: a path of a kind that cannot be drawn.
     """
     if path.suffix not in KINDS:
         raise SettingError(f"--figure {path} is none of {', '.join(KINDS)}; choose one of them")
@@ -120,6 +118,22 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         _write(figure, path)
 
 
+def spread_labels(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
+    """The places (n,) nearest to these that are `gap` or more apart and within [low, high], where that has room.
+
+    Nearest in the sum of squares: less `gap` times its rank, a place may not lie below the one before it, which makes
+    it isotonic regression, by pooling adjacent violators (Barlow et al. 1972).
+    """
+    from scipy.optimize import isotonic_regression  # seconds to import: not until it is needed
+
+    order = np.argsort(places, kind="stable")
+    ranks = gap * np.arange(len(order))
+    means = isotonic_regression(np.asarray(places, float)[order] - ranks).x
+    spread = np.empty(len(order))
+    spread[order] = means.clip(low, max(high - ranks[-1:].sum(), low)) + ranks
+    return spread
+
+
 def _group(axes, row: GroupScores, height: int, *, scale: float) -> None:
     """One group: its interval as a bar, its mean as a tick across it, each seed as a dot below."""
     bounds, seeds = [scale * row.score.low, scale * row.score.high], [scale * seed.score for seed in row.seeds]
@@ -140,19 +154,15 @@ def _random_encoder(axes, task: TaskComparison, *, scale: float) -> None:
         )  # fmt: skip
 
 
-def _baselines(axes, levels: dict[str, float]) -> None:
-    """A thin line for each baseline, with room for all of them."""
+def _baselines(axes, levels: dict[str, float], *, learner: tuple[str, float]) -> None:
+    """A thin line for each baseline, and a name at the end of every line, or near it where two lie close."""
     for name, level in levels.items():
         axes.axhline(level, color=QUIET, lw=1, ls=LINES[name], zorder=0)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(min([low, *levels.values()]) - 3, 0), min(max([high, *levels.values()]) + 2, 100.5))
-
-
-def _labels(axes, levels: dict[str, float], *, learner: tuple[str, float]) -> None:
-    """A name at the end of every line, or near it where two lie close."""
+    low, high = max(min([low, *levels.values()]) - 3, 0), min(max([high, *levels.values()]) + 2, 100.5)
+    axes.set_ylim(low, high)
     named = [(level, BASELINES[name], QUIET, "normal") for name, level in levels.items()]
     named.append((learner[1], learner[0], CURVE, "bold"))
-    low, high = axes.get_ylim()
     places = spread_labels([level for level, *_ in named], gap=0.068 * (high - low), low=low, high=high)
     for place, (_, text, color, weight) in zip(places, named, strict=True):
         axes.annotate(

@@ -22,21 +22,17 @@ SHARES = ("world", "stream", "learner", "eval")
 def summary(path: Path) -> dict[str, Any]:
     """All numbers of a run as one JSON object; those that were not measured are None.
 
-    Raises:
-        SettingError: there is no run, or it is of another format.
+    Raises SettingError: there is no run, or it is of another format.
     """
     run = load_numbers(path)
     keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
-    continual = _continual(run)
+    continual, shares = _continual(run), {part: _last(run, part) for part in SHARES}
     return {
         **{name: run.facts.get(name) for name in ("run", "learner", "loss", "seed")},
         **{name: run.facts.get(name) for name in ("frames", "updates", "device", "weights_sha256")},
         "eval": _tree({key: _curve(run, key) for key in keys}),
-        "baseline": {name: _tree(_baseline(run, name, keys)) for name in BASELINES},
-        "speed": {
-            "frames_per_s": _last(run, "frames_per_s"),
-            "loop_share": {part: _last(run, part) for part in SHARES},
-        },
+        "baseline": {name: _tree(_levels(run, name, keys)) for name in BASELINES},
+        "speed": {"frames_per_s": _last(run, "frames_per_s"), "loop_share": shares},
         **({"continual": continual} if continual else {}),
     }
 
@@ -58,16 +54,16 @@ def _curve(run: LoadedRun, key: ScoreKey) -> dict[str, list]:
     return {"frames": series["frames"].tolist(), measure_of(series): [number(value) for value in values(run, key)]}
 
 
-def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:
+def _levels(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:
     levels = {key: number(baseline(run, name, key)) for key in keys}
     return {key: level for key, level in levels.items() if level is not None or key == WORLD}
 
 
 def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
-    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys."""
+    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the names."""
     tree = {"linear": None, "transfer": {}}
     for key, value in values.items():
-        *branch, leaf = key.parts
+        *branch, leaf = key.name.split("/")
         node = tree
         for part in branch:
             node = node.setdefault(part, {})
@@ -128,35 +124,29 @@ def _phases(run: LoadedRun) -> list[Any]:
         return []
     rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
     rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
+    rows |= {"mean over the run": continual["anytime"]}
     names = (f"phase {number}" for number in range(len(continual["random_encoder"])))
     table, text = _table("linear probe top-1 by phase, %", *names), MEASURES["top1"].text
-    for label, row in (rows | {"mean over the run": continual["anytime"]}).items():
+    for label, row in rows.items():
         table.add_row(label, *map(text, row))
     backward, forward = (text(continual[f"{way}_transfer"]) for way in ("backward", "forward"))
     return [table, Text(f"transfer between phases, points: backward {backward}, forward {forward}")]
 
 
 def _facts(run: LoadedRun) -> list[Text]:
-    facts, text = run.facts, MEASURES["top1"].text
-    lines = [
-        f"{facts.get('frames') or 0:,} frames, {facts.get('updates') or 0:,} updates, "
-        f"seed {facts.get('seed')}, {facts.get('device')}"
-    ]
+    frames, updates = (run.facts.get(name) or 0 for name in ("frames", "updates"))
+    lines = [f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}"]
     if speed := _last(run, "frames_per_s"):
-        shares = ", ".join(f"{part} {text(_last(run, part))} %" for part in SHARES)
+        shares = ", ".join(f"{part} {MEASURES['top1'].text(_last(run, part))} %" for part in SHARES)
         lines.append(f"{speed:,.0f} frames/s; time: {shares}")
     return [Text(line) for line in lines]
 
 
 def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:
     """The last score, and how far above the random encoder it lies."""
-    last = values(run, key)[-1]
-    return _text(run, key, last), _text(run, key, last - baseline(run, "random_encoder", key), signed=True)
+    last, text = values(run, key)[-1], measure(run, key).text
+    return text(last), text(last - baseline(run, "random_encoder", key), signed=True)
 
 
 def _level(run: LoadedRun, name: str, key: ScoreKey) -> str:
-    return _text(run, key, baseline(run, name, key))
-
-
-def _text(run: LoadedRun, key: ScoreKey, value: float, *, signed: bool = False) -> str:
-    return measure(run, key).text(value, signed=signed)
+    return measure(run, key).text(baseline(run, name, key))

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.bootstrap import Estimate
-from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
+from runs.analysis.comparison import Comparison, GroupScores, as_json
 from runs.scores import BASELINES, MEASURES, Measure
 
 LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there
@@ -43,11 +43,12 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"]), "seeds"]
         lines = []
         for row, count in zip(task.groups, updates, strict=True):
-            estimates = [row.score, row.gain, row.difference]
-            cells = [_interval(each, measure, signed=each is not row.score) for each in estimates]
+            cells = [_interval(row.score, measure)]
+            cells += [_interval(each, measure, signed=True) for each in (row.gain, row.difference)]
             seeds = " ".join(measure.text(seed.score) for seed in row.seeds)
             lines.append([row.group, *cells, *([] if alike else [count]), seeds])
-        tables.append(TextTable(title, head, lines, _baselines(task)))
+        baselines = ", ".join(f"{BASELINES[name]} {measure.text(level)}" for name, level in task.baseline.items())
+        tables.append(TextTable(title, head, lines, baselines))
     return tables
 
 
@@ -61,9 +62,8 @@ def comparison_table(comparison: Comparison) -> Group:
     parts = []
     for each in text_tables(comparison):
         table = new_table(each.title)
-        for number, name in enumerate(each.head):
-            last = number == len(each.head) - 1
-            table.add_column(name, justify="right" if name and not last else "left", no_wrap=not last)
+        for name in each.head:
+            table.add_column(name, justify="left" if name in ("", "seeds") else "right", no_wrap=name != "seeds")
         for row in each.rows:
             table.add_row(*row)
         parts += [table, Text(each.baselines)]
@@ -97,23 +97,14 @@ def as_csv(comparison: Comparison) -> str:
 def as_latex(comparison: Comparison) -> str:
     """A booktabs table: a row for each group, a column for each task, the random encoder last."""
     tasks = comparison.tasks
-    heads = [_escaped(f"{task.key.label}, {MEASURES[task.measure].label}") for task in tasks]
-    lines = [r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\toprule", _latex_row("", *heads), r"\midrule"]
-    for group in [row.group for row in tasks[0].groups]:
-        rows = [next(row for row in task.groups if row.group == group) for task in tasks]
-        cells = [_interval(row.score, MEASURES[task.measure]) for row, task in zip(rows, tasks, strict=True)]
-        lines.append(_latex_row(_escaped(group), *cells))
-    random = [MEASURES[task.measure].text(task.baseline.get("random_encoder")) for task in tasks]
-    lines += [r"\midrule", _latex_row("random encoder", *random), r"\bottomrule", r"\end{tabular}"]
+    scores = [{row.group: _interval(row.score, MEASURES[task.measure]) for row in task.groups} for task in tasks]
+    rows = [["", *(f"{task.key.label}, {MEASURES[task.measure].label}" for task in tasks)]]
+    rows += [[group, *(of[group] for of in scores)] for group in scores[0]]
+    rows += [["random encoder", *(MEASURES[task.measure].text(task.baseline.get("random_encoder")) for task in tasks)]]
+    head, *body, last = (" & ".join(cell.translate(str.maketrans(LATEX)) for cell in row) + r" \\" for row in rows)
+    begin, end = r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\end{tabular}"
+    lines = [begin, r"\toprule", head, r"\midrule", *body, r"\midrule", last, r"\bottomrule", end]
     return "\n".join(lines) + "\n"
-
-
-def _latex_row(*cells: str) -> str:
-    return " & ".join(cells) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return text.translate(str.maketrans(LATEX))
 
 
 def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = False) -> str:
@@ -126,7 +117,3 @@ def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = Fal
 def _updates(row: GroupScores) -> str:
     counts = sorted({seed.updates for seed in row.seeds if seed.updates is not None})
     return " to ".join(f"{count:,}" for count in dict.fromkeys([*counts[:1], *counts[-1:]]))
-
-
-def _baselines(task: TaskComparison) -> str:
-    return ", ".join(f"{BASELINES[name]} {MEASURES[task.measure].text(level)}" for name, level in task.baseline.items())

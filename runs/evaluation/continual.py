@@ -16,13 +16,9 @@ def score_matrix(frames: np.ndarray, scores: np.ndarray, *, segment: int) -> np.
     A segment's end is its first evaluation at or after its last frame and within the next segment; the row of one that
     has none is nan, and segments that have not ended are left out.
     """
-    ended = int(frames[-1]) // segment
-    rows = np.full((ended, scores.shape[1]), np.nan)
-    for number in range(ended):
-        within = np.flatnonzero((frames >= (number + 1) * segment) & (frames < (number + 2) * segment))
-        if len(within):
-            rows[number] = scores[within[0]]
-    return rows
+    ends = segment * np.arange(1, frames[-1] // segment + 1)
+    at = np.searchsorted(frames, ends)
+    return np.where((frames[at] < ends + segment)[:, None], scores[at], np.nan)
 
 
 def phase_shown(segments: int, *, phases: int, recurring: bool) -> np.ndarray:
@@ -45,8 +41,8 @@ def backward_transfer(matrix: np.ndarray, shown: np.ndarray) -> float:
     segments did to it (Lopez-Paz and Ranzato 2017, "Gradient episodic memory", equation 3). nan where there is no
     earlier phase.
     """
-    first = _first_shown(shown)
-    gains = [matrix[-1, phase] - matrix[i, phase] for phase, i in first.items() if i < len(matrix) - 1]
+    first = zip(*np.unique(shown, return_index=True), strict=True)
+    gains = [matrix[-1, phase] - matrix[i, phase] for phase, i in first if i < len(matrix) - 1]
     return float(np.mean(gains)) if gains else np.nan
 
 
@@ -54,7 +50,8 @@ def forward_transfer(matrix: np.ndarray, shown: np.ndarray, random: Sequence[flo
     """Mean over later phases of `R[i_j - 1, j] - b[j]`: how far above the random encoder a phase is before it was ever
     shown (Lopez-Paz and Ranzato 2017, equation 4). nan where all phases were shown at once.
     """
-    gains = [matrix[i - 1, phase] - random[phase] for phase, i in _first_shown(shown).items() if i > 0]
+    first = zip(*np.unique(shown, return_index=True), strict=True)
+    gains = [matrix[i - 1, phase] - random[phase] for phase, i in first if i > 0]
     return float(np.mean(gains)) if gains else np.nan
 
 
@@ -75,17 +72,4 @@ def summed_up(frames: np.ndarray, scores: np.ndarray, *, phases: int, segment: i
         summary["forgetting"] = forgetting(matrix)
         summary["backward_transfer"] = backward_transfer(matrix, shown)
         summary["forward_transfer"] = forward_transfer(matrix, shown, scores[0])
-    return {name: _plain(value) for name, value in summary.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Numbers and nested lists of them, None for nan."""
-    if isinstance(value, np.ndarray):
-        return [_plain(row) for row in value]
-    number = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(number, float) and np.isnan(number) else number
-
-
-def _first_shown(shown: np.ndarray) -> dict[int, int]:
-    """{phase: the first segment that shows it}."""
-    return {int(phase): int(np.argmax(shown == phase)) for phase in np.unique(shown)}
+    return {name: np.where(np.isnan(value), None, value).tolist() for name, value in summary.items()}

@@ -10,30 +10,10 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.features import (
-    Split,
-    Task,
-    encode_images,
-    encoded,
-    flat,
-    labels_of,
-    majority_class,
-    mean_colour,
-    pixels,
-    pooled,
-)
+from runs.evaluation.features import Task, encoded, encoded_blocks, majority_class, mean_colour, pixels
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import (
-    PROBES,
-    Predictions,
-    Probe,
-    Scores,
-    linear_probe,
-    registered,
-    ridge_predictions,
-    scored,
-)
+from runs.evaluation.probes import PROBES, Scores, linear_probe, probe_scores, registered
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -55,7 +35,7 @@ class EvalSettings:
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
     probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation
-    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # beside them, at a run's start and end
+    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # also at both ends; finetune is slow
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets it is scored on: names, paths, or all
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
@@ -84,11 +64,6 @@ class Evaluation:
         """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
         return due(self.settings.eval.every, before, now) or due(self.drift.get("segment", 0), before, now)
 
-    @property
-    def phases(self) -> int:
-        """The number of phases that bring categories of their own; 0 where all categories come at once."""
-        return self.settings.env.phases if self.settings.env.get("drift") == "categories" else 0
-
     def baselines(self) -> dict[ScoreKey, Scores]:
         """The scores that need no learning. The random encoder is a run's own first score."""
         return baselines(self.tasks, device=self.device)
@@ -110,8 +85,8 @@ class Evaluation:
         for block, features in enumerate(lower, 1):
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
         scores |= top
-        if self.phases:
-            scores |= phase_scores(predictions[WORLD.probe].test, task, phases=self.phases)
+        if self.settings.env.get("drift") == "categories":  # each phase brings categories of its own
+            scores |= phase_scores(predictions[WORLD.probe].test, task, phases=self.drift["phases"])
         if self.night:
             scores[ScoreKey(split="phase0")] = scores[WORLD]
         others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
@@ -160,29 +135,6 @@ def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[S
     return [key for key in probed if latest.get(replace(key, probe=FINETUNE).path) != frames]
 
 
-def probe_scores(
-    features: Split, task: Task, *, probes: Iterable[Probe], device: torch.device, block: int | None = None
-) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions]]:
-    """The scores of all probes of the features of a block (None: of the whole encoder), and what ridge predicts."""
-    labels = labels_of(task, device)
-    several = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
-    targets = {_named(name, argument): target for name, each in several for argument, target in each.items()}
-    predictions = ridge_predictions(features, targets)
-    scores = {name: scored(predictions[name], target) for name, target in targets.items()}
-    for probe in probes:
-        if probe.score:
-            count = None if block is None else probe.block_images
-            few = (split._replace(test=split.test[:count]) for split in (features, labels))
-            score = probe.score(*few, classes=task.classes)
-            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
-            scores |= {_named(probe.name, argument): value for argument, value in each.items()}
-    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
-
-
-def _named(probe: str, argument: str) -> str:
-    return f"{probe}/{argument}" if argument else probe
-
-
 def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
     """The score of each phase: of the one linear probe of all categories, on the test images of the phase's own."""
     labels, scores = task.test.labels.to(predictions.device), {}
@@ -192,25 +144,10 @@ def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreK
     return scores
 
 
-def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -> list[Split]:
-    """The features of every block from one pass: pooled below the top, at the top as they are."""
-    widths = []
-
-    def side_by_side(images: Tensor) -> Tensor:
-        *lower, top = encoder.encode_blocks(images)
-        blocks = [*map(pooled, lower), flat(top)]
-        widths[:] = [block.shape[1] for block in blocks]
-        return torch.cat(blocks, 1)
-
-    parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
-    return [Split(*block) for block in zip(*parts, strict=True)]
-
-
 def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
     """The tasks of a run by the key of their linear probe, and notes on them, a line each.
 
-    Raises:
-        SettingError: pictures without classes, or transfer sets that are not there or are none.
+    Raises SettingError: pictures without classes, or transfer sets that are not there or are none.
     """
     of = of_settings(settings)
     if of["env_id"]:

@@ -51,11 +51,7 @@ def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
 
 
 def labels_of(task: Task, device: torch.device) -> Split:
-    """The labels (M,) of each part of a task.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The labels (M,) of each part of a task. Raises SettingError: a task of one class."""
     if len(task.train.labels.unique()) < 2:
         raise SettingError(f"{task.name} shows one class only, which leaves nothing to tell apart; add classes")
     return Split(*(part.labels.to(device) for part in task[1:4]))
@@ -80,6 +76,20 @@ def pooled(maps: Tensor) -> Tensor:
 def flat(maps: Tensor) -> Tensor:
     """A block's output (B, C, H, W) as features (B, H*W*C), in the order that costs channels_last tensors no copy."""
     return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+def encoded_blocks(encoder, task: Task, *, device: torch.device) -> list[Split]:
+    """The features of every block from one pass: pooled below the top, at the top as they are."""
+    widths = []
+
+    def side_by_side(images: Tensor) -> Tensor:
+        *lower, top = encoder.encode_blocks(images)
+        blocks = [*map(pooled, lower), flat(top)]
+        widths[:] = [block.shape[1] for block in blocks]
+        return torch.cat(blocks, 1)
+
+    parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
+    return [Split(*block) for block in zip(*parts, strict=True)]
 
 
 def mean_colour(images: Tensor) -> Tensor:

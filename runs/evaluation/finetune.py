@@ -64,15 +64,6 @@ class Classifier(nn.Module):
         return torch.addmm(self.bias, x, self.weight)
 
 
-class _Best(NamedTuple):
-    """The copy that did best on validation images so far."""
-
-    validation_score: tuple[float, float]  # top-1, and of copies that are equal in it, less cross-entropy
-    rate: float
-    step: int
-    model: Classifier
-
-
 def fine_tune(
     encoder: Tunable,
     task: Task,
@@ -86,8 +77,7 @@ def fine_tune(
 
     The order of the training images is drawn, a function of (seed, task, epoch). `tell` is called with the progress.
 
-    Raises:
-        SettingError: a task of one class.
+    Raises SettingError: a task of one class.
     """
     if stop:
         return None
@@ -98,24 +88,20 @@ def fine_tune(
         orders = batches(len(images), seed=seed, name=task.name, device=device)
         for step in train_steps(model, images, labels.train, orders=orders, rate=rate, stop=stop):
             logits = encode_images(model, task.validation.images, device=device)
+            # the copy that does best: by its top-1, and of copies that are equal in that, by less cross-entropy
             validation_score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
-            if best is None or validation_score > best.validation_score:
-                best = _Best(validation_score, rate, step, deepcopy(model))
+            if best is None or validation_score > best[0]:
+                best = validation_score, rate, step, deepcopy(model)
             tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
         if stop:
             return None
-    tested = top1(encode_images(best.model, task.test.images, device=device), labels.test)
-    return Tuned(tested, best.validation_score[0], best.rate, best.step / -(-len(images) // ROWS))
+    (validated, _), rate, step, model = best
+    tested = top1(encode_images(model, task.test.images, device=device), labels.test)
+    return Tuned(tested, validated, rate, step / -(-len(images) // ROWS))
 
 
 def train_steps(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    orders: Iterable[Tensor],
-    rate: float,
-    stop: Stop | None = None,
+    model: nn.Module, images: Tensor, labels: Tensor, *, orders: Iterable[Tensor], rate: float, stop: Stop | None = None
 ) -> Iterator[int]:
     """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); yields the step where a look at validation is due.
 

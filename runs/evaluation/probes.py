@@ -5,7 +5,7 @@ package, under `@probe`: its name in `eval.probes` or `eval.ends` runs it, and i
 drawn like those of the others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of, ranks
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
-from runs.scores import LABELS
+from runs.scores import LABELS, ScoreKey
 
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
@@ -82,11 +82,7 @@ class Score(NamedTuple):
 
 
 def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
-    """The ridge probe of a task's labels.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The ridge probe of a task's labels. Raises SettingError: a task of one class."""
     labels = labels_of(task, device)
     return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
 
@@ -99,49 +95,31 @@ class Predictions(NamedTuple):
     strength: float
 
 
-class _Fit(NamedTuple):
-    """A ridge regression at one strength."""
-
-    error: float  # sum of squares over validation images
-    strength: float
-    validation: Tensor  # (M, K) its predictions for them
-    weight: Tensor  # (D + 1, K) of the features as they are
-
-
 def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, Predictions]:
     """Predicts all targets from the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
-    Strengths are tried from strong to weak, until no target gains by a weaker one.
+    Strengths are tried from strong to weak, until no target gains by a weaker one. It is the training images that are
+    standardised; for all others that is done to the weights, of which there are few.
     """
-    best: dict[str, _Fit] = {}
-    for fits in _ridge_fits(features, {name: _numbers(of) for name, of in targets.items()}):
-        better = {name: fit for name, fit in fits.items() if name not in best or fit.error < best[name].error}
+    numbers = [_numbers(of) for of in targets.values()]
+    (mean, deviation), validation = _scale(features.train), features.validation.double()
+    y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]
+    fits = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
+    best: dict[str, tuple] = {}  # squared error over validation images, strength, predictions for them, weights
+    for strength, scaled in zip(STRENGTHS, fits, strict=True):
+        slope = scaled[:-1] / deviation[:, None]
+        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)  # of features as they are
+        predictions = [read_out(validation, weight) for weight in weights]
+        missed = [(one - of.validation).square().sum() for one, of in zip(predictions, numbers, strict=True)]
+        rows = zip(targets, torch.stack(missed).tolist(), predictions, weights, strict=True)
+        tried = {name: (error, strength, *fit) for name, error, *fit in rows}
+        better = {name: fit for name, fit in tried.items() if name not in best or fit[0] < best[name][0]}
         if not better:
             break
         best |= better
     test = features.test.double()
-    return {name: Predictions(fit.validation, read_out(test, fit.weight), fit.strength) for name, fit in best.items()}
-
-
-def _ridge_fits(features: Split, targets: dict[str, Split]) -> Iterator[dict[str, _Fit]]:
-    """The fits to all targets (M, K), strength by strength.
-
-    It is the training images that are standardised; for all others that is done to the weights, of which there are few.
-    """
-    mean, deviation = _scale(features.train)
-    validation = features.validation.double()
-    y = torch.cat([of.train for of in targets.values()], 1)
-    columns = [of.train.shape[1] for of in targets.values()]
-    fits = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
-    for strength, scaled in zip(STRENGTHS, fits, strict=True):
-        slope = scaled[:-1] / deviation[:, None]
-        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)
-        predictions = [read_out(validation, weight) for weight in weights]
-        missed = [(one - of.validation).square().sum() for one, of in zip(predictions, targets.values(), strict=True)]
-        errors = torch.stack(missed).tolist()
-        rows = zip(targets, errors, predictions, weights, strict=True)
-        yield {name: _Fit(error, strength, *fit) for name, error, *fit in rows}
+    return {name: Predictions(of, read_out(test, w), strength) for name, (_, strength, of, w) in best.items()}
 
 
 def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:
@@ -162,13 +140,28 @@ def scored(predictions: Predictions, target: Split) -> Scores:
     }
 
 
+def probe_scores(
+    features: Split, task: Task, *, probes: Iterable[Probe], device: torch.device, block: int | None = None
+) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions]]:
+    """The scores of all probes of the features of a block (None: of the whole encoder), and what ridge predicts."""
+    labels = labels_of(task, device)
+    several = [(probe.name, probe.targets(task, device=device)) for probe in probes if probe.targets]
+    targets = {f"{name}/{argument}".rstrip("/"): target for name, each in several for argument, target in each.items()}
+    predictions = ridge_predictions(features, targets)
+    scores = {name: scored(predictions[name], target) for name, target in targets.items()}
+    for probe in probes:
+        if probe.score:
+            count = None if block is None else probe.block_images
+            few = (split._replace(test=split.test[:count]) for split in (features, labels))
+            score = probe.score(*few, classes=task.classes)
+            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
+            scores |= {f"{probe.name}/{argument}".rstrip("/"): value for argument, value in each.items()}
+    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
+
+
 @ridge_target("linear", every_block=True)
 def label_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
-    """The labels themselves; the argument is empty.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The labels themselves; the argument is empty. Raises SettingError: a task of one class."""
     return {"": labels_of(task, device)}
 
 

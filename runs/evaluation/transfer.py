@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,25 +21,18 @@ DIGITS_SPLIT = (500, 297, 1000)  # training, validation and test images
 EVERYTHING = "all"  # every set below; those that are not there are named and left out
 SHARES = (0.7, 0.1, 0.2)  # of a set that comes in one piece: training, validation and test
 WITHIN = 0.1  # of a set's training part, for validation, where it has a test part of its own
+URL = "://"  # in the name of a recording on a store of fsspec's
 TURNTABLE = 4  # views of an object: each first one trains, each third one validates, those between them test
 
 
-class Source(NamedTuple):
-    """A data set of torchvision's, and the arguments of its class for either part."""
-
-    dataset: str
-    train: dict[str, Any]
-    test: dict[str, Any]
-
-
-BY_FLAG = ({"train": True}, {"train": False})
+BY_FLAG = ({"train": True}, {"train": False})  # the arguments of torchvision's class for either part
 BY_NAME = ({"split": "train"}, {"split": "test"})
-SOURCES = {
-    "cifar10": Source("CIFAR10", *BY_FLAG),
-    "cifar100": Source("CIFAR100", *BY_FLAG),
-    "fashion_mnist": Source("FashionMNIST", *BY_FLAG),
-    "svhn": Source("SVHN", *BY_NAME),
-    "stl10": Source("STL10", *BY_NAME),
+SOURCES = {  # name: torchvision's class, and those arguments
+    "cifar10": ("CIFAR10", BY_FLAG),
+    "cifar100": ("CIFAR100", BY_FLAG),
+    "fashion_mnist": ("FashionMNIST", BY_FLAG),
+    "svhn": ("SVHN", BY_NAME),
+    "stl10": ("STL10", BY_NAME),
 }
 
 
@@ -67,14 +60,13 @@ KNOWN = (*MADE, *SOURCES, "coil100")
 def check(settings) -> None:
     """Checks, before any work, that the sets named in `eval.transfer` can be looked for.
 
-    Raises:
-        SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
+    Raises SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
     """
     names, root = settings.eval.transfer, settings.eval.data_root
     _check_root(settings)
     for name in names:
         if _is_path(name):
-            if not _is_url(name) and not Path(name).expanduser().exists():
+            if URL not in name and not Path(name).expanduser().exists():
                 raise SettingError(f"eval.transfer=[{name}] isn't there; give a .npz, .npy, Zarr or folder of pictures")
         elif name not in (*KNOWN, EVERYTHING):
             raise unknown("eval.transfer", name, (*KNOWN, EVERYTHING, "a path"))
@@ -104,8 +96,7 @@ def _check_root(settings) -> None:
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
     """The transfer tasks of a run by name, and notes on them, a line each.
 
-    Raises:
-        SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
+    Raises SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
     """
     tasks, notes = {}, []
     for name in settings.eval.transfer:
@@ -121,15 +112,11 @@ def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]
 
 
 def load(name: str, settings, *, device: torch.device) -> Task:
-    """The transfer task of this name or path, at the size of the run's images.
-
-    Raises:
-        SettingError: as `load_all`.
-    """
+    """The transfer task of this name or path, at the size of the run's images. Raises as `load_all` does."""
     if name in MADE:
         return MADE[name](settings, device)
     if _is_path(name):
-        parts = _split(*(_recording(name) if _is_url(name) else _arrays(Path(name).expanduser())))
+        parts = _split(*(_recording(name) if URL in name else _arrays(Path(name).expanduser())))
     elif not settings.eval.data_root:
         raise SettingError("eval.data_root is not given")
     else:
@@ -148,20 +135,12 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
         return _turntable(load_pictures(str(arrays), setting="eval.data_root"))
     if arrays:
         return _split(*_arrays(arrays))
-    source = SOURCES[name]
     if download:
         root.mkdir(parents=True, exist_ok=True)
-    pair = (
-        load_pictures(
-            str(root),
-            source.dataset,
-            setting="eval.data_root",
-            options={**part, "download": download},
-            absent="put it there first, or set eval.download=true",
-        )
-        for part in (source.train, source.test)
-    )
-    return _split(*pair)
+    dataset, parts = SOURCES[name]
+    named = {"setting": "eval.data_root", "absent": "put it there first, or set eval.download=true"}
+    options = [part | {"download": download} for part in parts]
+    return _split(*(load_pictures(str(root), dataset, options=each, **named) for each in options))
 
 
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:
@@ -192,11 +171,8 @@ def _recording(path: str) -> tuple[Pictures, Pictures]:
 def _split(pool: Pictures, test: Pictures | None) -> list[Pictures]:
     """Training, validation and test pictures, the same every time."""
     order = np.random.default_rng(0).permutation(len(pool.images))
-    if test is None:
-        first, second = (int(sum(SHARES[: n + 1]) * len(order)) for n in range(2))
-        rows = np.split(order, [first, second])
-    else:
-        rows = np.split(order, [int((1 - WITHIN) * len(order))])
+    shares = [SHARES[0], sum(SHARES[:2])] if test is None else [1 - WITHIN]
+    rows = np.split(order, [int(share * len(order)) for share in shares])
     return [Pictures(pool.images[part], pool.labels[part]) for part in rows] + ([test] if test else [])
 
 
@@ -209,14 +185,13 @@ def _turntable(pool: Pictures) -> list[Pictures]:
 
 def _task(name: str, parts: list[Pictures], settings) -> Task:
     """At most as many pictures of each part as of the world's own, at the size of its images, labels counted from 0."""
-    kinds = np.unique(parts[0].labels)
-    for part, pictures in zip(("training", "validation", "test"), parts, strict=True):
-        if len(np.unique(pictures.labels)) < 2:
-            raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have no labels, or one class only")
-        if not np.isin(pictures.labels, kinds).all():
-            raise SettingError(f"eval.transfer=[{name}]: its {part} pictures have classes that none trains on")
-    size, splits = settings.env.size, []
+    kinds, size, splits = np.unique(parts[0].labels), settings.env.size, []
     for part, pictures in zip(("train", "validation", "test"), parts, strict=True):
+        which = f"eval.transfer=[{name}]: its {part.replace('train', 'training')} pictures have"
+        if len(np.unique(pictures.labels)) < 2:
+            raise SettingError(f"{which} no labels, or one class only")
+        if not np.isin(pictures.labels, kinds).all():
+            raise SettingError(f"{which} classes that none trains on")
         few = np.sort(np.random.default_rng(1).permutation(len(pictures.images))[: settings.eval[part]])
         images = torch.from_numpy(pictures.images[few]).permute(0, 3, 1, 2)
         labels = torch.from_numpy(np.searchsorted(kinds, pictures.labels[few]))
@@ -236,11 +211,6 @@ def _sized(images: Tensor, size: int) -> Tensor:
 
 def _is_path(name: str) -> bool:
     return "/" in name or "\\" in name or Path(name).suffix in (".npz", ".npy", ".zarr")
-
-
-def _is_url(name: str) -> bool:
-    """Whether it names a recording on a store of fsspec's."""
-    return "://" in name
 
 
 def _title(name: str) -> str:

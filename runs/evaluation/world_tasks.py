@@ -27,10 +27,8 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
     world = settings | {"stagger": True, "steps": 0, "device": device} | still | (MIDNIGHT if midnight else {})
     splits = {}
     for split, count in images.items():
-        parts = [
-            _episodes(env_id, range(first, min(first + BATCH, count)), seed=seed, split=split, **world)
-            for first in range(0, count, BATCH)
-        ]
+        batches = (range(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
+        parts = [_episodes(env_id, numbers, seed=seed, split=split, **world) for numbers in batches]
         frames, infos, categories = zip(*parts, strict=True)
         factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "episode_id"}
         splits[split] = LabelledImages(torch.cat(frames), factors["category"], factors)
@@ -68,8 +66,7 @@ def drift_of(settings) -> dict[str, Any]:
 def unseen_categories(settings, device) -> Task:
     """The categories of envs.scene.categories that the run's own world does not show; about as many images.
 
-    Raises:
-        SettingError: a world that has no such categories, or shows them all.
+    Raises SettingError: a world that has no such categories, or shows them all.
     """
     if settings.env.id != "MovingObjects-v0":
         raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
@@ -82,22 +79,16 @@ def unseen_categories(settings, device) -> Task:
     args = of_settings(settings)
     more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in args["images"].items()}
     task = world_task(**args | {"images": more, "categories": all_of_them}, device=device)
-    parts = (_rows(part, part.labels >= known) for part in task[1:4])
-    parts = [part._replace(labels=part.labels - known) for part in parts]
+    parts = []
+    for images, labels, factors in task[1:4]:
+        rows = labels >= known
+        of_rows = {name: of[rows] for name, of in factors.items()}
+        parts.append(LabelledImages(images[rows], labels[rows] - known, of_rows))
     return Task("unseen_categories", *parts, classes=all_of_them - known)
 
 
 def moving_objects_dark(settings, device) -> Task:
-    """The run's own test world at midnight.
-
-    Raises:
-        SettingError: a world without a light.
-    """
+    """The run's own test world at midnight. Raises SettingError: a world without a light."""
     if "drift" not in settings.env:
         raise SettingError(f"eval.transfer=[moving_objects_dark] needs a world with a light, not {settings.env.name}")
     return world_task(**of_settings(settings), device=device, midnight=True)._replace(name="moving_objects_dark")
-
-
-def _rows(part: LabelledImages, rows: Tensor) -> LabelledImages:
-    """The images of rows (M,) bool."""
-    return LabelledImages(part.images[rows], part.labels[rows], {name: of[rows] for name, of in part.factors.items()})

@@ -12,9 +12,8 @@ def check_finite(run, folder, metrics) -> None:
 
     `run` has `means`, `learner`, `settings`, `frames` and `updates`. What the metrics know is written down first.
 
-    Raises:
-        SettingError: a loss since the last call, or a weight, is NaN or infinite: which block's, at which update, and
-            the newest checkpoint, which is from before.
+    Raises SettingError: a loss since the last call, or a weight, is NaN or infinite: which block's, at which update,
+    and the newest checkpoint, which is from before.
     """
     bad = run.means.first_bad()
     if bad:

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
@@ -35,7 +34,6 @@ from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
 from streams.recording.writer import check_free
-from streams.types import Pairs
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
@@ -64,10 +62,11 @@ class Program:
         composing.register(self.schemas)
         return composing.read(overrides)
 
-    def check(self, settings: DictConfig) -> None:
-        """Raises SettingError where settings cannot work, before any work is done."""
+    def check(self, settings: DictConfig) -> DictConfig:
+        """The same settings; raises SettingError where they cannot work, before any work is done."""
         check(settings)
         self.validate(settings)
+        return settings
 
 
 def launch(program: Program) -> None:
@@ -81,9 +80,8 @@ def launch(program: Program) -> None:
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
     shows_help = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
-    checked = (
-        [] if shows_help else [_guarded(_checked, each, program) for each in composing.one_at_a_time(sweep.values)]
-    )
+    samples = () if shows_help else composing.one_at_a_time(sweep.values)
+    checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
@@ -92,19 +90,12 @@ def launch(program: Program) -> None:
     sys.exit(status)
 
 
-def _checked(overrides: list[str], program: Program) -> DictConfig:
-    settings = program.read(overrides)
-    program.check(settings)
-    return settings
-
-
 def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:
     """One run of a sweep: begun, resumed where it was interrupted, or passed over where it is complete.
 
     Where it has no name, it is named after what the sweep varies.
 
-    Raises:
-        SettingError: its folder holds a run with other settings.
+    Raises SettingError: its folder holds a run with other settings.
     """
     settings = program.read(overrides)
     own = [text for text in overrides if text.partition("=")[0] in varied]
@@ -119,17 +110,12 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
         )
-    if _is_complete(folder, settings):
+    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
+    if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
         print(f"{folder.path}: is complete, passed over")  # noqa: T201
         return 0
     may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
     return _resume(str(folder.path), may_change, program)
-
-
-def _is_complete(folder: RunFolder, settings: DictConfig) -> bool:
-    """Whether a run has seen all its frames, and no score is pending."""
-    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
-    return frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
 
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
@@ -142,10 +128,7 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))
     settings.run.name = settings.run.name or _name(settings, varied)
-    run, evaluation = (
-        program.build(settings),
-        _evaluation(settings),
-    )  # what cannot work says so before there is a folder
+    run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
     with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
         return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
 
@@ -189,13 +172,14 @@ def _evaluation(settings: DictConfig) -> Evaluation | None:
 
 def _facts(settings: DictConfig) -> dict:
     facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
-    facts |= {"seed": settings.seed, "device": settings.device}
-    return facts | ({"drift": drift} if (drift := drift_of(settings)) else {})
+    facts |= {"seed": settings.seed, "device": settings.device, "drift": drift_of(settings)}
+    return {name: of for name, of in facts.items() if of != {}}
 
 
 def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
         metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
@@ -205,19 +189,15 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
-    if stop and (
-        run.frames < run.settings.run.frames or pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
-    ):
-        console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
-        console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
+    pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
+    if stop and (run.frames < run.settings.run.frames or pending):
+        say(f"stopped and saved at {run.frames:,} frames; go on with")
+        say(f"  python -m learners.online run.resume={folder.path}")
         return 128 + stop.signal
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
-    for picture in _pictures(folder, run.preview(), loaded):
-        console.print(str(picture), highlight=False, soft_wrap=True)
-    console.print("try next:", highlight=False)
-    for line in _next(folder, run.settings):
-        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+    for line in (*_pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings)):
+        say(line)
     return 0
 
 
@@ -231,26 +211,23 @@ def _pictures(folder: RunFolder, stream, loaded: LoadedRun) -> list[Path]:
     ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
     pictures = [folder.path / "film_strip.png"]
     film_strip(strip, pictures[0], stride=stride, ends=ends)
-    save_preview(folder.metrics, stride=stride, strip=strip, **_some_pairs(next(stream)))
+    pairs = next(stream)
+    views = {name: getattr(pairs, name)[:STRIP_COLUMNS].permute(0, 2, 3, 1) for name in ("first", "second")}
+    pixels = {name: (255 * view).round().to(torch.uint8).cpu().numpy() for name, view in views.items()}
+    save_preview(folder.metrics, stride=stride, strip=strip, **pixels, gap=pairs.gap[:STRIP_COLUMNS].cpu().numpy())
     if ScoreKey() in loaded.scores:
         pictures.append(folder.path / "learning_curve.png")
         learning_curve(loaded, pictures[1])
     return pictures
 
 
-def _some_pairs(pairs: Pairs) -> dict[str, np.ndarray]:
-    views = {name: getattr(pairs, name)[:STRIP_COLUMNS].permute(0, 2, 3, 1) for name in ("first", "second")}
-    pixels = {name: (255 * view).round().to(torch.uint8).cpu().numpy() for name, view in views.items()}
-    return pixels | {"gap": pairs.gap[:STRIP_COLUMNS].cpu().numpy()}
-
-
 def _next(folder: RunFolder, settings: DictConfig) -> list[str]:
     other = "bp" if settings.learner.name != "bp" else "dgl"
     same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
     return [
-        f"python -m runs.show {folder.path} --json",
-        f"python -m learners.online {shlex.join([*same, f'learner={other}'])}",
-        f"python -m learners.online run.resume={folder.path} run.frames={2 * settings.run.frames}",
+        f"  python -m runs.show {folder.path} --json",
+        f"  python -m learners.online {shlex.join([*same, f'learner={other}'])}",
+        f"  python -m learners.online run.resume={folder.path} run.frames={2 * settings.run.frames}",
     ]
 
 

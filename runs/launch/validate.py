@@ -13,35 +13,28 @@ from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
 from runs.store.tensorboard import check_installed
 
+LEAST = {"run.log_every": 1, "run.save_every": 1, "run.keep": 1, "eval.every": 0, "watch.every": 0, "eval.samples": 0}
+LEAST |= {"eval.train": 2, "eval.validation": 2, "eval.test": 2}
+
 
 def check(settings: DictConfig) -> None:
-    """Goes through all of them.
-
-    Raises:
-        SettingError: with the setting, its value and the way out.
-    """
-    _check_worlds(settings)
-    _check_finite(settings)
+    """Goes through all of them. Raises SettingError: with the setting, its value and the way out."""
+    if settings.env.num_worlds < 1:
+        raise SettingError(f"env.num_worlds={settings.env.num_worlds} shows nothing; try 2 or more")
+    for name in keys(settings):  # comparisons with NaN pass by what they are to find
+        value = OmegaConf.select(settings, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SettingError(f"{name}={value} is no number to work with; give a finite one")
     _check_gap(settings)
-    _check_counts(settings)
+    for name, least in {"run.frames": settings.env.num_worlds, **LEAST}.items():
+        value = OmegaConf.select(settings, name)
+        if value is not None and value < least:
+            raise SettingError(f"{name}={value} is too few; try {least} or more")
     _check_run(settings)
     _check_scores(settings)
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)
     device(settings.device)
-
-
-def _check_worlds(settings: DictConfig) -> None:
-    if settings.env.num_worlds < 1:
-        raise SettingError(f"env.num_worlds={settings.env.num_worlds} shows nothing; try 2 or more")
-
-
-def _check_finite(settings: DictConfig) -> None:
-    """No setting is NaN or infinite: comparisons with those pass by what they are to find."""
-    for name in keys(settings):
-        value = OmegaConf.select(settings, name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise SettingError(f"{name}={value} is no number to work with; give a finite one")
 
 
 def _check_gap(settings: DictConfig) -> None:
@@ -52,22 +45,6 @@ def _check_gap(settings: DictConfig) -> None:
             f"pairs.gap={gap} is longer than an episode (env.episode_length={length} frames), "
             f"so no pair would ever form; {way_out}"
         )
-
-
-def _check_counts(settings: DictConfig) -> None:
-    run, scored = settings.run, settings.eval
-    for name, value, least in (
-        ("run.frames", run.frames, settings.env.num_worlds),
-        ("run.log_every", run.log_every, 1),
-        ("run.save_every", run.save_every, 1),
-        ("run.keep", run.keep, 1),
-        ("eval.every", scored.every, 0),
-        ("watch.every", settings.watch.every or 0, 0),
-        ("eval.samples", scored.samples, 0),
-        *((f"eval.{name}", scored[name], 2) for name in ("train", "validation", "test")),
-    ):
-        if value < least:
-            raise SettingError(f"{name}={value} is too few; try {least} or more")
 
 
 def _check_run(settings: DictConfig) -> None:

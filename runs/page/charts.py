@@ -5,14 +5,14 @@ at many times the size.
 """
 
 from collections.abc import Sequence
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
+from jinja2 import Environment, PackageLoader
 from matplotlib.ticker import MaxNLocator
 
 from runs.analysis.bootstrap import interval
-from runs.analysis.labels import spread_labels
+from runs.analysis.figures import spread_labels
 from runs.scores import MEASURES
 from runs.store.metrics import Series
 
@@ -20,6 +20,8 @@ WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 108, 12, 34  # room around the axes for ticks and for the names at the lines' ends
 LABEL_GAP = 13  # between two names, at least
 FRAMES = "world frames seen (thousands)"
+OPTIONS = {"loader": PackageLoader("runs.page"), "autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+SVG = Environment(**OPTIONS).get_template("chart.html")
 
 
 class Line(NamedTuple):
@@ -52,61 +54,32 @@ def line_chart(
 
     The y axis holds all the values, and `span` where one is given. Without a span, it need not begin at zero.
     """
-    width, height = size
+    right, bottom = size[0] - RIGHT, size[1] - BOTTOM
     values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
     y_ticks = _ticks([*np.concatenate(values), *(level.y for level in levels), *(span or ())], count=5)
     x_begin, x_end = (end(end(line.x) for line in lines) for end in (min, max))
-    x_ticks = _ticks([x_begin, x_end], count=4)
+    x_ticks = [tick for tick in _ticks([x_begin, x_end], count=4) if x_begin <= tick <= x_end]
 
     def across(x):
-        return LEFT + (width - LEFT - RIGHT) * (x - x_begin) / max(x_end - x_begin, 1e-12)
+        return LEFT + (right - LEFT) * (x - x_begin) / max(x_end - x_begin, 1e-12)
 
     def up(y):
-        return height - BOTTOM - (height - TOP - BOTTOM) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
+        return bottom - (bottom - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
 
-    parts = [f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(y_label)}">']
-    for tick in y_ticks:
-        parts.append(f'<path class="grid" d="M{LEFT} {up(tick):.1f}H{width - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in x_ticks:
-        if x_begin <= tick <= x_end:
-            parts.append(
-                f'<text x="{across(tick):.1f}" y="{height - BOTTOM + 15}" text-anchor="middle">{tick:g}</text>'
-            )
-    parts.append(
-        f'<text x="{(LEFT + width - RIGHT) / 2}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>'
-    )
-    ends = [(up(level.y), level.name, "level") for level in levels]
-    for level in levels:
-        parts.append(f'<path class="level" d="M{LEFT} {up(level.y):.1f}H{width - RIGHT}"/>')
+    curves, names = [], [(up(level.y), level.name, "level") for level in levels]
     for number, line in enumerate(lines):
-        parts += _curve(line, f"c{number % 8}", across=across, up=up)
-        ends.append((float(up(line.y[np.isfinite(line.y)][-1])), line.name, f"name c{number % 8}"))
-    places = spread_labels([end[0] for end in ends], gap=LABEL_GAP, low=TOP, high=height - BOTTOM)
-    parts += [
-        f'<text class="{kind}" x="{width - RIGHT + 6}" y="{y + 4:.1f}">{escape(name)}</text>'
-        for y, (_, name, kind) in zip(places, ends, strict=True)
-    ]
-    return "".join([*parts, "</svg>"])
-
-
-def _curve(line: Line, kind: str, *, across, up) -> list[str]:
-    """Its interval as a band, its points as dots where they are few."""
-    finite = np.isfinite(line.y)
-    x, y = across(line.x[finite]), up(line.y[finite])
-    parts = []
-    if line.low is not None and np.isfinite(line.low[finite]).all():
-        edge = [*zip(x, up(line.high[finite]), strict=True), *zip(x[::-1], up(line.low[finite])[::-1], strict=True)]
-        parts.append(f'<path class="band {kind}" d="M{_points(edge)}Z"/>')
-    points = [*zip(x, y, strict=True)]
-    parts.append(f'<path class="line {kind}" d="M{_points(points)}"/>')
-    if len(points) <= 24:
-        parts += [f'<circle class="dot {kind}" cx="{a:.1f}" cy="{b:.1f}" r="2.4"/>' for a, b in points]
-    return parts
-
-
-def _points(points: list[tuple[float, float]]) -> str:
-    return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        x, y, low, high = (None if of is None else of[np.isfinite(line.y)] for of in line[1:])
+        points, band = [*zip(across(x), up(y), strict=True)], []
+        if low is not None and np.isfinite(low).all():
+            band = [*zip(across(x), up(high), strict=True), *zip(across(x)[::-1], up(low)[::-1], strict=True)]
+        curves.append((points, band))
+        names.append((points[-1][1], line.name, f"name c{number % 8}"))
+    heights = spread_labels([y for y, *_ in names], gap=LABEL_GAP, low=TOP, high=bottom)
+    names = [(height, *name) for height, (_, *name) in zip(heights, names, strict=True)]
+    return SVG.render(
+        size=size, left=LEFT, right=right, bottom=bottom, across=across, up=up, x_label=x_label, y_label=y_label,
+        x_ticks=x_ticks, y_ticks=y_ticks, levels=levels, curves=curves, names=names,
+    )  # fmt: skip
 
 
 def _ticks(values, *, count: int) -> np.ndarray:

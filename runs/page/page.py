@@ -14,29 +14,20 @@ TOP1 = MEASURES["top1"]
 
 
 def page(runs: list[LoadedRun], *, made_by: str) -> str:
-    """HTML about runs, each as far as it was committed.
-
-    Raises:
-        SettingError: one seed twice.
-    """
+    """HTML about runs, each as far as it was committed. Raises SettingError: one seed twice."""
     groups = grouped(runs)
     notes = [
         f"{run.path.name} is at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it has committed."
         for run in runs
         if run.frames < run.settings["run.frames"]
     ]
-    loader = PackageLoader("runs.page")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("report.html").render(
-        **_header(groups),
-        notes=notes,
-        sections=rendered(groups, each_run=False),
-        runs=[
-            {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True)}
-            for name, group in groups.items()
-        ],
-        made_by=made_by,
-    )
+    each_run = [
+        {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True)}
+        for name, group in groups.items()
+    ]
+    environment = Environment(loader=PackageLoader("runs.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    sections, template = rendered(groups, each_run=False), environment.get_template("report.html")
+    return template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)
 
 
 def _header(groups: Groups) -> dict[str, Any]:
@@ -49,17 +40,11 @@ def _header(groups: Groups) -> dict[str, Any]:
         return {"title": " · ".join(groups), "lead": lead, "figures": [("runs", len(runs)), ("groups", len(groups))]}
     learner, network, loss = (first.settings[f"{part}.name"] for part in ("learner", "network", "loss"))
     title = first.path.name if len(runs) == 1 else f"{learner}, {len(runs)} seeds"
-    return {
-        "title": title,
-        "lead": f"{learner} trains {network} with the {loss} loss. {lead}",
-        "figures": _figures(runs) if WORLD in first.scores else [],
-    }
-
-
-def _figures(runs: list[LoadedRun]) -> list[tuple[str, str]]:
-    key = WORLD
-    last = float(np.mean([values(run, key)[-1] for run in runs]))
-    levels = {name: float(np.mean([baseline(run, name, key) for run in runs])) for name in BASELINES}
-    gain = TOP1.text(last - levels["random_encoder"], signed=True)
-    figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", TOP1.text(last)), ("gain over random", gain)]
-    return figures + [(BASELINES[name], TOP1.text(level)) for name, level in levels.items() if np.isfinite(level)]
+    figures = []
+    if WORLD in first.scores:
+        last = np.mean([values(run, WORLD)[-1] for run in runs])
+        levels = {name: np.mean([baseline(run, name, WORLD) for run in runs]) for name in BASELINES}
+        gain = TOP1.text(last - levels["random_encoder"], signed=True)
+        figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", TOP1.text(last)), ("gain over random", gain)]
+        figures += [(BASELINES[name], TOP1.text(level)) for name, level in levels.items() if np.isfinite(level)]
+    return {"title": title, "lead": f"{learner} trains {network} with the {loss} loss. {lead}", "figures": figures}

@@ -50,10 +50,7 @@ UNITS = {
     "age": "steps that made pairs since a row of the memory came, mean",
     "oldest": "steps that made pairs since a row of the memory came, the most",
     "redundancy": "cosine of a thumbnail with the most similar other in the memory, mean",
-    "world": "share of time",
-    "stream": "share of time",
-    "learner": "share of time",
-    "eval": "share of time",
+    **dict.fromkeys(("world", "stream", "learner", "eval"), "share of time"),
 }
 Series = dict[str, np.ndarray]
 
@@ -79,10 +76,8 @@ class Metrics:
         """An existing store, cut back to the rows of the first `cut_to` frames."""
         _tidy(path)
         root = open_run(path, mode="r+")
-        lengths = {
-            name: int((root[f"{name}/frames"][:length] <= cut_to).sum())
-            for name, length in root.attrs["committed"].items()
-        }
+        committed = root.attrs["committed"].items()
+        lengths = {name: int((root[f"{name}/frames"][:length] <= cut_to).sum()) for name, length in committed}
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
         _cut(root, lengths)
         return cls(root)
@@ -94,10 +89,9 @@ class Metrics:
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
         """Keeps the images and labels whose features the rows of `samples` hold."""
+        group = self.root.require_group(SAMPLES)
         for name, values in arrays.items():
-            self.root.require_group(SAMPLES).create_array(
-                name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
-            )
+            group.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
 
     def add(self, group: ScoreKey | str, frames: int, values: dict[str, float | np.ndarray]) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
@@ -155,18 +149,16 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     The samples are apart, in `read_samples`. Runs of version 0.1 have the majority class's share as `baseline/chance`
     and no 1/classes: here their groups have the names of today.
 
-    Raises:
-        SettingError: no such store, or one of another format, or a damaged one.
+    Raises SettingError: no such store, or one of another format, or a damaged one.
     """
     root = open_run(path, mode="r")
     with _damage(path):
-        committed = {group: length for group, length in root.attrs["committed"].items() if group != SAMPLES}
-        names = _names_today(committed)
+        names = _names_today(group for group in root.attrs["committed"] if group != SAMPLES)
     series = {}
-    for group, length in committed.items():
-        name = names[group]
+    for group, name in names.items():
         if not any(fnmatch(name, pattern) for pattern in only):
             continue
+        length = root.attrs["committed"][group]
         with _damage(path / group):
             series[name] = {array_name: _padded(array, length) for array_name, array in root[group].arrays()}
             if "frames" not in series[name]:
@@ -183,11 +175,7 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 
 
 def latest(path: Path) -> dict[str, int]:
-    """The frames of the last row of each of a run's series.
-
-    Raises:
-        SettingError: as `read`.
-    """
+    """The frames of the last row of each of a run's series. Raises as `read` does."""
     with _damage(path):
         return _latest(open_run(path, mode="r"))
 
@@ -195,8 +183,7 @@ def latest(path: Path) -> dict[str, int]:
 def facts(path: Path) -> dict[str, Any]:
     """A run's attributes alone: what it is, and how far its last commit was.
 
-    Raises:
-        SettingError: no such store, or one of another format.
+    Raises SettingError: no such store, or one of another format.
     """
     return dict(open_run(path, mode="r").attrs)
 
@@ -206,8 +193,7 @@ def read_samples(path: Path) -> Series:
 
     Empty where none were kept.
 
-    Raises:
-        SettingError: as `read`.
+    Raises as `read` does.
     """
     root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
@@ -254,11 +240,7 @@ def _padded(array: zarr.Array, length: int) -> np.ndarray:
 
 
 def open_run(path: Path, *, mode: str) -> zarr.Group:
-    """The store of a run.
-
-    Raises:
-        SettingError: no such store, or one of another format.
-    """
+    """The store of a run. Raises SettingError: no such store, or one of another format."""
     try:
         root = zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, KeyError):

@@ -30,8 +30,7 @@ def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:
 def load_preview(store: Path) -> dict[str, np.ndarray | int]:
     """The arrays of a run's preview, and `stride`; empty where the run has not come to its end.
 
-    Raises:
-        SettingError: no such store, or one of another format.
+    Raises SettingError: no such store, or one of another format.
     """
     root = open_run(store, mode="r")
     if GROUP not in root or "stride" not in root[GROUP].attrs:

@@ -27,20 +27,17 @@ def curves(groups: Groups) -> dict[str, Any] | None:
     """A chart for each task and a line for each group; the loss last."""
     runs = [run for group in groups.values() for run in group]
     keys = [key for key in task_keys(runs[0]) if all(key in run.scores for run in runs)]
-    charts = [each for key in keys for each in _scores(groups, key)]
+    charts = []
+    for key in keys:
+        unit, name = measure(runs[0], key), measure_of(runs[0].scores[key])
+        lines = [over_time(label, [run.scores[key] for run in group], name) for label, group in groups.items()]
+        means = {label: np.mean([baseline(run, each, key) for run in runs]) for each, label in BASELINES.items()}
+        levels = [Level(label, unit.scale * mean) for label, mean in means.items() if np.isfinite(mean)]
+        charts += chart(key.title, lines, levels, unit=unit.title)
     if all("train" in run.series for run in runs):
         lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in groups.items()]
         charts += chart("Training loss", lines)
     return {"charts": charts, "bands": any(len(group) > 1 for group in groups.values())} if charts else None
-
-
-def _scores(groups: Groups, key: ScoreKey) -> list[dict[str, str]]:
-    runs = [run for group in groups.values() for run in group]
-    unit, name = measure(runs[0], key), measure_of(runs[0].scores[key])
-    lines = [over_time(label, [run.scores[key] for run in group], name) for label, group in groups.items()]
-    means = {label: np.mean([baseline(run, each, key) for run in runs]) for each, label in BASELINES.items()}
-    levels = [Level(label, unit.scale * mean) for label, mean in means.items() if np.isfinite(mean)]
-    return chart(key.title, lines, levels, unit=unit.title)
 
 
 @section(50, each_run=True)

@@ -8,7 +8,7 @@ import numpy as np
 from envs.scene.categories import CATEGORIES
 from runs.analysis.reading import METRICS, LoadedRun
 from runs.page.section import section
-from runs.page.tiles import data_uri, mosaic
+from runs.page.tiles import mosaic
 from runs.store.metrics import read_samples
 
 COLUMNS = 16  # of the atlas of thumbnails
@@ -23,7 +23,8 @@ def embedding(run: LoadedRun) -> dict[str, Any] | None:
         return None
     images, labels = samples["images"][:SHOWN], samples["labels"][:SHOWN]
     xy, share = principal_maps(samples["embeddings"][:, :SHOWN].astype(np.float32))
-    names = _names(int(labels.max()) + 1, run.settings)
+    known = list(CATEGORIES) if run.settings["env.name"] == "moving_objects" else []
+    names = [*known, *(f"class {n}" for n in range(len(known), labels.max() + 1))][: labels.max() + 1]
     data = {
         "xy": np.round(xy, 3).tolist(),
         "frames": samples["frames"].tolist(),
@@ -32,17 +33,14 @@ def embedding(run: LoadedRun) -> dict[str, Any] | None:
         "colours": [f"hsl({360 * n / len(names):.0f} 65% 52%)" for n in range(len(names))],
         "columns": COLUMNS,
         "rows": -(-len(images) // COLUMNS),
-        "atlas": _atlas(images),
+        "atlas": mosaic(images, columns=COLUMNS, scale=1, gap=0),
     }
     text = (
         f"{len(images)} test images, placed by the first two principal components of their features, which hold "
         f"{100 * share[-1]:.0f} % of the variance at the end. A frame's colour is its category. Drag the time."
     )
-    return {
-        "frames": data["frames"],
-        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-        "text": text,
-    }
+    script = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return {"frames": data["frames"], "data": script, "text": text}
 
 
 def principal_maps(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,15 +58,3 @@ def principal_maps(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left, _, right = np.linalg.svd(maps[at].T @ maps[at + 1])
         maps[at] = maps[at] @ left @ right
     return (maps / np.abs(maps).max((1, 2), keepdims=True).clip(1e-12) + 1) / 2, share
-
-
-def _names(count: int, settings: dict[str, Any]) -> list[str]:
-    known = list(CATEGORIES) if settings["env.name"] == "moving_objects" else []
-    return (known + [f"class {n}" for n in range(len(known), count)])[:count]
-
-
-def _atlas(images: np.ndarray) -> str:
-    """All images (M, H, W, 3) in one picture, COLUMNS a row."""
-    whole = np.zeros((-(-len(images) // COLUMNS) * COLUMNS, *images.shape[1:]), np.uint8)
-    whole[: len(images)] = images
-    return data_uri(mosaic(whole.reshape(-1, COLUMNS, *images.shape[1:]), scale=1, gap=0))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from runs.analysis.reading import METRICS, LoadedRun
 from runs.page.section import Groups, section
-from runs.page.tiles import data_uri, mosaic
+from runs.page.tiles import mosaic
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder
 from runs.store.metrics import read_samples
@@ -32,8 +32,8 @@ def _strip(run: LoadedRun) -> dict[str, Any] | None:
     worlds, times = arrays["strip"].shape[:2]
     gaps = sorted({int(gap) for gap in arrays["gap"]})
     return {
-        "image": data_uri(mosaic(arrays["strip"])),
-        "pairs": data_uri(mosaic(np.stack([arrays["first"], arrays["second"]]))),
+        "image": mosaic(arrays["strip"]),
+        "pairs": mosaic(np.stack([arrays["first"], arrays["second"]])),
         "stride": arrays["stride"],
         "steps": times * arrays["stride"],
         "worlds": worlds,
@@ -47,9 +47,8 @@ def _tested(run: LoadedRun) -> dict[str, Any] | None:
     if not len(images):
         return None
     columns = min(COLUMNS, len(images))
-    rows = min(ROWS, len(images) // columns)
-    grid = images[: rows * columns].reshape(rows, columns, *images.shape[1:])
-    return {"image": data_uri(mosaic(grid)), "count": rows * columns}
+    count = columns * min(ROWS, len(images) // columns)
+    return {"image": mosaic(images[:count], columns=columns), "count": count}
 
 
 @section(90, each_run=True)
@@ -63,8 +62,5 @@ def filters(run: LoadedRun) -> dict[str, Any] | None:
         return None
     w = first.float().permute(0, 2, 3, 1).cpu().numpy()  # (C, k, k, 3)
     w = w / np.abs(w).max((1, 2, 3), keepdims=True).clip(1e-12)
-    images = np.full((-(-len(w) // COLUMNS) * COLUMNS, *w.shape[1:]), 0.0, np.float32)
-    images[: len(w)] = w
-    pixels = (127.5 + 127.5 * images).round().astype(np.uint8)
-    grid = pixels.reshape(-1, COLUMNS, *pixels.shape[1:])  # grey is a weight of zero
-    return {"image": data_uri(mosaic(grid, scale=8)), "frames": f"{state['frames']:,}"}
+    pixels = (127.5 + 127.5 * w).round().astype(np.uint8)  # grey, which is 128, is a weight of zero
+    return {"image": mosaic(pixels, columns=COLUMNS, scale=8, fill=128), "frames": f"{state['frames']:,}"}

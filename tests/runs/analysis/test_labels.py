@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from runs.analysis.labels import spread_labels
+from runs.analysis.figures import spread_labels
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,18 @@
 
     python benchmarks/learners.py
 
-Everything is measured in turns in one process, and given as the median of the rounds' ratios; the machine may be shared.
-Backpropagation is beside a bare torch training step of the same network and loss. All rules keep what memory they free,
-as our commands do; the hinge is beside its (B, B, D) form with and without, since that form mostly waits for memory.
+Everything is measured in turns in one process, and given as the median of the rounds' ratios; the machine may be
+shared. Backpropagation is beside a bare torch training step of the same network and loss. All rules keep what memory
+they free, as our commands do; the hinge is beside its (B, B, D) form with and without, since that form mostly waits for
+memory.
 """
 
 import statistics
 from collections.abc import Callable
 from itertools import pairwise
-from time import perf_counter
 
 import torch
-from machine import keep
-from rich.console import Console
+from machine import Jobs, in_turns, show
 from rich.table import Table
 from torch import Tensor, nn
 
@@ -80,7 +79,7 @@ def wide_hinge(u: Tensor, v: Tensor, others: Tensor) -> Tensor:
     return (pull + push.sum(1)).mean()
 
 
-def hinges() -> dict[str, Callable[[], None]]:
+def hinges() -> Jobs:
     """Our hinge and the wide one, forth and back, on the same embeddings."""
     draws = torch.Generator().manual_seed(0)
     u, v = (torch.rand(HINGE_ROWS, EMBEDDING, generator=draws).requires_grad_() for _ in range(2))
@@ -92,18 +91,13 @@ def hinges() -> dict[str, Callable[[], None]]:
     }
 
 
-def medians(jobs: dict[str, Callable[[], None]], *, beside: str, rounds: int) -> dict[str, float]:
-    """How many times as long each job takes as one of them, in turns; the median of the rounds after a first one."""
-    ratios = {name: [] for name in jobs}
-    for turn in range(rounds + 1):
-        took = {}
-        for name, job in jobs.items():
-            start = perf_counter()
-            job()
-            took[name] = perf_counter() - start
-        for name in jobs if turn else ():
-            ratios[name].append(took[name] / took[beside])
-    return {name: statistics.median(values) for name, values in ratios.items()}
+def ratios_to(beside: str, jobs: Jobs) -> dict[str, float]:
+    """How many times as long each job takes as one of them, in turns; the median of the rounds."""
+    took = in_turns(jobs, rounds=ROUNDS)
+    return {
+        name: statistics.median(own / other for own, other in zip(times, took[beside], strict=True))
+        for name, times in took.items()
+    }
 
 
 def updates(step: Callable[[Pairs], object], batches: list[Pairs]) -> Callable[[], None]:
@@ -113,36 +107,34 @@ def updates(step: Callable[[Pairs], object], batches: list[Pairs]) -> Callable[[
 
 def main() -> None:
     """Prints a table and keeps benchmarks/results/learners.json."""
-    hinge = medians(hinges(), beside="wide", rounds=ROUNDS)["ours"]
+    hinge = ratios_to("wide", hinges())["ours"]
     keep_memory()
-    hinge_kept = medians(hinges(), beside="wide", rounds=ROUNDS)["ours"]
+    hinge_kept = ratios_to("wide", hinges())["ours"]
     rules = ["bp", "rf", "urf", "sign", "dgl", "rll", "dtp", "dtp_ldrl"]
     batches = pairs(UPDATES, BATCH)
     common = ["device=cpu", f"env.size={SIZE}", f"env.num_worlds={BATCH}"]
-    steps = {rule: learner_of(PROGRAM.read([*common, f"learner={rule}"])).update for rule in rules} | {
-        "bare": bare_step()
-    }
+    steps = {rule: learner_of(PROGRAM.read([*common, f"learner={rule}"])).update for rule in rules}
+    steps["bare"] = bare_step()
     jobs = {name: updates(step, batches) for name, step in steps.items()}
     remembering = learner_of(PROGRAM.read([*common, "learner=bp", "loss=hinge_remembered", "pairs.gap=1"]))
     jobs["bp, remembered"] = updates(remembering.update, [batch._replace(first=None) for batch in batches])
-    ratios = medians(jobs, beside="bp", rounds=ROUNDS)
+    ratios = ratios_to("bp", jobs)
     over_bare = 1 / ratios["bare"]
     table = Table("rule", "times BP", "promised", title=f"An update of {BATCH} pairs, on CPU", title_justify="left")
     for name, ratio in ratios.items():
         table.add_row(name, f"{ratio:.2f}", f"{PROMISED[name]:.2f}" if name in PROMISED else "")
-    console = Console()
-    console.print(table)
-    console.print(f"hinge of {HINGE_ROWS} rows: {hinge:.3f} times the (B, B, D) form (promised 0.1) in plain torch")
-    console.print(f"hinge of {HINGE_ROWS} rows: {hinge_kept:.3f} times the (B, B, D) form where freed memory is kept")
-    console.print(f"BP takes {over_bare:.2f} times a bare step (promised {BARE})", highlight=False)
+    notes = (
+        f"hinge of {HINGE_ROWS} rows: {hinge:.3f} times the (B, B, D) form (promised 0.1) in plain torch",
+        f"hinge of {HINGE_ROWS} rows: {hinge_kept:.3f} times the (B, B, D) form where freed memory is kept",
+        f"BP takes {over_bare:.2f} times a bare step (promised {BARE})",
+    )
     everything = {
         "times_bp": ratios,
         "bp_over_bare": over_bare,
         "hinge_over_wide": hinge,
         "hinge_over_wide_memory_kept": hinge_kept,
-        "threads": torch.get_num_threads(),
     }
-    console.print(f"kept in {keep('learners', everything)}", highlight=False, soft_wrap=True)
+    show(table, "learners", everything, *notes)
 
 
 if __name__ == "__main__":

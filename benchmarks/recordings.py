@@ -6,28 +6,23 @@
 What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
-import argparse
 import os
 import shutil
-import statistics
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 import torch
-from machine import keep, seconds
+from machine import answer, medians
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 from zstandard import ZstdDecompressor
 
-sys.path.pop(0)  # this folder, where files have the names of packages
 from envs.images.pictures import picture
 from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
@@ -43,9 +38,8 @@ DEFAULTS = ["device=cpu", "eval.every=0"]
 
 
 def in_turns(*jobs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """The median seconds of each of several jobs that take turns; the first turn warms up."""
-    took = [[seconds(job) for job in jobs] for _ in range(rounds + 1)][1:]
-    return [statistics.median(each) for each in zip(*took, strict=True)]
+    """The median seconds of each of several jobs."""
+    return list(medians(dict(enumerate(jobs)), rounds=rounds).values())
 
 
 def walk(folder: Path, *, size: int) -> str:
@@ -117,26 +111,24 @@ def against_png(folder: Path) -> dict[str, float]:
     Processor time counts every thread and worker, and depends less on what else the machine does.
     """
     path, files, workers = walk(folder, size=64), pictures(folder), _of_children()
-    png, replay, own, replaying = _png_and_replay(files, path)  # whose workers have ended: only then are they counted
+    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
+    jobs = partial(list, loader), partial(replayed, path)
+    png, replay = in_turns(*jobs)
+    own, replaying = (_processor_seconds(job) for job in jobs)
+    del loader, jobs  # whose workers end: only then are they counted
     decoding = own + (_of_children() - workers) / (ROUNDS + 2)
     return {
         "png_frames_per_s": FRAMES / png,
-        "replay_over_png": (FRAMES / replay) / (FRAMES / png),
+        "replay_over_png": png / replay,
         "png_processor_us_a_frame": decoding / FRAMES * 1e6,
         "replay_processor_us_a_frame": replaying / FRAMES * 1e6,
     }
 
 
-def _png_and_replay(files: list[Path], path: str) -> tuple[float, float, float, float]:
-    """Seconds of both, in turns, and of one more round of each this process's own processor seconds."""
-    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
-    jobs = (lambda: list(loader)), (lambda: replayed(path))
-    took, spent = in_turns(*jobs), []
-    for job in jobs:
-        start = process_time()
-        job()
-        spent.append(process_time() - start)
-    return (*took, *spent)
+def _processor_seconds(job: Callable[[], object]) -> float:
+    start = process_time()
+    job()
+    return process_time() - start
 
 
 def _of_children() -> float:
@@ -207,18 +199,9 @@ QUESTIONS = {
 
 def main() -> None:
     """Prints a table and keeps benchmarks/results/recordings.json."""
-    parser = argparse.ArgumentParser(description="What recordings cost, and how fast they are read.")
-    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
-    asked = parser.parse_args().question or QUESTIONS
     keep_memory()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: QUESTIONS[name](Path(folder)) for name in asked}
-    table = Table("question", "what", "result", title="Recordings, on CPU", title_justify="left")
-    for name, numbers in results.items():
-        for what, number in numbers.items():
-            table.add_row(name, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
-    Console().print(table)
-    Console().print(f"kept in {keep('recordings', results | {'threads': torch.get_num_threads()})}", highlight=False)
+        answer("recordings", {name: partial(job, Path(folder)) for name, job in QUESTIONS.items()}, title="Recordings")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,7 @@ def open_source(
         record: where the frames of a live world are recorded, if anywhere.
         frames: how many will be asked for, which a recording must have.
 
-    Raises:
-        SettingError: settings that cannot work, or a recording that is none.
+    Raises SettingError: settings that cannot work, or a recording that is none.
     """
     if isinstance(stream, ReplaySettings):
         kind = ShuffledReplay if stream.order in ("window", "shuffled") else Replay
@@ -59,8 +58,7 @@ def open_source(
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:
     """The settings of the world that was recorded (the first, of several), with the replay's number of worlds.
 
-    Raises:
-        SettingError: no recording, or one that contradicts itself.
+    Raises SettingError: no recording, or one that contradicts itself.
     """
     recordings = opened(stream.path)
     rows = shares(recordings, stream, weights=stream.weights)

@@ -42,8 +42,7 @@ def load_pictures(
         options: keywords of the torchvision class: train=False, split="test", download=True.
         absent: the advice where a torchvision data set is not there.
 
-    Raises:
-        SettingError: with the path, what is wrong there, and the way out.
+    Raises SettingError: with the path, what is wrong there, and the way out.
     """
     where = Path(path).expanduser()
     if not path:

@@ -71,6 +71,8 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
     wide = {"configuration": {"endian": "little"}}
     number = {"name": "bytes"} | ({} if layout.kind in ("bool", "int8", "uint8") else wide)
     codecs = [number, {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}, {"name": "crc32c"}]
+    own = layout.name.rpartition("/")[2]
+    axes = [f"{own}_{axis}" for axis in range(len(layout.shard) - 2)] if own != "images" else ["y", "x", "channel"]
     sharding = {
         "chunk_shape": list(layout.chunk),
         "codecs": codecs,
@@ -87,7 +89,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
         "fill_value": False if layout.kind == "bool" else 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "attributes": {},
-        "dimension_names": _names(layout),
+        "dimension_names": ["time", "world", *axes],
         "storage_transformers": [],
     }
 
@@ -143,8 +145,16 @@ def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tupl
     Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
+    size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     for number, packed in _packed(layout, file, numbers):
-        yield number, _unpack(decompressor, layout, packed, number)
+        packed = _without_crc(packed, f"chunk {number}")
+        try:
+            if frame_content_size(packed) != size:  # no more is decompressed than it should hold
+                raise Damaged(f"chunk {number} does not hold {size:,} bytes")
+            data = decompressor.decompress(packed, allow_extra_data=False)
+        except ZstdError as error:
+            raise Damaged(f"chunk {number} does not decompress ({error})") from None
+        yield number, np.frombuffer(data, layout.kind).reshape(layout.chunk)
 
 
 def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
@@ -204,27 +214,8 @@ def _without_crc(data: np.ndarray, what: str) -> np.ndarray:
     return data[:-CRC]
 
 
-def _unpack(decompressor: ZstdDecompressor, layout: Layout, packed: np.ndarray, number: int) -> np.ndarray:
-    """A chunk, of which no more is decompressed than it should hold."""
-    packed, size = _without_crc(packed, f"chunk {number}"), math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
-    try:
-        if frame_content_size(packed) != size:
-            raise Damaged(f"chunk {number} does not hold {size:,} bytes")
-        data = decompressor.decompress(packed, allow_extra_data=False)
-    except ZstdError as error:
-        raise Damaged(f"chunk {number} does not decompress ({error})") from None
-    return np.frombuffer(data, layout.kind).reshape(layout.chunk)
-
-
 def _slice(number: int, width: int) -> slice:
     return slice(number * width, (number + 1) * width)
-
-
-def _names(layout: Layout) -> list[str]:
-    if layout.name == "images":
-        return ["time", "world", "y", "x", "channel"]
-    own = layout.name.rpartition("/")[2]
-    return ["time", "world", *(f"{own}_{axis}" for axis in range(len(layout.shard) - 2))]
 
 
 def _plain(value: Any) -> Any:

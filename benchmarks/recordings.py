@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from machine import answer, medians
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
 
 from envs.images.pictures import picture
@@ -77,21 +77,17 @@ def against_zstd(folder: Path) -> dict[str, float]:
     path = walk(folder, size=64)
     chunks = compressed(path)
     decompress = ZstdDecompressor().decompress
-    replay, bare = in_turns(lambda: replayed(path), lambda: [decompress(chunk) for chunk in chunks])
+    replay, bare = in_turns(partial(replayed, path), lambda: [decompress(chunk) for chunk in chunks])
     return {"replay_frames_per_s": FRAMES / replay, "replay_over_zstd": bare / replay}
 
 
-class Folder(Dataset):
-    """A folder of pictures, as torch reads one."""
+def loader_of(files: list[Path]) -> DataLoader:
+    """A folder of pictures, as torch reads one with two workers."""
+    return DataLoader(files, batch_size=64, num_workers=2, persistent_workers=True, collate_fn=_read)
 
-    def __init__(self, files: list[Path]):
-        self.files = files
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, at: int) -> torch.Tensor:
-        return torch.from_numpy(picture(self.files[at]).copy()).permute(2, 0, 1)
+def _read(files: list[Path]) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(picture(file).copy()).permute(2, 0, 1) for file in files])
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -111,11 +107,10 @@ def against_png(folder: Path) -> dict[str, float]:
     Processor time counts every thread and worker, and depends less on what else the machine does.
     """
     path, files, workers = walk(folder, size=64), pictures(folder), _of_children()
-    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
-    jobs = partial(list, loader), partial(replayed, path)
+    jobs = partial(list, loader_of(files)), partial(replayed, path)
     png, replay = in_turns(*jobs)
     own, replaying = (_processor_seconds(job) for job in jobs)
-    del loader, jobs  # whose workers end: only then are they counted
+    del jobs  # whose workers end: only then are they counted
     decoding = own + (_of_children() - workers) / (ROUNDS + 2)
     return {
         "png_frames_per_s": FRAMES / png,
@@ -143,8 +138,6 @@ def importing(folder: Path) -> dict[str, float]:
     Importing is bound by decoding where the first takes longer than the second. Beside them torch's DataLoader decodes.
     """
     files, new = pictures(folder), folder / "new.zarr"
-    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
-
     np.save(folder / "frames.npy", np.stack([picture(file) for file in files]))
 
     def bring(source: str = "pictures") -> None:
@@ -155,7 +148,9 @@ def importing(folder: Path) -> dict[str, float]:
         for _ in decoded([str(file) for file in files], size=0):
             pass
 
-    whole, decoding, rest, loading = in_turns(bring, decode, lambda: bring("frames.npy"), lambda: list(loader))
+    whole, decoding, rest, loading = in_turns(
+        bring, decode, lambda: bring("frames.npy"), partial(list, loader_of(files))
+    )
     return {
         "import_frames_per_s": FRAMES / whole,
         "decoding_share_of_import": decoding / whole,

@@ -39,9 +39,7 @@ def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
 
 
 GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
-    "fixed": fixed,
-    "pursuit": pursuit,
-    "saccades": saccades,
+    one.__name__: one for one in (fixed, pursuit, saccades)
 }
 
 

@@ -79,10 +79,7 @@ def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
 
 
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "tang2022": tang2022,
-    "simclr": simclr,
-    "crops": crops,
-    "lighting": lighting,
+    one.__name__: one for one in (tang2022, simclr, crops, lighting)
 }
 
 

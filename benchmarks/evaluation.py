@@ -5,18 +5,14 @@
 Evaluations of the default size and the loop's own work are done in turns, in one process; the machine may be shared.
 """
 
-import statistics
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
-import torch
-from machine import keep, seconds
+from machine import medians, seconds, show
 from omegaconf import OmegaConf
-from rich.console import Console
 from rich.table import Table
 
 from envs.devices import device as device_of
@@ -34,24 +30,17 @@ def parts() -> dict[str, float]:
     """Median seconds of each part of a run with its defaults, and of an update of the loop."""
     settings = PROGRAM.read(["device=cpu"])
     run, device = build(settings), device_of(settings.device)
-    started = perf_counter()
+    making = seconds(partial(Evaluation, settings, device))
     evaluation = Evaluation(settings, device)
-    times_by_part = {"making_the_test_images": [perf_counter() - started]}
-    batch = run.monitor_batch
     jobs = {
         "update": lambda: [run.learner.update(next(run.stream)) for _ in range(UPDATES)],
         "evaluation_between": partial(evaluation.scores, run.learner, frames=settings.eval.every),
         "evaluation_at_an_end": partial(evaluation.scores, run.learner, frames=0),
-        "watch": partial(monitor, run.learner, batch),
+        "watch": partial(monitor, run.learner, run.monitor_batch),
         "baselines": evaluation.baselines,
     }
-    for job in jobs.values():  # warms up
-        job()
-    for _ in range(ROUNDS):
-        for name, job in jobs.items():
-            times_by_part.setdefault(name, []).append(seconds(job))
-    medians = {name: statistics.median(times) for name, times in times_by_part.items()}
-    return medians | {"update": medians["update"] / UPDATES}
+    took = {"making_the_test_images": making} | medians(jobs, rounds=ROUNDS)
+    return took | {"update": took["update"] / UPDATES}
 
 
 def shares(took: dict[str, float]) -> dict[str, float]:
@@ -97,15 +86,13 @@ def main() -> None:
         "share_of_a_default_run": share,
         "all_of_them": sum(share.values()),
         "comparing_100_runs_s": comparing(),
-        "threads": torch.get_num_threads(),
     }
     table = Table("", "seconds", "share of a run", title="Scoring a run with its defaults, CPU", title_justify="left")
     for name, part in share.items():
         table.add_row(name.replace("_", " "), f"{took[name]:.2f}", f"{100 * part:.1f} %")
     table.add_row("all of them", "", f"{100 * results['all_of_them']:.1f} %")
     table.add_row("comparing 100 runs", f"{results['comparing_100_runs_s']:.1f}", "")
-    Console().print(table)
-    Console().print(f"kept in {keep('evaluation', results)}", highlight=False, soft_wrap=True)
+    show(table, "evaluation", results)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ Everything is measured side by side in one process, in turns, and given as a rat
 import statistics
 
 import torch
-from machine import keep, seconds
-from rich.console import Console
+from machine import seconds, show
 from rich.table import Table
 
 from learners.online import PROGRAM, build
@@ -37,15 +36,12 @@ def main() -> None:
     results = {
         "rendering_and_pairing_share_of_loop": statistics.median(shares[1:]),
         "contiguous_over_channels_last": statistics.median(slower[1:]),
-        "threads": torch.get_num_threads(),
     }
     table = Table("question", "median of rounds", title="The main loop with its defaults, on CPU", title_justify="left")
     table.add_row("share of rendering and pairing", f"{100 * results['rendering_and_pairing_share_of_loop']:.0f} %")
-    table.add_row(
-        "learning without channels_last takes", f"{results['contiguous_over_channels_last']:.2f} times as long"
-    )
-    Console().print(table)
-    Console().print(f"kept in {keep('loop', results)}", highlight=False, soft_wrap=True)
+    slow = f"{results['contiguous_over_channels_last']:.2f} times as long"
+    table.add_row("learning without channels_last takes", slow)
+    show(table, "loop", results)
 
 
 if __name__ == "__main__":

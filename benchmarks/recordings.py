@@ -6,28 +6,23 @@
 What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
-import argparse
 import os
 import shutil
-import statistics
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 import torch
-from machine import keep, seconds
+from machine import answer, medians
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
 
-sys.path.pop(0)  # this folder, where files have the names of packages
 from envs.images.pictures import picture
 from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
@@ -43,9 +38,8 @@ DEFAULTS = ["device=cpu", "eval.every=0"]
 
 
 def in_turns(*jobs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """The median seconds of each of several jobs that take turns; the first turn warms up."""
-    took = [[seconds(job) for job in jobs] for _ in range(rounds + 1)][1:]
-    return [statistics.median(each) for each in zip(*took, strict=True)]
+    """The median seconds of each of several jobs."""
+    return list(medians(dict(enumerate(jobs)), rounds=rounds).values())
 
 
 def walk(folder: Path, *, size: int) -> str:
@@ -83,21 +77,17 @@ def against_zstd(folder: Path) -> dict[str, float]:
     path = walk(folder, size=64)
     chunks = compressed(path)
     decompress = ZstdDecompressor().decompress
-    replay, bare = in_turns(lambda: replayed(path), lambda: [decompress(chunk) for chunk in chunks])
+    replay, bare = in_turns(partial(replayed, path), lambda: [decompress(chunk) for chunk in chunks])
     return {"replay_frames_per_s": FRAMES / replay, "replay_over_zstd": bare / replay}
 
 
-class Folder(Dataset):
-    """A folder of pictures, as torch reads one."""
+def loader_of(files: list[Path]) -> DataLoader:
+    """A folder of pictures, as torch reads one with two workers."""
+    return DataLoader(files, batch_size=64, num_workers=2, persistent_workers=True, collate_fn=_read)
 
-    def __init__(self, files: list[Path]):
-        self.files = files
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, at: int) -> torch.Tensor:
-        return torch.from_numpy(picture(self.files[at]).copy()).permute(2, 0, 1)
+def _read(files: list[Path]) -> torch.Tensor:
+    return torch.stack([torch.from_numpy(picture(file).copy()).permute(2, 0, 1) for file in files])
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -117,26 +107,23 @@ def against_png(folder: Path) -> dict[str, float]:
     Processor time counts every thread and worker, and depends less on what else the machine does.
     """
     path, files, workers = walk(folder, size=64), pictures(folder), _of_children()
-    png, replay, own, replaying = _png_and_replay(files, path)  # whose workers have ended: only then are they counted
+    jobs = partial(list, loader_of(files)), partial(replayed, path)
+    png, replay = in_turns(*jobs)
+    own, replaying = (_processor_seconds(job) for job in jobs)
+    del jobs  # whose workers end: only then are they counted
     decoding = own + (_of_children() - workers) / (ROUNDS + 2)
     return {
         "png_frames_per_s": FRAMES / png,
-        "replay_over_png": (FRAMES / replay) / (FRAMES / png),
+        "replay_over_png": png / replay,
         "png_processor_us_a_frame": decoding / FRAMES * 1e6,
         "replay_processor_us_a_frame": replaying / FRAMES * 1e6,
     }
 
 
-def _png_and_replay(files: list[Path], path: str) -> tuple[float, float, float, float]:
-    """Seconds of both, in turns, and of one more round of each this process's own processor seconds."""
-    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
-    jobs = (lambda: list(loader)), (lambda: replayed(path))
-    took, spent = in_turns(*jobs), []
-    for job in jobs:
-        start = process_time()
-        job()
-        spent.append(process_time() - start)
-    return (*took, *spent)
+def _processor_seconds(job: Callable[[], object]) -> float:
+    start = process_time()
+    job()
+    return process_time() - start
 
 
 def _of_children() -> float:
@@ -151,8 +138,6 @@ def importing(folder: Path) -> dict[str, float]:
     Importing is bound by decoding where the first takes longer than the second. Beside them torch's DataLoader decodes.
     """
     files, new = pictures(folder), folder / "new.zarr"
-    loader = DataLoader(Folder(files), batch_size=64, num_workers=2, persistent_workers=True)
-
     np.save(folder / "frames.npy", np.stack([picture(file) for file in files]))
 
     def bring(source: str = "pictures") -> None:
@@ -163,7 +148,9 @@ def importing(folder: Path) -> dict[str, float]:
         for _ in decoded([str(file) for file in files], size=0):
             pass
 
-    whole, decoding, rest, loading = in_turns(bring, decode, lambda: bring("frames.npy"), lambda: list(loader))
+    whole, decoding, rest, loading = in_turns(
+        bring, decode, lambda: bring("frames.npy"), partial(list, loader_of(files))
+    )
     return {
         "import_frames_per_s": FRAMES / whole,
         "decoding_share_of_import": decoding / whole,
@@ -207,18 +194,9 @@ QUESTIONS = {
 
 def main() -> None:
     """Prints a table and keeps benchmarks/results/recordings.json."""
-    parser = argparse.ArgumentParser(description="What recordings cost, and how fast they are read.")
-    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
-    asked = parser.parse_args().question or QUESTIONS
     keep_memory()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: QUESTIONS[name](Path(folder)) for name in asked}
-    table = Table("question", "what", "result", title="Recordings, on CPU", title_justify="left")
-    for name, numbers in results.items():
-        for what, number in numbers.items():
-            table.add_row(name, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
-    Console().print(table)
-    Console().print(f"kept in {keep('recordings', results | {'threads': torch.get_num_threads()})}", highlight=False)
+        answer("recordings", {name: partial(job, Path(folder)) for name, job in QUESTIONS.items()}, title="Recordings")
 
 
 if __name__ == "__main__":

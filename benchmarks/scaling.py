@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from machine import keep, seconds
-from rich.console import Console
+from machine import seconds, show
 from rich.table import Table
 
 from envs.moving_objects import MovingObjectsVector
@@ -82,9 +81,7 @@ def main() -> None:
     table = Table("worlds", "frames/s", "floor's share", title=f"MovingObjects on {name}", title_justify="left")
     for count, of in speeds.items():
         table.add_row(f"{count:,}", f"{of['frames_per_s']:,.0f}", f"{100 * of['floor_over_step']:.2f} %")
-    Console().print(table)
-    whole = {"device": name, "size": args.size, "by_worlds": speeds}
-    Console().print(f"kept in {keep('scaling', whole)}", highlight=False, soft_wrap=True)
+    show(table, "scaling", {"device": name, "size": args.size, "by_worlds": speeds})
 
 
 if __name__ == "__main__":

@@ -6,19 +6,17 @@
 What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
-import argparse
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import gymnasium as gym
 import kornia.augmentation as kornia
 import torch
-from machine import keep, seconds
-from rich.console import Console
-from rich.table import Table
+from machine import answer, medians, seconds
 
 from envs.settings import as_json, world
 from streams.live import Live
@@ -32,15 +30,7 @@ from streams.replay.shuffled import ShuffledReplay
 from streams.seeding import generator
 from streams.types import Rows
 
-ROUNDS = 15
-
-
-def in_turns(jobs: dict[str, Callable[[int], object]], *, rounds: int = ROUNDS) -> dict[str, float]:
-    """The median seconds of each of several jobs, which take turns and are given the round."""
-    took = [
-        {name: seconds(lambda job=job, turn=turn: job(turn)) for name, job in jobs.items()} for turn in range(rounds)
-    ]
-    return {name: statistics.median(each[name] for each in took[2:]) for name in jobs}  # the first two warm up
+ROUNDS = 13
 
 
 def augmentation(*, size: int = 32, batch: int = 256) -> dict[str, float]:
@@ -52,8 +42,9 @@ def augmentation(*, size: int = 32, batch: int = 256) -> dict[str, float]:
         kornia.ColorJitter(JITTER, JITTER, JITTER, HUE, p=JITTERED),
         kornia.RandomGrayscale(p=GREYED),
     )
-    jobs = {name: (lambda turn, view=view: view(images, generator(0, "views", turn))) for name, view in KINDS.items()}
-    took = in_turns({"kornia": lambda _: default(images), **jobs})
+    turn = count()
+    jobs = {name: (lambda view=view: view(images, generator(0, "views", next(turn)))) for name, view in KINDS.items()}
+    took = medians({"kornia": lambda: default(images), **jobs}, rounds=ROUNDS, warm=2)
     rates = {f"{name}_images_per_s": batch / time for name, time in took.items()}
     return rates | {"simclr_over_kornia": took["kornia"] / took["simclr"]}
 
@@ -118,22 +109,10 @@ def resident() -> float:
     return pages * 4096 / 1e6
 
 
-QUESTIONS = {"augmentation": augmentation, "minred": minred, "long_stream": long_stream}
-
-
 def main() -> None:
     """Prints a table and keeps benchmarks/results/streams.json."""
-    parser = argparse.ArgumentParser(description="What views, memories and long streams cost.")
-    parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
-    asked = parser.parse_args().question or QUESTIONS
-    results = {name: QUESTIONS[name]() for name in asked}
-    table = Table("question", "what", "result", title="Views, memories and long streams, on CPU", title_justify="left")
-    for name, numbers in results.items():
-        for what, number in numbers.items():
-            table.add_row(name, what.replace("_", " "), f"{number:,.1f}" if number < 1000 else f"{number:,.0f}")
-    Console().print(table)
-    place = keep("streams", results | {"threads": torch.get_num_threads()})
-    Console().print(f"kept in {place}", highlight=False, soft_wrap=True)
+    questions = {"augmentation": augmentation, "minred": minred, "long_stream": long_stream}
+    answer("streams", questions, title="Views, memories and long streams")
 
 
 if __name__ == "__main__":

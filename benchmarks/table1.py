@@ -53,27 +53,13 @@ SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the pap
 
 def command(row: str, seed: int, args: argparse.Namespace, settings: list[str]) -> list[str]:
     """What runs one row with one seed, or goes on with it, or passes over it."""
-    short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all(row) else ())) if args.short else ()
+    hinge_of_all = "block5" not in row and row not in ("simclr", "clapp", "clapp_gll", "none")
+    short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all else ())) if args.short else ()
     return [
-        *(sys.executable, "-m", "learners.online", "-m", f"experiment={folder(args)}/{row}", f"seed={seed}"),
-        *(f"eval.data_root={args.data}", f"results_dir={args.results}", f"run.group={group(args)}"),
+        *(sys.executable, "-m", "learners.online", "-m", f"experiment={args.folder}/{row}", f"seed={seed}"),
+        *(f"eval.data_root={args.data}", f"results_dir={args.results}", f"run.group={args.group}"),
         *(f"run.name={row}-seed{seed}", *short, *settings),
     ]
-
-
-def hinge_of_all(row: str) -> bool:
-    """Whether a row is of the hinge with all negatives."""
-    return "block5" not in row and row not in ("simclr", "clapp", "clapp_gll", "none")
-
-
-def folder(args: argparse.Namespace) -> str:
-    """Of the experiments."""
-    return "table1_stream" if args.stream else "table1"
-
-
-def group(args: argparse.Namespace) -> str:
-    """Of the runs, in the results folder; what is kept has its name."""
-    return args.group or folder(args) + ("_short" if args.short else "")
 
 
 def run_all(args: argparse.Namespace, settings: list[str], console: Console) -> None:
@@ -87,10 +73,9 @@ def run_all(args: argparse.Namespace, settings: list[str], console: Console) -> 
         start = perf_counter()
         line = command(row, seed, args, settings)
         done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        took = f"{perf_counter() - start:.0f} s"
-        return (
-            f"{row} seed {seed}: {took}" if not done.returncode else f"{row} seed {seed} failed: {done.stderr[-500:]}"
-        )
+        if done.returncode:
+            return f"{row} seed {seed} failed: {done.stderr[-500:]}"
+        return f"{row} seed {seed}: {perf_counter() - start:.0f} s"
 
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(one, *each) for each in wanted]
@@ -109,7 +94,7 @@ def collected(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     for row in args.rows:
         curves = {}
         for seed in args.seeds:
-            path = Path(args.results) / group(args) / f"{row}-seed{seed}"
+            path = Path(args.results) / args.group / f"{row}-seed{seed}"
             try:
                 curves[seed] = summary(path)["eval"]["transfer"]["cifar10"]["top1"]
             except (SettingError, KeyError):
@@ -142,11 +127,7 @@ def table(rows: dict[str, dict[str, Any]], title: str) -> Table:
 
 
 def parsed() -> tuple[argparse.Namespace, list[str]]:
-    """The command line, and the settings that it hands on.
-
-    Raises:
-        SettingError: an unknown row.
-    """
+    """The command line, and the settings that it hands on. Raises SettingError: an unknown row."""
     parser = argparse.ArgumentParser(description="Table 1 of Tang, Yang and Amit (2022).")
     data = os.environ.get("DATA", "data")
     parser.add_argument("--data", default=data, help="folder of the pictures (default: $DATA, or data)")
@@ -159,6 +140,8 @@ def parsed() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--group", default="", help="name of the group of runs, and of what is kept")
     parser.add_argument("--tell", action="store_true", help="run nothing, tell what there is")
     args, settings = parser.parse_known_args()
+    args.folder = "table1_stream" if args.stream else "table1"  # of the experiments
+    args.group = args.group or args.folder + ("_short" if args.short else "")
     args.rows, args.seeds = args.rows.split(","), [int(seed) for seed in args.seeds.split(",")]
     for row in args.rows:
         if row not in PAPER:
@@ -178,9 +161,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where it was")
     rows = collected(args)
-    console.print(table(rows, group(args)))
+    console.print(table(rows, args.group))
     everything = {"rows": rows, "settings": [*(SHORT if args.short else ()), *settings], "seeds": args.seeds}
-    console.print(f"kept in {keep(group(args), everything)}", highlight=False, soft_wrap=True)
+    console.print(f"kept in {keep(args.group, everything)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

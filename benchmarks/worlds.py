@@ -19,8 +19,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from machine import keep
-from rich.console import Console
+from machine import show
 from rich.table import Table
 
 from envs.moving_images import MovingImagesVector
@@ -157,7 +156,6 @@ def main() -> None:
         for name, rates in rivals.items():
             rates.append(together(name))
     results = {
-        "threads": torch.get_num_threads(),
         "parts_a_scene": parts(),
         "frames_per_s": {"moving_objects": statistics.median(mine)},
         "ratio_to": {},
@@ -193,9 +191,8 @@ def main() -> None:
     by_count = {f"{count:,} at once": number for count, number in results["frames_per_s_by_worlds"].items()}
     for name, number in (others | by_count).items():
         table.add_row(name, f"{number:,.0f}", "")
-    Console().print(table)
-    Console().print(f"{results['kib_a_world']:.0f} KiB a world; {results['parts_a_scene']:.1f} primitives a scene")
-    Console().print(f"kept in {keep('worlds', results)}", highlight=False, soft_wrap=True)
+    note = f"{results['kib_a_world']:.0f} KiB a world; {results['parts_a_scene']:.1f} primitives a scene"
+    show(table, "worlds", results, note)
 
 
 def parts() -> float:

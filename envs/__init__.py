@@ -11,8 +11,4 @@ import gymnasium as gym
 from envs.registry import WORLDS
 
 for _name, (_id, _class) in WORLDS.items():
-    gym.register(
-        id=_id,
-        entry_point=f"envs.{_name}:{_class}",
-        vector_entry_point=f"envs.{_name}:{_class}Vector",
-    )
+    gym.register(id=_id, entry_point=f"envs.{_name}:{_class}", vector_entry_point=f"envs.{_name}:{_class}Vector")

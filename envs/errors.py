@@ -15,10 +15,7 @@ class SettingError(ValueError):
 def unknown(
     setting: str, value: object, known: Iterable[str], *, aliases: Mapping[str, str] = MappingProxyType({})
 ) -> SettingError:
-    """The error for a value that is not known, with the nearest that is.
-
-    `aliases` are other names of known values.
-    """
+    """The error for a value that is not known, with the nearest that is. `aliases` are other names of known values."""
     known = list(known)
     near = get_close_matches(str(value), [*known, *aliases], n=1)
     hint = f"did you mean {aliases.get(near[0], near[0])}? " if near else ""
@@ -33,3 +30,19 @@ def no_such(key: str, known: Iterable[str]) -> SettingError:
     beside = [name for name in known if name.rpartition(".")[0] == group] or [name for name in known if "." not in name]
     hint = f"did you mean {near[0]}? " if near else ""
     return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside or known)}")
+
+
+def check_ranges(settings: object, **ranges: tuple[int, int]) -> None:
+    """Raises SettingError where a world's setting lies outside its range (lowest, highest)."""
+    for name, (low, high) in ranges.items():
+        if not low <= getattr(settings, name) <= high:
+            raise SettingError(f"env.{name}={getattr(settings, name)} is out of range; try {low} to {high}")
+
+
+def check_choices(settings: object, **choices: Iterable[str]) -> None:
+    """Raises SettingError where a world's setting, or one of a tuple, is none of the known names."""
+    for name, known in choices.items():
+        value = getattr(settings, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if one not in known:
+                raise unknown(f"env.{name}", one, known)

@@ -60,13 +60,7 @@ def episodes(count: int, *, world: str = "moving_objects", gaze: str = "fixed", 
 
 
 def write_gallery(
-    out: Path,
-    *,
-    world: str = "moving_objects",
-    gaze: str = "fixed",
-    instances: int = 12,
-    count: int = 6,
-    **settings,
+    out: Path, *, world: str = "moving_objects", gaze: str = "fixed", instances: int = 12, count: int = 6, **settings
 ) -> list[Path]:
     """Writes sheet.png, strips.png and episodes.gif into a folder and returns their paths."""
     settings = DEFAULTS[world] | {"size": 64} | settings

@@ -39,17 +39,14 @@ def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
 
 
 GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
-    "fixed": fixed,
-    "pursuit": pursuit,
-    "saccades": saccades,
+    one.__name__: one for one in (fixed, pursuit, saccades)
 }
 
 
 def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
     """The gaze of this name, checked against a world where one is given.
 
-    Raises:
-        SettingError: no such gaze, or it follows an object whose bearing the world does not give.
+    Raises SettingError: no such gaze, or it follows an object whose bearing the world does not give.
     """
     if name not in GAZES:
         raise unknown("stream.gaze", name, GAZES)

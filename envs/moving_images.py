@@ -15,8 +15,8 @@ from kornia.geometry.transform import homography_warp
 from torch import Tensor
 
 from envs.base import SingleWorld, VectorWorld
-from envs.errors import SettingError, unknown
-from envs.images.pictures import Pictures, load_pictures
+from envs.errors import SettingError, check_choices, check_ranges
+from envs.images.pictures import load_pictures
 from envs.scene.drift import DriftSettings, beginnings, block_edges, phase_at, phase_of, stops_at
 from envs.scene.random import Draws, key
 from envs.scene.settings import SPLITS
@@ -64,23 +64,13 @@ class MovingImagesSettings(DriftSettings):
 
     def __post_init__(self):
         self.moving, self.nuisances = tuple(self.moving), tuple(self.nuisances)
-        for name, low, high in (("size", 4, 1024), ("episode_length", 1, 1 << 20), ("pictures", 0, 1 << 31)):
-            if not low <= getattr(self, name) <= high:
-                raise SettingError(f"env.{name}={getattr(self, name)} is out of range; try {low} to {high}")
+        check_ranges(self, size=(4, 1024), episode_length=(1, 1 << 20), pictures=(0, 1 << 31))
         if not 0 <= self.speed <= 1:
             raise SettingError(f"env.speed={self.speed} is out of range; try 0 (still) to 1 (unrelated neighbours)")
-        if self.split not in (*SPLITS, "all"):
-            raise unknown("env.split", self.split, (*SPLITS, "all"))
-        for setting in ("moving", "nuisances"):
-            for name in getattr(self, setting):
-                if name not in NUISANCES:
-                    raise unknown(f"env.{setting}", name, NUISANCES)
+        check_choices(self, split=(*SPLITS, "all"), moving=NUISANCES, nuisances=NUISANCES)
 
 
-@lru_cache(maxsize=1)
-def _load(path: str, dataset: str) -> Pictures:
-    """The pictures of a file, the last of which are kept: a run makes many worlds of them."""
-    return load_pictures(path, dataset)
+_load = lru_cache(maxsize=1)(load_pictures)  # whose last pictures are kept: a run makes many worlds of them
 
 
 class MovingImagesVector(VectorWorld):

@@ -39,8 +39,7 @@ WORLDS: dict[str, type[WorldSettings]] = {  # by env=NAME
 def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
     """The settings of the world of this name, with some values other than the defaults.
 
-    Raises:
-        SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
+    Raises SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
     """
     if name not in WORLDS:
         raise unknown("env", name, WORLDS)
@@ -70,10 +69,8 @@ def checked(schema: type[T], values: Mapping[str, Any], *, prefix: str) -> T:
 def read(schema: type[T], overrides: list[str]) -> T:
     """An instance of a dataclass with the values of `name=value` and `group.name=value`, and defaults for the rest.
 
-    Where it has a field `env`, `env=NAME` chooses the world whose dataclass stands there.
-
-    Raises:
-        SettingError: no such setting, with the near miss, or a value of the wrong type or out of range.
+    Where it has a field `env`, `env=NAME` chooses the world whose dataclass stands there. Raises SettingError: no such
+    setting, with the near miss, or a value of the wrong type or out of range.
     """
     config, values = OmegaConf.structured(schema), dict(map(split_override, overrides))
     if OmegaConf.is_missing(config, "env"):
@@ -97,8 +94,7 @@ def split_override(text: str) -> tuple[str, str]:
 def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> None:
     """Sets a key of a structured config: a string is parsed to its field's type, any other value must be of it.
 
-    Raises:
-        SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
+    Raises SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
     """
     known = list(_leaves(config))
     if key not in known:

@@ -5,7 +5,7 @@ python -m streams.check walk.zarr [--json]
 
 import argparse
 import json
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from rich.console import Console
@@ -23,8 +23,7 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     `damaged` has a line for every chunk that is not what was written, the same one where all of a file is damaged.
     `sound_steps` is the number of whole steps from the beginning on. Sizes are in bytes.
 
-    Raises:
-        SettingError: no recording is there, or it contradicts itself.
+    Raises SettingError: no recording is there, or it contradicts itself.
     """
     recording = Recording(path, setting="path")
     steps, layouts = recording.committed, recording.layouts
@@ -34,11 +33,13 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     with Bar(console or Console(quiet=True), done=0, total=steps * recording.worlds) as bar:
         for shard in range(shards):
             for layout in layouts.values():
-                numbers = _committed(layout, steps - shard * length)
+                times, sides = layout.grid
+                times = min(times, -(-(steps - shard * length) // layout.chunk[0]))  # that hold any committed step
+                numbers = np.arange(times * sides)
                 faults, size = _damaged(recording, layout, shard, numbers)
                 chunks, stored = chunks + len(numbers), stored + size
                 damaged += [f"{path}/{layout.key(shard)} {fault}" for fault in faults.values()]
-                begins = [shard * length + number // layout.grid[1] * layout.chunk[0] for number in faults]
+                begins = [shard * length + number // sides * layout.chunk[0] for number in faults]
                 sound_steps = min([sound_steps, *begins])
             bar.show(min((shard + 1) * length, steps) * recording.worlds)
     raw = sum(np.dtype(layout.kind).itemsize * int(np.prod(layout.shard[1:])) for layout in layouts.values()) * steps
@@ -65,15 +66,14 @@ def table(summary: dict[str, Any]) -> Table:
     rows = Table(title=summary["path"], title_justify="left", show_header=False)
     height, width = summary["size"]
     compression = f", {summary['compression']:.1f} times smaller than the numbers" if summary["compression"] else ""
-    lines = {
+    for name, text in {
         "frames": f"{summary['frames']:,}: {summary['steps']:,} steps of {summary['worlds']} worlds, {width}x{height}",
         "episodes": "-" if summary["episodes"] is None else f"{summary['episodes']:,}",
         "world": f"{summary['env']}, seed {summary['seed']}",
         "factors": ", ".join(summary["factors"]) or "none",
         "stored": f"{summary['bytes'] / 1e6:,.1f} MB{compression}",
         "chunks": f"{summary['chunks'] - len(summary['damaged']):,} of {summary['chunks']:,} sound",
-    }
-    for name, text in lines.items():
+    }.items():
         rows.add_row(name, text)
     return rows
 
@@ -103,33 +103,25 @@ def main() -> None:
     raise SystemExit(guarded(check, args.path, as_json=args.json, place="path", stopped="nothing was changed"))
 
 
-def _committed(layout: Layout, steps: int) -> np.ndarray:
-    """The numbers of a shard's chunks that hold any of its first `steps`."""
-    times, sides = layout.grid
-    return np.arange(min(times, -(-steps // layout.chunk[0])) * sides)
-
-
 def _damaged(recording: Recording, layout: Layout, shard: int, numbers: np.ndarray) -> tuple[dict[int, str], int]:
     """The fault of each damaged chunk of a shard by its number, and the size of the file in bytes."""
     try:
         with recording.folder.open(layout.key(shard)) as file:
-            size = file.seek(0, 2)
-            try:
-                for _ in decode(layout, file, numbers):
-                    pass
-                return {}, size
-            except Damaged:
-                return {int(number): fault for number in numbers if (fault := _fault(layout, file, number))}, size
+            return _faults(layout, file, numbers), file.seek(0, 2)
     except FileNotFoundError:
         return dict.fromkeys(numbers.tolist(), "is missing"), 0
 
 
-def _fault(layout: Layout, file, number: int) -> str | None:
+def _faults(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> dict[int, str]:
+    """Decodes all chunks at once and, where there is damage, one by one."""
     try:
-        list(decode(layout, file, np.array([number])))
+        for _ in decode(layout, file, numbers):
+            pass
     except Damaged as error:
-        return str(error)
-    return None
+        if len(numbers) == 1:
+            return {int(numbers[0]): str(error)}
+        return {one: fault for own in numbers[:, None] for one, fault in _faults(layout, file, own).items()}
+    return {}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor
 
 from envs.errors import SettingError
 from envs.images.pictures import SUFFIXES, is_zarr, load_pictures, numbers
@@ -65,8 +64,7 @@ class Batch(NamedTuple):
 def frames_of(settings: ImportSettings) -> Iterator[Batch]:
     """The frames of a source, fitted, episode by episode, decoded as they are taken.
 
-    Raises:
-        SettingError: there are none, or they can't be read.
+    Raises SettingError: there are none, or they can't be read.
     """
     where = Path(settings.source).expanduser()
     if settings.dataset or not where.is_dir() or is_zarr(where):
@@ -119,34 +117,25 @@ def _write(
     first: Batch, batches: Iterator[Batch], settings: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop
 ) -> None:
     """Writes all batches, or those before a stop, and puts the length of the longest episode into `env`."""
-    before, batches = (-1, 0), chain([first], batches)
+    shown, age = -1, 0  # the episode of the frame before, and its age in it
     with Bar(Console(), done=0, total=0) as bar:
-        while not stop and (batch := next(batches, None)):
+        for batch in chain([first], batches):
             with _errors_of(settings.source):
                 check_sizes(first.images, batch.images)
-            ages = _ages(batch.episode, before)
-            before, env["episode_length"] = (batch.episode[-1], ages[-1]), max(env["episode_length"], max(ages) + 1)
-            writer.extend(_block(batch, ages))
+            ages = []
+            for episode in batch.episode:
+                shown, age = episode, age + 1 if episode == shown else 0
+                ages.append(age)
+            env["episode_length"] = max(env["episode_length"], max(ages) + 1)
+            columns = {"images": batch.images, "episode": batch.episode, "factors/category": batch.category}
+            columns |= {"factors/age": ages, "factors/angle": np.array(batch.angle, np.float32)}
+            writer.extend({name: torch.as_tensor(column)[:, None] for name, column in columns.items()})
             if writer.full:
                 writer.commit(wait=False)
                 bar.show(writer.step)
+            if stop:
+                break
         writer.commit()
-
-
-def _ages(episodes: Sequence[int], before: tuple[int, int]) -> list[int]:
-    """The age of each frame in its episode, where `before` is episode and age of the frame before them."""
-    ages = []
-    for episode in episodes:
-        before = episode, before[1] + 1 if episode == before[0] else 0
-        ages.append(before[1])
-    return ages
-
-
-def _block(batch: Batch, ages: list[int]) -> dict[str, Tensor]:
-    """The arrays (s, 1, ...) of a batch, as the writer takes them."""
-    columns = {"images": batch.images, "episode": batch.episode, "factors/category": batch.category}
-    columns |= {"factors/age": ages, "factors/angle": np.array(batch.angle, np.float32)}
-    return {name: torch.as_tensor(column)[:, None] for name, column in columns.items()}
 
 
 def _arrays(settings: ImportSettings) -> Iterator[Batch]:
@@ -209,8 +198,16 @@ def _parsed_names(files: list[str], settings: ImportSettings) -> tuple[list[str]
     matches = [pattern.fullmatch(name.rpartition(".")[0]) for name in names]
     if not all(matches) or not {"object", "angle"} <= pattern.groupindex.keys():
         return folders, folders, [0.0] * len(files)
-    angle = [_number(match["angle"], name, settings) for match, name in zip(matches, names, strict=True)]
-    return folders, [(folder, match["object"]) for folder, match in zip(folders, matches, strict=True)], angle
+    angles = []
+    for match, name in zip(matches, names, strict=True):
+        try:
+            angles.append(float(match["angle"]))
+        except (TypeError, ValueError):
+            raise SettingError(
+                f"names={settings.names} finds angle={match['angle']} in {name}, which is no number; "
+                "let the group angle match digits, or set names=.* for the order of the names"
+            ) from None
+    return folders, [(folder, match["object"]) for folder, match in zip(folders, matches, strict=True)], angles
 
 
 @contextmanager
@@ -222,16 +219,6 @@ def _errors_of(source: str) -> Iterator[None]:
         raise SettingError(f"source={source} {error}") from None
 
 
-def _number(angle: str | None, name: str, settings: ImportSettings) -> float:
-    try:
-        return float(angle)
-    except (TypeError, ValueError):
-        raise SettingError(
-            f"names={settings.names} finds angle={angle} in {name}, which is no number; "
-            "let the group angle match digits, or set names=.* for the order of the names"
-        ) from None
-
-
 def _numbered(things: Sequence) -> list[int]:
     """The index of each thing among the distinct ones, in order of first appearance."""
     known = {thing: number for number, thing in enumerate(dict.fromkeys(things))}
@@ -240,20 +227,19 @@ def _numbered(things: Sequence) -> list[int]:
 
 def _videos(files: list[str], settings: ImportSettings) -> Iterator[Batch]:
     """Videos, each an episode; its folder is its category, where there are several."""
-    frames = _frames_of_videos(files, settings)
-    while batch := list(islice(frames, TOGETHER)):
+
+    def frames() -> Iterator[tuple[np.ndarray, int, int, float]]:
+        categories = _numbered([file.rpartition("/")[0] for file in files])
+        for episode, (file, category) in enumerate(zip(files, categories, strict=True)):
+            with _errors_of(file):
+                for number, image in video_frames(file, every=settings.every):
+                    yield image, episode, category, float(number)
+
+    coming = frames()
+    while batch := list(islice(coming, TOGETHER)):
         images, *of = zip(*batch, strict=True)
         with _errors_of(settings.source):
             yield Batch(stacked(images, size=settings.size), *of)
-
-
-def _frames_of_videos(files: list[str], settings: ImportSettings) -> Iterator[tuple[np.ndarray, int, int, float]]:
-    """Each frame's image, episode, category and number."""
-    categories = _numbered([file.rpartition("/")[0] for file in files])
-    for episode, (file, category) in enumerate(zip(files, categories, strict=True)):
-        with _errors_of(file):
-            for number, image in video_frames(file, every=settings.every):
-                yield image, episode, category, float(number)
 
 
 def main() -> None:

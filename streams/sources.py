@@ -9,7 +9,6 @@ import envs  # noqa: F401  registers the worlds
 from envs.errors import SettingError
 from envs.settings import WorldSettings, as_json, checked, make_world, world
 from streams.live import Live, LiveSettings
-from streams.recording.reader import Recording
 from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
 from streams.replay.sequential import Replay, ReplaySettings
@@ -45,8 +44,7 @@ def open_source(
         record: where the frames of a live world are recorded, if anywhere.
         frames: how many will be asked for, which a recording must have.
 
-    Raises:
-        SettingError: settings that cannot work, or a recording that is none.
+    Raises SettingError: settings that cannot work, or a recording that is none.
     """
     if isinstance(stream, ReplaySettings):
         kind = ShuffledReplay if stream.order in ("window", "shuffled") else Replay
@@ -59,16 +57,10 @@ def open_source(
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:
     """The settings of the world that was recorded (the first, of several), with the replay's number of worlds.
 
-    Raises:
-        SettingError: no recording, or one that contradicts itself.
+    Raises SettingError: no recording, or one that contradicts itself.
     """
     recordings = opened(stream.path)
-    rows = shares(recordings, stream, weights=stream.weights)
-    return _env(recordings[0]) | {"num_worlds": sum(rows)}
-
-
-def _env(recording: Recording) -> dict[str, Any]:
-    """The settings of a recording's world, checked against its dataclass and the frames."""
+    rows, recording = shares(recordings, stream, weights=stream.weights), recordings[0]
     values = {name: value for name, value in recording.facts["env"].items() if name not in ("name", "id")}
     name, where = recording.facts["env"].get("name"), f"stream.path={recording.path}"
     height, width = recording.size
@@ -80,4 +72,4 @@ def _env(recording: Recording) -> dict[str, Any]:
         raise SettingError(f"{where} shows {width}x{height} frames, and networks need square ones; import with size=")
     if env.size != height:
         raise SettingError(f"{where} says env.size={env.size} and shows {width}x{height}; it was altered")
-    return as_json(env)
+    return as_json(env) | {"num_worlds": sum(rows)}

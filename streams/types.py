@@ -1,7 +1,4 @@
-"""The named tuples that cross package boundaries.
-
-Shapes: N worlds, B pairs, H W pixels.
-"""
+"""The named tuples that cross package boundaries. Shapes: N worlds, B pairs, H W pixels."""
 
 from typing import NamedTuple
 

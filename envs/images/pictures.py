@@ -42,8 +42,7 @@ def load_pictures(
         options: keywords of the torchvision class: train=False, split="test", download=True.
         absent: the advice where a torchvision data set is not there.
 
-    Raises:
-        SettingError: with the path, what is wrong there, and the way out.
+    Raises SettingError: with the path, what is wrong there, and the way out.
     """
     where = Path(path).expanduser()
     if not path:
@@ -63,7 +62,9 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
         if dataset:
             return _torchvision(where, dataset, options, absent=absent, setting=setting)
         if where.suffix in (".npy", ".npz"):
-            return _numpy(where)
+            with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
+                loaded = np.load(file, allow_pickle=False)
+                return (loaded, None) if isinstance(loaded, np.ndarray) else _named(loaded)
         if is_zarr(where):
             return _zarr(where)
         if where.is_dir():
@@ -71,13 +72,9 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
     except SettingError:
         raise
     except Exception as error:
-        raise SettingError(f"can't be read ({_first_line(error)}); mend it, or store the pictures as .npz") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SettingError(f"can't be read ({reason}); mend it, or store the pictures as .npz") from error
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error that may have none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _checked(images: np.ndarray, labels: Any) -> Pictures:
@@ -105,15 +102,7 @@ def _whole(labels: np.ndarray) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _numpy(where: Path) -> tuple[Any, Any]:
-    with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        return _named({name: loaded[name] for name in loaded.files})
-
-
-def _named(arrays: dict[str, Any]) -> tuple[Any, Any]:
+def _named(arrays: Mapping[str, Any]) -> tuple[Any, Any]:
     images = next((arrays[name] for name in IMAGE_KEYS if name in arrays), None)
     if images is None:
         raise SettingError(f"has no array named images, data or x, but {', '.join(arrays) or 'nothing'}")

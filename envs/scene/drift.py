@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices
 from envs.scene.random import Draws, key
 
 SCHEDULES = ("none", "categories", "day_night")
@@ -26,8 +26,7 @@ class DriftSettings:
 
     def check(self, *, categories: int) -> None:
         """Raises SettingError for values that cannot work with this number of categories."""
-        if self.drift not in SCHEDULES:
-            raise unknown("env.drift", self.drift, SCHEDULES)
+        check_choices(self, drift=SCHEDULES)
         if self.phase_length < 1:
             raise SettingError(f"env.phase_length={self.phase_length} is too short; try 1 step or more")
         if self.drift == "categories" and not 1 <= self.phases <= categories:

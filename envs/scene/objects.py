@@ -63,10 +63,7 @@ def assemble(categories: list[Category], category: np.ndarray, instance: np.ndar
     for index in np.unique(category):
         rows = np.flatnonzero(category == index)
         draws = Draws(keys[rows])
-        _place(out, rows, categories[index](draws))
-        colors = palette(draws)  # (m, PALETTE, 3)
-        slots = [part.color for part in categories[index](draws)]
-        out.color[rows, : len(slots)] = colors[:, slots]
+        _place(out, rows, categories[index](draws), palette(draws))
     _normalise(out)
     _cover(out, Draws(keys))
     return out
@@ -96,7 +93,8 @@ def _empty(rows: int) -> Objects:
     )
 
 
-def _place(out: Objects, rows: np.ndarray, parts: list[Part]) -> None:
+def _place(out: Objects, rows: np.ndarray, parts: list[Part], colors: np.ndarray) -> None:
+    """Puts the parts of objects with colours (m, PALETTE, 3) into rows (m,)."""
     assert len(parts) <= MAX_PARTS, f"{len(parts)} parts, but the renderer has room for {MAX_PARTS}"
     for index, part in enumerate(parts):
         half = _columns(part.half, len(rows))  # (m, 3)
@@ -106,6 +104,7 @@ def _place(out: Objects, rows: np.ndarray, parts: list[Part]) -> None:
         out.taper[rows, index] = _columns(part.taper, len(rows))
         reach = _reach(part.kind, half, out.taper[rows, index])
         out.radius[rows, index] = reach * np.broadcast_to(part.present, len(rows))
+        out.color[rows, index] = colors[:, part.color]
 
 
 def _reach(kind: str, half: np.ndarray, taper: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices, check_ranges
 from envs.scene.categories import CATEGORIES
 from envs.scene.drift import DriftSettings
 
@@ -38,24 +38,10 @@ class SceneSettings(DriftSettings):
 
     def __post_init__(self):
         self.moving = tuple(self.moving)
-        for name, low, high in (
-            ("size", 4, 1024),
-            ("categories", 1, len(CATEGORIES)),
-            ("instances", 1, SPLIT_STRIDE),
-            ("episode_length", 2, 1 << 20),
-            ("samples", 1, 8),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingError(f"env.{name}={value} is out of range; try {low} to {high}")
-        for name, known in (
-            ("split", SPLITS),
-            ("axis", ("vertical", "any")),
-            ("light_path", ("wander", "arc", "flicker")),
-            ("background", (*BACKGROUNDS, "mixed")),
-        ):
-            if getattr(self, name) not in known:
-                raise unknown(f"env.{name}", getattr(self, name), known)
+        one_or_more = {"categories": (1, len(CATEGORIES)), "instances": (1, SPLIT_STRIDE), "samples": (1, 8)}
+        check_ranges(self, size=(4, 1024), episode_length=(2, 1 << 20), **one_or_more)
+        check_choices(self, split=SPLITS, axis=("vertical", "any"), light_path=("wander", "arc", "flicker"))
+        check_choices(self, background=(*BACKGROUNDS, "mixed"), moving=NUISANCES)
         if (self.background == "pictures") != bool(self.background_path):
             raise SettingError(
                 f"env.background={self.background} and env.background_path={self.background_path!r} "
@@ -65,6 +51,3 @@ class SceneSettings(DriftSettings):
         for name in ("speed", "turn", "jitter"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise SettingError(f"env.{name}={getattr(self, name)} must be a number from 0 up")
-        for name in self.moving:
-            if name not in NUISANCES:
-                raise unknown("env.moving", name, NUISANCES)

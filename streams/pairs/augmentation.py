@@ -79,19 +79,12 @@ def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
 
 
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "tang2022": tang2022,
-    "simclr": simclr,
-    "crops": crops,
-    "lighting": lighting,
+    one.__name__: one for one in (tang2022, simclr, crops, lighting)
 }
 
 
 def views(kind: str) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """The augmentation of that name: (images, draws) to images of the same shape.
-
-    Raises:
-        SettingError: no such kind.
-    """
+    """The augmentation of that name: (images, draws) to images of the same shape. Raises SettingError: no such kind."""
     if kind not in KINDS:
         raise unknown("pairs.views", kind, KINDS)
     return KINDS[kind]
@@ -131,9 +124,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     chroma = top - torch.minimum(torch.minimum(red, green), blue)
     some = chroma.clamp_min(1e-12)
     sixths = torch.where(
-        red == top,
-        (green - blue) / some,
-        torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4),
+        red == top, (green - blue) / some, torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4)
     )
     hue = sixths.add_(6 * turns[:, None, None])
     hue -= 6 * torch.floor(hue / 6)  # far faster than a remainder

@@ -72,11 +72,8 @@ def build_pairs(
 ) -> "PairStream":
     """The stream of pairs that the settings ask for, whose rows go through the memory of that name, or none.
 
-    `worlds` is the number of frames a step, where it is known beforehand. `encode`, images (B, 3, H, W) to features
-    (B, D), is what a MinRed memory compares frames by.
-
-    Raises:
-        SettingError: an unknown name, or a value that cannot work.
+    `worlds` is the number of frames a step, where it is known beforehand. `encode`, images (B, 3, H, W) to features (B,
+    D), is what a MinRed memory compares frames by. Raises SettingError: an unknown name, or a value that cannot work.
     """
     memory = memory or MemorySettings()
     if memory.name not in MEMORIES:

@@ -48,10 +48,7 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     """The layouts of arrays, by types and shapes of one step (N, ...); `images` is (N, H, W, 3).
 
     A chunk of images is 16 steps of one world, or of several small ones; a shard holds all worlds for at least 16 steps
-    and about 1,024 frames.
-
-    Raises:
-        SettingError: those would be too many bytes for anyone to read.
+    and about 1,024 frames. Raises SettingError: those would be too many bytes for anyone to read.
     """
     worlds, frame = rows["images"][1][0], int(np.prod(rows["images"][1][1:]))
     steps = CHUNK_STEPS * max(1, round(SHARD_FRAMES / (CHUNK_STEPS * worlds)))
@@ -74,6 +71,8 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
     wide = {"configuration": {"endian": "little"}}
     number = {"name": "bytes"} | ({} if layout.kind in ("bool", "int8", "uint8") else wide)
     codecs = [number, {"name": "zstd", "configuration": {"level": LEVEL, "checksum": False}}, {"name": "crc32c"}]
+    own = layout.name.rpartition("/")[2]
+    axes = [f"{own}_{axis}" for axis in range(len(layout.shard) - 2)] if own != "images" else ["y", "x", "channel"]
     sharding = {
         "chunk_shape": list(layout.chunk),
         "codecs": codecs,
@@ -90,7 +89,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
         "fill_value": False if layout.kind == "bool" else 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "attributes": {},
-        "dimension_names": _names(layout),
+        "dimension_names": ["time", "world", *axes],
         "storage_transformers": [],
     }
 
@@ -98,8 +97,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
 def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
     """The layout and length that an array's zarr.json describes, which must be as `document` would have written it.
 
-    Raises:
-        ValueError: it is not; the message is what is wrong with it.
+    Raises ValueError: it is not; the message is what is wrong with it.
     """
     try:
         shard = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
@@ -144,19 +142,25 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
 def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Chunks of a shard file by their numbers, each with its own: read-only, of shape `layout.chunk`.
 
-    Raises:
-        Damaged: with the number of the chunk, as soon as one is not what was written.
+    Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
+    size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     for number, packed in _packed(layout, file, numbers):
-        yield number, _unpack(decompressor, layout, packed, number)
+        packed = _without_crc(packed, f"chunk {number}")
+        try:
+            if frame_content_size(packed) != size:  # no more is decompressed than it should hold
+                raise Damaged(f"chunk {number} does not hold {size:,} bytes")
+            data = decompressor.decompress(packed, allow_extra_data=False)
+        except ZstdError as error:
+            raise Damaged(f"chunk {number} does not decompress ({error})") from None
+        yield number, np.frombuffer(data, layout.kind).reshape(layout.chunk)
 
 
 def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
     """Puts a shard file's steps from the first on into `out` (s, N, ...).
 
-    Raises:
-        Damaged: with the number of the chunk, as soon as one is not what was written.
+    Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
     numbers = np.arange(first // long * sides, -(-past // long) * sides)
@@ -210,27 +214,8 @@ def _without_crc(data: np.ndarray, what: str) -> np.ndarray:
     return data[:-CRC]
 
 
-def _unpack(decompressor: ZstdDecompressor, layout: Layout, packed: np.ndarray, number: int) -> np.ndarray:
-    """A chunk, of which no more is decompressed than it should hold."""
-    packed, size = _without_crc(packed, f"chunk {number}"), math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
-    try:
-        if frame_content_size(packed) != size:
-            raise Damaged(f"chunk {number} does not hold {size:,} bytes")
-        data = decompressor.decompress(packed, allow_extra_data=False)
-    except ZstdError as error:
-        raise Damaged(f"chunk {number} does not decompress ({error})") from None
-    return np.frombuffer(data, layout.kind).reshape(layout.chunk)
-
-
 def _slice(number: int, width: int) -> slice:
     return slice(number * width, (number + 1) * width)
-
-
-def _names(layout: Layout) -> list[str]:
-    if layout.name == "images":
-        return ["time", "world", "y", "x", "channel"]
-    own = layout.name.rpartition("/")[2]
-    return ["time", "world", *(f"{own}_{axis}" for axis in range(len(layout.shard) - 2))]
 
 
 def _plain(value: Any) -> Any:

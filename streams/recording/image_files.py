@@ -8,12 +8,12 @@ import math
 import os
 import re
 import signal
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from ctypes import Array
-from multiprocessing import RawArray, get_context
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -43,43 +43,33 @@ def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
 def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
     """Yields the pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER but for the last.
 
-    Raises:
-        SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
+    Raises SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
     """
     shape = fitted(picture(files[0]), size).shape
     together = min(TOGETHER, 1 << max(1, SLOT_BYTES // math.prod(shape)).bit_length() - 1)
     parts = [files[first : first + together] for first in range(0, len(files), together)]
     workers = min(cpus(), 8)
     if len(files) <= FEW * TOGETHER or workers == 1:
-        yield from (stacked([picture(file) for file in some], size=size) for some in parts)
+        yield from (_decode(part, size) for part in parts)
         return
-    shape = AHEAD * workers, together, *shape
-    memory = RawArray("B", math.prod(shape))  # which torch's own can't be where /dev/shm is small, as in a container
     try:
-        with _processes(workers, memory, shape, size) as pool:
-            yield from _in_order(pool, parts, _slots(memory, shape))
+        with _processes(workers) as pool:
+            jobs = deque(pool.submit(_decode, part, size) for part in parts[: AHEAD * workers])
+            for coming in (*parts[AHEAD * workers :], *repeat(None, len(jobs))):
+                images = jobs.popleft().result()
+                if coming:
+                    jobs.append(pool.submit(_decode, coming, size))
+                yield images
     except BrokenProcessPool:
         raise SettingError("can't be decoded, as a process that did it was killed; is there memory enough?") from None
 
 
-def _in_order(pool: ProcessPoolExecutor, parts: list[list[str]], slots: np.ndarray) -> Iterator[np.ndarray]:
-    """The images that processes put into each slot, which is then given to the next part."""
-    jobs = [pool.submit(_decode, *part) for part in enumerate(parts[: len(slots)])]
-    for number, some in enumerate(parts):
-        slot = number % len(slots)
-        if fault := jobs[slot].result():
-            raise SettingError(fault)
-        images = slots[slot, : len(some)].copy()
-        if number + len(slots) < len(parts):
-            jobs[slot] = pool.submit(_decode, slot, parts[number + len(slots)])
-        yield images
-
-
 @contextmanager
-def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> Iterator[ProcessPoolExecutor]:
-    """`count` processes that decode into slots, and ignore Ctrl-C from their start on."""
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """`count` processes that ignore Ctrl-C from their start on."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    pool = ProcessPoolExecutor(count, get_context(), initializer=_begin, initargs=(memory, shape, size))
+    ignoring = signal.SIGINT, signal.SIG_IGN  # a process that is spawned does not inherit the mask
+    pool = ProcessPoolExecutor(count, initializer=signal.signal, initargs=ignoring)
     try:
         pool.submit(int).result()  # the first task starts all of them
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -89,35 +79,15 @@ def _processes(count: int, memory: Array, shape: tuple[int, ...], size: int) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(memory: Array, shape: tuple[int, ...], size: int) -> None:
-    """Initialises a process: its view of the slots and the size of pictures."""
-    global _SLOTS, _SIZE
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a process that is spawned does not inherit the mask
-    _SLOTS, _SIZE = _slots(memory, shape), size
-
-
-def _slots(memory: Array, shape: tuple[int, ...]) -> np.ndarray:
-    """Shared memory as slots of pictures (slots, s, H, W, 3)."""
-    return np.frombuffer(memory, np.uint8).reshape(shape)
-
-
-def _decode(slot: int, files: list[str]) -> str:
-    """Puts pictures into a slot; returns what is wrong with them, or an empty string."""
-    try:
-        for place, file in zip(_SLOTS[slot], files, strict=False):
-            image = fitted(picture(file), _SIZE)
-            check_sizes(place, image)
-            place[:] = image
-    except SettingError as error:
-        return str(error)
-    return ""
+def _decode(files: list[str], size: int) -> np.ndarray:
+    """Pictures (s, H, W, 3), fitted."""
+    return stacked([picture(file) for file in files], size=size)
 
 
 def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
     """Every `every`-th frame (H, W, 3) of a video, with its number.
 
-    Raises:
-        SettingError: it can't be read, or has no frames.
+    Raises SettingError: it can't be read, or has no frames.
     """
     try:
         import av
@@ -139,11 +109,7 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
-    """Images (H, W, 3) as one array (s, H, W, 3), fitted.
-
-    Raises:
-        SettingError: they are of more sizes than one.
-    """
+    """Images (H, W, 3) as one array (s, H, W, 3), fitted. Raises SettingError: they are of more sizes than one."""
     images = [fitted(image, size) for image in images]
     check_sizes(*images)
     return np.stack(images)

@@ -28,8 +28,7 @@ class Recording:
     Nothing of it is trusted: it is JSON and compressed numbers, its files lie inside its folder, and what is not as
     `streams.record` would have written it is refused.
 
-    Raises:
-        SettingError: there is none, or it is of another format, or contradicts itself.
+    Raises SettingError: there is none, or it is of another format, or contradicts itself.
     """
 
     def __init__(self, path: str, *, setting: str = "stream.path"):
@@ -93,8 +92,7 @@ class Recording:
     def gather(self, steps: np.ndarray, worlds: np.ndarray, *, names: list[str] | None = None) -> dict[str, np.ndarray]:
         """Returns the arrays' rows (m, ...) at steps (m,) and worlds (m,), in that order; each chunk is read once.
 
-        Raises:
-            SettingError: what was stored is damaged, with the name of the file and chunk.
+        Raises SettingError: what was stored is damaged, with the name of the file and chunk.
         """
         return {name: self._rows(self.layouts[name], steps, worlds) for name in names or self.names}
 

@@ -6,51 +6,20 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import sleep
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from envs.errors import SettingError
 
 PATIENCE = 5  # tries for a lock, 20 ms apart: `being_written` holds it for a moment
 
 
-class Folder(Protocol):
-    """Files by keys such as `images/c/0/0/0/0/0`."""
-
-    def open(self, key: str) -> BinaryIO:
-        """One version of a file, even if it is replaced meanwhile. Raises FileNotFoundError."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Puts data there for good: a reader finds the old or the new, never a part, even after a power cut."""
-
-    def names(self, key: str) -> list[str]:
-        """What lies in a folder; nothing where there is none."""
-
-    def remove(self, key: str) -> None:
-        """Takes a file away."""
-
-    def lock(self) -> "Lock":
-        """Makes this process the only writer. Raises SettingError where another one is."""
-
-    @property
-    def being_written(self) -> bool:
-        """Whether some process holds the lock."""
-
-
-class Lock(Protocol):
-    """Held until it is closed."""
-
-    def close(self) -> None:
-        """Lets others take the lock."""
-
-
-def open_folder(path: str, *, setting: str = "path") -> Folder:
+def open_folder(path: str, *, setting: str = "path") -> "Folder":
     """The folder at a local path or URL, which the error messages call `setting`.
 
-    Raises:
-        SettingError: a file, or a URL of a kind that this installation cannot reach.
+    Raises SettingError: a file, or a URL of a kind that this installation cannot reach.
     """
     try:
         return RemoteFolder(path) if "://" in path else LocalFolder(path)
@@ -58,14 +27,23 @@ def open_folder(path: str, *, setting: str = "path") -> Folder:
         raise SettingError(f"{setting}={path} {error}") from None
 
 
-def read(folder: Folder, key: str) -> bytes:
+def read(folder: "Folder", key: str) -> bytes:
     """A whole file."""
     with folder.open(key) as file:
         return file.read()
 
 
+class Lock(ExitStack):
+    """What makes this process the only writer, until it is closed or, of a folder on this machine, forgotten."""
+
+    __del__ = ExitStack.close
+
+
 class LocalFolder:
-    """A folder on this machine. The lock is on the folder itself; the system releases it however the process ends."""
+    """Files by keys such as `images/c/0/0/0/0/0`, in a folder on this machine.
+
+    The lock is on the folder itself; the system releases it however the process ends.
+    """
 
     def __init__(self, path: str):
         self.path = Path(path).expanduser()
@@ -74,7 +52,7 @@ class LocalFolder:
             raise SettingError("is a file, and a recording is a folder; choose another path")
 
     def open(self, key: str) -> BinaryIO:
-        """Opens one version of a file. Raises FileNotFoundError, also for what is no regular file."""
+        """Opens one version of a file, even if it is replaced meanwhile. Raises FileNotFoundError, also for a pipe."""
         path = f"{self._root}/{key}"
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that lies there is not waited for
         try:
@@ -88,13 +66,13 @@ class LocalFolder:
         return os.fdopen(number, "rb")
 
     def put(self, key: str, data: bytes) -> None:
-        """Writes a file whole."""
+        """Puts data there for good: a reader finds the old or the new, never a part, even after a power cut."""
         path = self._inside(key)
         _make(path.parent)
         replace(path, data)
 
     def names(self, key: str) -> list[str]:
-        """Returns what lies in a folder."""
+        """What lies in a folder; nothing where there is none."""
         path = self._inside(key)
         return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
 
@@ -103,11 +81,10 @@ class LocalFolder:
         self._inside(key).unlink()
 
     def lock(self) -> Lock:
-        """Locks the folder. Raises SettingError where another process has."""
+        """Makes this process the only writer. Raises SettingError where another one is."""
         _make(self.path)
         for _ in range(PATIENCE):
-            lock = self._take(fcntl.LOCK_EX)
-            if lock:
+            if lock := self._take(fcntl.LOCK_EX):
                 return lock
             sleep(0.02)
         raise SettingError(f"{self.path} is being written by another process; wait for it, or choose another path")
@@ -115,19 +92,21 @@ class LocalFolder:
     @property
     def being_written(self) -> bool:
         """Whether some process holds the lock."""
-        lock = self._take(fcntl.LOCK_SH) if self.path.is_dir() else None
-        if lock:
+        if not self.path.is_dir():
+            return False
+        if lock := self._take(fcntl.LOCK_SH):
             lock.close()
-        return self.path.is_dir() and lock is None
+        return lock is None
 
     def _take(self, kind: int) -> Lock | None:
-        lock = _Handle(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY))
-        try:
-            fcntl.flock(lock.number, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return None
-        return lock
+        with Lock() as lock:
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            lock.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            return lock.pop_all()
 
     def _inside(self, key: str) -> Path:
         """The path of a key, which no link may lead elsewhere."""
@@ -145,22 +124,8 @@ def _place(number: int) -> str:
         return ""
 
 
-class _Handle:
-    """An open file descriptor that is closed once."""
-
-    def __init__(self, number: int):
-        self.number = number
-
-    def close(self) -> None:
-        if self.number >= 0:
-            os.close(self.number)
-        self.number = -1
-
-    __del__ = close
-
-
 class RemoteFolder:
-    """A folder at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
+    """The same at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
 
     A killed writer leaves its lock, which the user must remove. Where a store can't write only what is not there yet
     (S3 can), two writers that begin in one moment both pass.
@@ -176,17 +141,17 @@ class RemoteFolder:
         self.path = url.rstrip("/")
 
     def open(self, key: str) -> BinaryIO:
-        """Opens one version of a file. Raises FileNotFoundError, also for what is no regular file."""
+        """One version of a file. Raises FileNotFoundError."""
         with self._answering():
             return io.BytesIO(self.fs.cat_file(f"{self.root}/{key}"))
 
     def put(self, key: str, data: bytes) -> None:
-        """Writes a file whole."""
+        """Writes a file whole, for good."""
         with self._answering():
             self.fs.pipe_file(f"{self.root}/{key}", data)
 
     def names(self, key: str) -> list[str]:
-        """Returns what lies in a folder."""
+        """What lies in a folder; nothing where there is none."""
         try:
             with self._answering():
                 paths = self.fs.ls(f"{self.root}/{key}".rstrip("/"), detail=False)
@@ -199,8 +164,8 @@ class RemoteFolder:
         with self._answering():
             self.fs.rm_file(f"{self.root}/{key}")
 
-    def lock(self) -> Lock:
-        """Locks the folder. Raises SettingError where another process has."""
+    def lock(self) -> ExitStack:
+        """Makes this process the only writer. Raises SettingError where another one is."""
         try:
             if self.being_written:  # a store that knows no `create` is asked first, and has to be enough
                 raise FileExistsError
@@ -211,13 +176,19 @@ class RemoteFolder:
             raise SettingError(
                 f"{self.path} is being written by another process; if none does, remove {self.path}.lock"
             ) from None
-        return _Object(self)
+        lock = ExitStack()
+        lock.callback(self._unlock)
+        return lock
 
     @property
     def being_written(self) -> bool:
         """Whether some process holds the lock."""
         with self._answering():
             return self.fs.exists(f"{self.root}.lock")
+
+    def _unlock(self) -> None:
+        if self.being_written:
+            self.fs.rm_file(f"{self.root}.lock")
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -231,23 +202,13 @@ class RemoteFolder:
             raise OSError(errno.EIO, str(error), self.path) from error
 
 
-class _Object:
-    """The lock of a remote folder."""
-
-    def __init__(self, folder: RemoteFolder):
-        self._folder = folder
-
-    def close(self) -> None:
-        if self._folder and self._folder.being_written:
-            self._folder.fs.rm_file(f"{self._folder.root}.lock")
-        self._folder = None
+Folder = LocalFolder | RemoteFolder
 
 
 def replace(path: Path, data: bytes) -> None:
     """Puts data where path is, so that a reader finds the old or the new, never a part, even after a power cut.
 
-    Raises:
-        OSError: no room, or no permission; what was there is untouched and no temporary file is left.
+    Raises OSError: no room, or no permission; what was there is untouched and no temporary file is left.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:

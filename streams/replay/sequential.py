@@ -43,8 +43,7 @@ class Replay(Iterator[Frames]):
     Args:
         frames: how many are needed; with fewer there is an error and not an end.
 
-    Raises:
-        SettingError: no recording, or too short, or settings that make no order.
+    Raises SettingError: no recording, or too short, or settings that make no order.
     """
 
     def __init__(self, settings: ReplaySettings, *, seed: int = 0, frames: int = 0, device: torch.device | str = "cpu"):

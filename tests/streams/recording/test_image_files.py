@@ -3,9 +3,6 @@
 import multiprocessing
 import os
 import signal
-from multiprocessing import heap
-from multiprocessing.util import get_temp_dir
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,17 +37,6 @@ def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
     taken += parts
     assert [len(part) for part in taken] == [4, 4, 4, 4, 4, 3]
     assert np.array_equal(np.concatenate(taken), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
-
-
-def test_processes_decode_elsewhere_where_shared_memory_has_no_room(many, monkeypatch):
-    """As in a container, whose /dev/shm is small."""
-    chosen, choose = [], heap.Arena._choose_dir
-    monkeypatch.setattr(heap.Arena, "_choose_dir", lambda *of: chosen.append(choose(*of)) or chosen[-1])
-    monkeypatch.setattr(heap.BufferWrapper, "_heap", heap.Heap())
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
-    parts = list(decoding.decoded(decoding.files_of(many, (".png",)), size=0))
-    assert chosen == [get_temp_dir()]
-    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(23))
 
 
 def test_processes_end_with_whoever_takes_no_more(many):

@@ -13,8 +13,4 @@ for _name, _module, _class in (
     ("MovingImages-v0", "moving_images", "MovingImages"),
     ("Counting-v0", "counting", "Counting"),
 ):
-    gym.register(
-        id=_name,
-        entry_point=f"envs.{_module}:{_class}",
-        vector_entry_point=f"envs.{_module}:{_class}Vector",
-    )
+    gym.register(id=_name, entry_point=f"envs.{_module}:{_class}", vector_entry_point=f"envs.{_module}:{_class}Vector")

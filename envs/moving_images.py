@@ -177,10 +177,8 @@ class MovingImagesVector(VectorWorld):
             "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
         picture = self._pictures.index_select(0, self._instance).float().div_(255)
-        size = self.single_observation_space.shape[0]
-        warped = homography_warp(
-            picture, self._homography(value), (size, size), padding_mode="border", align_corners=False
-        )
+        shape, look = (self.settings.size, self.settings.size), self._homography(value)
+        warped = homography_warp(picture, look, shape, padding_mode="border", align_corners=False)
         lit = illuminate(recolor(warped, value["saturation"], value["hue"]), factors["brightness"], factors["gradient"])
         return lit.mul_(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous(), factors
 

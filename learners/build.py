@@ -73,7 +73,7 @@ def build_learner(
         raise SettingError(f"learner.feedback={settings.feedback} has no use in {rule.without_feedback}; leave it out")
     rule.check(settings, spec=spec_of(network.name), size=size)
     net = Network(network.name, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
-    net = net.to(device, memory_format=torch.channels_last)
+    net = net.to(device).to(memory_format=torch.channels_last)
     losses = build_losses(loss, heads=len(net.heads), feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
     with seeded(seed, "weights/rule"):  # which one's own may have
         return rule(net, losses.to(device), settings, seed=seed, updates=updates)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from inspect import isclass, signature
+from inspect import signature
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -54,34 +54,33 @@ def build_losses(
     Raises:
         SettingError: an unknown kind, or a setting that it does not have.
     """
-    make, remembers = _maker(settings)
+    make = _maker(settings)
     losses = []
     for number in range(1, heads + 1):
         with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
             loss = make()
-        if remembers:
+        if isinstance(loss, Hinge) and loss.settings.remember:
             loss = Remembered(loss, longest_gap=longest_gap)
         loss.draw(EMBEDDING, **init_kwargs(seed, f"loss{number}", feedback=feedback))
         losses.append(loss)
     return nn.ModuleList(losses)
 
 
-def _maker(settings: LossSettings | Mapping[str, Any]) -> tuple[Callable[[], Loss], bool]:
-    """What makes a loss of these settings, and whether it remembers."""
+def _maker(settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
+    """What makes a loss of these settings."""
     name = settings.kind if isinstance(settings, LossSettings) else settings["kind"]
     kind = look_up("loss.kind", name, LOSSES, expected="a function or a Loss", fits=callable)
     if not isinstance(kind, LossKind):
-        return _own_maker(kind, settings), False
+        return _own_maker(kind, settings)
     if not isinstance(settings, kind.settings):
         values = _keywords(settings)
-        _refuse_unknown(
-            values, [item.name for item in fields(kind.settings)], of=name, instead=f", or choose loss={name}"
-        )
+        known = [item.name for item in fields(kind.settings)]
+        _refuse_unknown(values, known, of=name, instead=f", or choose loss={name}")
         settings = kind.settings(kind=name, **values)
-    if isclass(kind.loss):
-        return lambda: kind.loss(settings), settings.remembers
-    space = SPACES.get(kind.loss, lambda z: z)
-    return lambda: FunctionLoss(kind.loss, _keywords(settings), space=space), settings.remembers
+    loss = kind.loss
+    if isinstance(loss, type):
+        return lambda: loss(settings)
+    return lambda: FunctionLoss(loss, _keywords(settings), space=SPACES.get(loss, lambda z: z))
 
 
 def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
@@ -90,7 +89,8 @@ def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Ca
     known = [name for name in signature(part).parameters if name not in ("u", "v", "episode")]
     _refuse_unknown(values, known, of=part.__name__)
     check_numbers(part, values, group="loss")
-    return lambda: part(**values) if isclass(part) and issubclass(part, Loss) else FunctionLoss(part, values)
+    own = isinstance(part, type) and issubclass(part, Loss)
+    return lambda: part(**values) if own else FunctionLoss(part, values)
 
 
 def _keywords(settings: LossSettings | Mapping[str, Any]) -> dict[str, Any]:

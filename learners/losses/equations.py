@@ -1,5 +1,6 @@
 """Losses that are one equation, from embeddings u, v (B, D) to a number. `episode` (B,) says what each row shows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +87,7 @@ def standardised(z: Tensor) -> Tensor:
 
 
 # In which the losses above compare; where none is named, they compare embeddings as they are.
-SPACES = {ntxent: normalize, barlow_twins: standardised}
+SPACES: dict[Callable[..., Tensor], Callable[[Tensor], Tensor]] = {ntxent: normalize, barlow_twins: standardised}
 
 
 def _check_weights(**weights: float) -> None:

@@ -75,11 +75,6 @@ class HingeSettings(LossSettings):
                 "negatives; set loss.stop_gradient=false loss.negatives=0, or loss.anchors=first"
             )
 
-    @property
-    def remembers(self) -> bool:
-        """As `remember` says."""
-        return self.remember
-
 
 class Hinge(Loss):
     """The contrastive hinge in the paper's forms.
@@ -113,11 +108,10 @@ class Hinge(Loss):
     def from_distances(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
         """The loss of N anchors from their distances, as in hinge_of_distances, and the report."""
         if self.settings.negatives and self.settings.average == "sum":
-            loss = hinge_of_distances(
-                distance, positive, negative.to(distance.dtype) / max(distance.shape[1], 1), self.settings
-            )
+            weights = negative.to(distance.dtype) / max(distance.shape[1], 1)
         else:
-            loss = hinge_of_distances(distance, positive, negative, self.settings)
+            weights = negative
+        loss = hinge_of_distances(distance, positive, weights, self.settings)
         return loss, _report(loss, distance, positive, negative, self.settings)
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:

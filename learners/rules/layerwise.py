@@ -4,7 +4,7 @@ Which blocks learn at an update is the schedule. Blocks above the last that lear
 remembered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.losses import Report
+from learners.losses.base import losses_of
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.schedules import GreedySettings, OneBlock, RandomBlock, Schedule, greedy
@@ -38,7 +39,7 @@ class Simultaneous(Learner):
         report: Report = {}
         total: Tensor | None = None
         for number, (block, head, criterion) in enumerate(
-            zip(self.network.blocks, self.network.heads, self.losses, strict=True)
+            zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
         ):
             if number == learning.stop and not remembering:
                 break
@@ -56,7 +57,7 @@ class Simultaneous(Learner):
                     loss.backward()  # at once: nothing of this block need be kept for later
                     total = loss.detach() if total is None else total + loss.detach()
                 report |= {f"block{number + 1}/{name}": value for name, value in losses.items()}
-            elif remembering:  # any block may be the next to learn
+            elif v is not None:  # any block may be the next to learn
                 criterion.keep(v, episode=pairs.episode)
         if total is None:
             return report
@@ -69,7 +70,7 @@ class Simultaneous(Learner):
         clone.schedule = Schedule(len(clone.network.blocks))
         return clone
 
-    def clones_by_turn(self) -> list[Learner]:
+    def clones_by_turn(self) -> Sequence[Learner]:
         """A copy for each block that the schedule has learn alone."""
         blocks = len(self.network.blocks)
         if len(self.schedule(0)) == blocks:

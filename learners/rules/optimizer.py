@@ -54,7 +54,7 @@ class OptimizerConfig:
 
     def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
         """An optimiser of these weights, before its first step."""
-        keywords = {"fused": True} if self.optimiser in FUSED else {}
+        keywords: dict[str, float] = {"fused": True} if self.optimiser in FUSED else {}
         keywords |= {"momentum": self.momentum} if self.optimiser in WITH_MOMENTUM else {}
         return OPTIMISERS[self.optimiser](parameters, lr=self.lr, weight_decay=self.weight_decay, **keywords)
 

@@ -25,7 +25,8 @@ class Estimate:
     def of(cls, values: np.ndarray, *, paired: bool | None = None) -> "Estimate":
         """The mean of one value a seed."""
         values = np.asarray(values, float)
-        return cls(float(values.mean()), *map(float, interval(values)), tuple(values.tolist()), paired)
+        low, high = interval(values)
+        return cls(float(values.mean()), float(low), float(high), tuple(values.tolist()), paired)
 
 
 def interval(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +47,8 @@ def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
     if len(shared) > 1:
         return Estimate.of(np.array([a[seed] - b[seed] for seed in shared]), paired=True)
     left, right = np.array([*a.values()]), np.array([*b.values()])
-    return Estimate(float(_less(left, right)), *map(float, _bounds(left, right, statistic=_less)), paired=False)
+    low, high = _bounds(left, right, statistic=_less)
+    return Estimate(float(_less(left, right)), float(low), float(high), paired=False)
 
 
 def _less(left: np.ndarray, right: np.ndarray, axis: int = 0) -> np.ndarray:

@@ -11,10 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.comparison import number
-from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
+from runs.analysis.reading import (
+    LoadedRun,
+    baseline,
+    load_numbers,
+    measure,
+    measure_name,
+    probe_keys,
+    scored,
+    task_keys,
+    values,
+)
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import summed_up
-from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey
 
 SHARES = ("world", "stream", "learner", "eval")
 
@@ -43,8 +53,8 @@ def summary(path: Path) -> dict[str, Any]:
 
 def _continual(run: LoadedRun) -> dict[str, Any]:
     """Scores of every phase after every phase of a world that drifts, summed up; empty where it does not."""
-    drift = run.facts.get("drift")
-    phases = [ScoreKey(split=f"phase{number}") for number in range(drift["phases"])] if drift else []
+    drift = run.facts.get("drift", {})
+    phases = [ScoreKey(split=f"phase{number}") for number in range(drift.get("phases", 0))]
     if not phases or not all(key in run.scores for key in phases):
         return {}
     return summed_up(run.scores[phases[0]]["frames"], np.stack([values(run, key) for key in phases], 1), **drift)
@@ -55,7 +65,7 @@ def _curve(run: LoadedRun, key: ScoreKey) -> dict[str, list]:
     if key not in run.scores:
         return {"frames": [], "top1": []}
     series = run.scores[key]
-    return {"frames": series["frames"].tolist(), measure_of(series): [number(value) for value in values(run, key)]}
+    return {"frames": series["frames"].tolist(), measure_name(run, key): [number(value) for value in values(run, key)]}
 
 
 def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:
@@ -65,7 +75,7 @@ def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[Score
 
 def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
     """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys."""
-    tree = {"linear": None, "transfer": {}}
+    tree: dict[str, Any] = {"linear": None, "transfer": {}}
     for key, value in values.items():
         *branch, leaf = key.parts
         node = tree

@@ -180,7 +180,7 @@ def probe_scores(
             count = None if block is None else probe.block_images
             few = (split._replace(test=split.test[:count]) for split in (features, labels))
             score = probe.score(*few, classes=task.classes)
-            each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
+            each: dict[str, Any] = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
             scores |= {_named(probe.name, argument): value for argument, value in each.items()}
     return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
 
@@ -200,7 +200,7 @@ def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreK
 
 def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -> list[Split]:
     """The features of every block from one pass: pooled below the top, at the top as they are."""
-    widths = []
+    widths: list[int] = []
 
     def side_by_side(images: Tensor) -> Tensor:
         *lower, top = encoder.encode_blocks(images)
@@ -241,7 +241,7 @@ def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) 
 
 def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
     """The scores that need no learning: linear probes of pixels and mean colour, the commonest class, one in K."""
-    scores = {}
+    scores: dict[ScoreKey, Scores] = {}
     for name, encode in (("pixels", pixels), ("mean_colour", mean_colour)):
         own = linear_scores(encode, tasks, device=device)
         scores |= {replace(key, encoder=name): score for key, score in own.items()}

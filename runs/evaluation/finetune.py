@@ -104,18 +104,13 @@ def fine_tune(
             tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
         if stop:
             return None
+    assert best is not None
     tested = top1(encode_images(best.model, task.test.images, device=device), labels.test)
     return Tuned(tested, best.validation_score[0], best.rate, best.step / -(-len(images) // ROWS))
 
 
 def train_steps(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    orders: Iterable[Tensor],
-    rate: float,
-    stop: Stop | None = None,
+    model: nn.Module, images: Tensor, labels: Tensor, *, orders: Iterable[Tensor], rate: float, stop: Stop | None = None
 ) -> Iterator[int]:
     """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); yields the step where a look at validation is due.
 

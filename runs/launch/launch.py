@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from runs.store.folder import RunFolder, differences
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.preview import save_preview
 from runs.store.tensorboard import TensorBoardLogger
+from streams.pairs.single_frames import Stream
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
 from streams.recording.writer import check_free
@@ -39,6 +41,7 @@ from streams.types import Pairs
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
+AnyRun = TypeVar("AnyRun", bound=Run)
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
 
@@ -51,11 +54,11 @@ _guarded = partial(
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(Generic[AnyRun]):
     """A main job: what its settings are, and how a run of them is made and trained."""
 
-    build: Callable[[DictConfig], Run]
-    train: Callable[[Run, RunLog, Stop], None]
+    build: Callable[[DictConfig], AnyRun]
+    train: Callable[[AnyRun, RunLog, Stop], None]
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
     schemas: Mapping[tuple[str | None, str], type]
 
@@ -81,9 +84,8 @@ def launch(program: Program) -> None:
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
     shows_help = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
-    checked = (
-        [] if shows_help else [_guarded(_checked, each, program) for each in composing.one_at_a_time(sweep.values)]
-    )
+    each_once = [] if shows_help else composing.one_at_a_time(sweep.values)
+    checked = [_guarded(_checked, overrides, program) for overrides in each_once]
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
@@ -142,10 +144,7 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))
     settings.run.name = settings.run.name or _name(settings, varied)
-    run, evaluation = (
-        program.build(settings),
-        _evaluation(settings),
-    )  # what cannot work says so before there is a folder
+    run, evaluation = program.build(settings), _evaluation(settings)  # which may fail, before there is a folder
     with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
         return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
 
@@ -193,7 +192,9 @@ def _facts(settings: DictConfig) -> dict:
     return facts | ({"drift": drift} if (drift := drift_of(settings)) else {})
 
 
-def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program) -> int:
+def _follow(
+    run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
+) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
@@ -221,7 +222,7 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     return 0
 
 
-def _pictures(folder: RunFolder, stream, loaded: LoadedRun) -> list[Path]:
+def _pictures(folder: RunFolder, stream: Stream, loaded: LoadedRun) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride

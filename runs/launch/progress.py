@@ -30,9 +30,7 @@ class Progress:
     def advance(self, frames: int, means: dict[str, float]) -> None:
         """So many frames have been seen; `means` holds the loss, where anything was learned."""
         self._done, self._loss = frames, f"loss {means['loss']:.3g}" if "loss" in means else self._loss
-        self._bar.show(
-            frames, self._loss, *([self._scores] if self._bar.lasts else [])
-        )  # a new line tells no old scores
+        self._bar.show(frames, self._loss, *([self._scores] if self._bar.lasts else []))  # a new line: no old scores
 
     def note(self, text: str) -> None:
         """What goes on while no frame is seen."""

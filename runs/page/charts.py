@@ -95,7 +95,7 @@ def _curve(line: Line, kind: str, *, across, up) -> list[str]:
     finite = np.isfinite(line.y)
     x, y = across(line.x[finite]), up(line.y[finite])
     parts = []
-    if line.low is not None and np.isfinite(line.low[finite]).all():
+    if line.low is not None and line.high is not None and np.isfinite(line.low[finite]).all():
         edge = [*zip(x, up(line.high[finite]), strict=True), *zip(x[::-1], up(line.low[finite])[::-1], strict=True)]
         parts.append(f'<path class="band {kind}" d="M{_points(edge)}Z"/>')
     points = [*zip(x, y, strict=True)]
@@ -109,7 +109,7 @@ def _points(points: list[tuple[float, float]]) -> str:
     return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
-def _ticks(values, *, count: int) -> np.ndarray:
+def _ticks(values, *, count: int) -> Sequence[float]:
     """Round numbers that hold all the values."""
     values = np.asarray(values, float)
     low, high = np.nanmin(values), np.nanmax(values)

@@ -131,9 +131,7 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     chroma = top - torch.minimum(torch.minimum(red, green), blue)
     some = chroma.clamp_min(1e-12)
     sixths = torch.where(
-        red == top,
-        (green - blue) / some,
-        torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4),
+        red == top, (green - blue) / some, torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4)
     )
     hue = sixths.add_(6 * turns[:, None, None])
     hue -= 6 * torch.floor(hue / 6)  # far faster than a remainder

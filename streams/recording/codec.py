@@ -134,7 +134,7 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
     for number in range(len(steps) // layout.chunk[0] * sides):
         time, side = divmod(number, sides)
         cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
-        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8)))
+        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8).data))
         index[number] = place, len(packed)
         parts.append(packed)
         place += len(packed)
@@ -214,9 +214,9 @@ def _unpack(decompressor: ZstdDecompressor, layout: Layout, packed: np.ndarray, 
     """A chunk, of which no more is decompressed than it should hold."""
     packed, size = _without_crc(packed, f"chunk {number}"), math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     try:
-        if frame_content_size(packed) != size:
+        if frame_content_size(packed.data) != size:
             raise Damaged(f"chunk {number} does not hold {size:,} bytes")
-        data = decompressor.decompress(packed, allow_extra_data=False)
+        data = decompressor.decompress(packed.data, allow_extra_data=False)
     except ZstdError as error:
         raise Damaged(f"chunk {number} does not decompress ({error})") from None
     return np.frombuffer(data, layout.kind).reshape(layout.chunk)

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,6 +26,8 @@ from streams.process.versions import cpus
 TOGETHER, SLOT_BYTES = 64, 1 << 22  # pictures that are handed over at once, unless they are larger
 FEW = 4  # times as many are decoded before a process would have begun
 AHEAD = 2  # times as many are decoded by each process while others are taken
+_SLOTS: np.ndarray  # of a process that decodes, and the size of pictures
+_SIZE: int
 
 
 def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
@@ -98,7 +100,7 @@ def _begin(memory: Array, shape: tuple[int, ...], size: int) -> None:
 
 def _slots(memory: Array, shape: tuple[int, ...]) -> np.ndarray:
     """Shared memory as slots of pictures (slots, s, H, W, 3)."""
-    return np.frombuffer(memory, np.uint8).reshape(shape)
+    return np.ctypeslib.as_array(memory).reshape(shape)
 
 
 def _decode(slot: int, files: list[str]) -> str:
@@ -138,15 +140,15 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
         raise SettingError("is a video with no frames; remove it")
 
 
-def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
+def stacked(images: Iterable[np.ndarray], *, size: int) -> np.ndarray:
     """Images (H, W, 3) as one array (s, H, W, 3), fitted.
 
     Raises:
         SettingError: they are of more sizes than one.
     """
-    images = [fitted(image, size) for image in images]
-    check_sizes(*images)
-    return np.stack(images)
+    fit = [fitted(image, size) for image in images]
+    check_sizes(*fit)
+    return np.stack(fit)
 
 
 def check_sizes(first: np.ndarray, *others: np.ndarray) -> None:

@@ -235,7 +235,7 @@ class _Object:
     """The lock of a remote folder."""
 
     def __init__(self, folder: RemoteFolder):
-        self._folder = folder
+        self._folder: RemoteFolder | None = folder
 
     def close(self) -> None:
         if self._folder and self._folder.being_written:

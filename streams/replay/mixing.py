@@ -21,12 +21,12 @@ def opened(path: str | list[str]) -> list[Recording]:
     for one in paths:
         if not one or not isinstance(one, str):
             raise SettingError(f"stream.path={path} is no path of a recording; write ./{one} for a folder")
-    recordings = [Recording(one) for one in paths]
-    for one in recordings:
-        if not one.committed:
-            raise SettingError(f"stream.path={one.path} holds no frames yet; let the recording run on")
-        if one.size != recordings[0].size:
-            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (recordings[0], one)]
+    recordings = list(map(Recording, paths))
+    for recording in recordings:
+        if not recording.committed:
+            raise SettingError(f"stream.path={recording.path} holds no frames yet; let the recording run on")
+        if recording.size != recordings[0].size:
+            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (recordings[0], recording)]
             raise SettingError(f"stream.path mixes sizes: {' and '.join(sizes)}; record or import them at one size")
     return recordings
 

@@ -36,7 +36,7 @@ def parts() -> dict[str, float]:
     run, device = build(settings), device_of(settings.device)
     started = perf_counter()
     evaluation = Evaluation(settings, device)
-    found = {"making_the_test_images": [perf_counter() - started]}
+    times_by_part = {"making_the_test_images": [perf_counter() - started]}
     batch = run.monitor_batch
     jobs = {
         "update": lambda: [run.learner.update(next(run.stream)) for _ in range(UPDATES)],
@@ -49,8 +49,8 @@ def parts() -> dict[str, float]:
         job()
     for _ in range(ROUNDS):
         for name, job in jobs.items():
-            found.setdefault(name, []).append(seconds(job))
-    medians = {name: statistics.median(times) for name, times in found.items()}
+            times_by_part.setdefault(name, []).append(seconds(job))
+    medians = {name: statistics.median(times) for name, times in times_by_part.items()}
     return medians | {"update": medians["update"] / UPDATES}
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Prints a table and keeps benchmarks/results/evaluation.json."""
     took = parts()
     share = shares(took)
-    found = {
+    results = {
         "seconds": took,
         "share_of_a_default_run": share,
         "all_of_them": sum(share.values()),
@@ -102,10 +102,10 @@ def main() -> None:
     table = Table("", "seconds", "share of a run", title="Scoring a run with its defaults, CPU", title_justify="left")
     for name, part in share.items():
         table.add_row(name.replace("_", " "), f"{took[name]:.2f}", f"{100 * part:.1f} %")
-    table.add_row("all of them", "", f"{100 * found['all_of_them']:.1f} %")
-    table.add_row("comparing 100 runs", f"{found['comparing_100_runs_s']:.1f}", "")
+    table.add_row("all of them", "", f"{100 * results['all_of_them']:.1f} %")
+    table.add_row("comparing 100 runs", f"{results['comparing_100_runs_s']:.1f}", "")
     Console().print(table)
-    Console().print(f"kept in {keep('evaluation', found)}", highlight=False, soft_wrap=True)
+    Console().print(f"kept in {keep('evaluation', results)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/learners.py
 
-Everything is measured in turns in one process, and told as the median of the rounds' ratios; the machine may be shared.
+All is measured in turns in one process, and given as the median of the rounds' ratios; the machine may be shared.
 Backpropagation is beside a bare torch training step of the same network and loss. All rules keep what memory they free,
 as our commands do; the hinge is beside its (B, B, D) form with and without, since that form mostly waits for memory.
 """
@@ -125,10 +125,10 @@ def main() -> None:
     jobs = {name: updates(step, batches) for name, step in steps.items()}
     remembering = learner_of(PROGRAM.read([*common, "learner=bp", "loss=hinge_remembered", "pairs.gap=1"]))
     jobs["bp, remembered"] = updates(remembering.update, [batch._replace(first=None) for batch in batches])
-    found = medians(jobs, beside="bp", rounds=ROUNDS)
-    over_bare = 1 / found["bare"]
+    ratios = medians(jobs, beside="bp", rounds=ROUNDS)
+    over_bare = 1 / ratios["bare"]
     table = Table("rule", "times BP", "promised", title=f"An update of {BATCH} pairs, on CPU", title_justify="left")
-    for name, ratio in found.items():
+    for name, ratio in ratios.items():
         table.add_row(name, f"{ratio:.2f}", f"{PROMISED[name]:.2f}" if name in PROMISED else "")
     console = Console()
     console.print(table)
@@ -136,7 +136,7 @@ def main() -> None:
     console.print(f"hinge of {HINGE_ROWS} rows: {hinge_kept:.3f} times the (B, B, D) form where freed memory is kept")
     console.print(f"BP takes {over_bare:.2f} times a bare step (promised {BARE})", highlight=False)
     everything = {
-        "times_bp": found,
+        "times_bp": ratios,
         "bp_over_bare": over_bare,
         "hinge_over_wide": hinge,
         "hinge_over_wide_memory_kept": hinge_kept,

@@ -2,7 +2,7 @@
 
     python benchmarks/loop.py
 
-Everything is measured side by side in one process, in turns, and told as a ratio; the machine may be shared.
+Everything is measured side by side in one process, in turns, and given as a ratio; the machine may be shared.
 """
 
 import statistics
@@ -34,16 +34,18 @@ def main() -> None:
         slow = seconds(lambda batches=plain: [contiguous.learner.update(pairs) for pairs in batches])
         shares.append(fed / (fed + learnt))
         slower.append(slow / learnt)
-    found = {
+    results = {
         "rendering_and_pairing_share_of_loop": statistics.median(shares[1:]),
         "contiguous_over_channels_last": statistics.median(slower[1:]),
         "threads": torch.get_num_threads(),
     }
     table = Table("question", "median of rounds", title="The main loop with its defaults, on CPU", title_justify="left")
-    table.add_row("share of rendering and pairing", f"{100 * found['rendering_and_pairing_share_of_loop']:.0f} %")
-    table.add_row("learning without channels_last takes", f"{found['contiguous_over_channels_last']:.2f} times as long")
+    table.add_row("share of rendering and pairing", f"{100 * results['rendering_and_pairing_share_of_loop']:.0f} %")
+    table.add_row(
+        "learning without channels_last takes", f"{results['contiguous_over_channels_last']:.2f} times as long"
+    )
     Console().print(table)
-    Console().print(f"kept in {keep('loop', found)}", highlight=False, soft_wrap=True)
+    Console().print(f"kept in {keep('loop', results)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ def seconds(job: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def keep(name: str, found: dict[str, Any]) -> Path:
+def keep(name: str, results: dict[str, Any]) -> Path:
     """Writes benchmarks/results/NAME.json with the command, the day and the machine."""
     command = " ".join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]])
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    whole = {"command": command, "date": date.today().isoformat(), "machine": versions(), **found}
+    whole = {"command": command, "date": date.today().isoformat(), "machine": versions(), **results}
     path.write_text(json.dumps(whole, indent=2) + "\n")
     return path

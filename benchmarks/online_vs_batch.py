@@ -4,7 +4,7 @@
     python benchmarks/online_vs_batch.py --views lighting,simclr,crops   # other views than the paper's, in order, too
     python benchmarks/online_vs_batch.py --frames 65_536 --memory minred learner=bp env.num_worlds=32
 
-All runs learn from one recording of as many frames, in equally many updates. What is not said here is in
+All runs learn from one recording of as many frames, in equally many updates. What is not set here is in
 runs/conf/experiment/online_vs_batch.yaml. Stopped, it goes on where it was; begun again, it only tells.
 """
 
@@ -39,26 +39,26 @@ def main() -> None:
     parser.add_argument("--views", default="", help="of pairs.views, with commas between: runs beside the others")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where the recording and the runs go")
     parser.add_argument("--figure", type=Path, help="where to draw it (default: in the results)")
-    told, overrides = parser.parse_known_args()
-    folder = told.results / "online_vs_batch"
+    args, overrides = parser.parse_known_args()
+    folder = args.results / "online_vs_batch"
     world, memory = (tuple(text for text in overrides if text.startswith(group)) for group in ("env", "memory."))
     others = [text for text in overrides if text not in world + memory]
-    recording = told.results / "online_vs_batch.zarr"
-    call(record.main, *(world or ("env=moving_objects",)), f"record.path={recording}", f"record.frames={told.frames}")
-    given = (f"stream.path={recording}", f"results_dir={told.results}", f"run.frames={told.frames}", *others)
+    recording = args.results / "online_vs_batch.zarr"
+    call(record.main, *(world or ("env=moving_objects",)), f"record.path={recording}", f"record.frames={args.frames}")
+    given = (f"stream.path={recording}", f"results_dir={args.results}", f"run.frames={args.frames}", *others)
     in_order = ("stream.order=sequential", "memory=none")
     for arrangement in (
         in_order,
-        ("stream.order=sequential", f"memory={told.memory}", "memory.updates=1", *memory),
+        ("stream.order=sequential", f"memory={args.memory}", "memory.updates=1", *memory),
         ("stream.order=shuffled", "memory=none"),
     ):
         call(online.main, "experiment=online_vs_batch", *given, *arrangement)
-    if told.views:
-        views = ("pairs=augmentation,both", f"pairs.views={told.views}", "run.group=online_vs_batch_views")
+    if args.views:
+        views = ("pairs=augmentation,both", f"pairs.views={args.views}", "run.group=online_vs_batch_views")
         name = "run.name=${pairs.name}-${pairs.views}-seed${seed}"
         call(online.main, "experiment=online_vs_batch", *given, *in_order, *views, name)
-    comparison = compared([folder, folder.with_name("online_vs_batch_views")] if told.views else [folder])
-    figure = told.figure or told.results / "online_vs_batch.png"
+    comparison = compared([folder, folder.with_name("online_vs_batch_views")] if args.views else [folder])
+    figure = args.figure or args.results / "online_vs_batch.png"
     draw_comparison(comparison, figure)
     kept = keep("online_vs_batch", comparison.as_json())
     for line in (comparison_table(comparison), f"drawn in {figure}, kept in {kept}"):
@@ -66,15 +66,15 @@ def main() -> None:
 
 
 def call(command: Callable[[], None], *arguments: str) -> None:
-    """A command of ours in this process; where it fails, or is stopped, so do we, as it has said why."""
-    said, sys.argv[1:] = sys.argv[1:], arguments
+    """A command of ours in this process; where it fails, or is stopped, so do we, as it has printed why."""
+    saved_argv, sys.argv[1:] = sys.argv[1:], arguments
     try:
         command()
     except SystemExit as left:
         if left.code:
             raise
     finally:
-        sys.argv[1:] = said
+        sys.argv[1:] = saved_argv
 
 
 def compared(folders: list[Path]) -> Comparison:

@@ -3,7 +3,7 @@
     python benchmarks/recordings.py            # all questions
     python benchmarks/recordings.py zstd png   # some of them
 
-What is set beside something else is measured in turns in one process, and told as a ratio; the machine may be shared.
+What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
 import argparse
@@ -212,13 +212,13 @@ def main() -> None:
     asked = parser.parse_args().question or QUESTIONS
     keep_memory()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: QUESTIONS[name](Path(folder)) for name in asked}
-    table = Table("question", "what", "found", title="Recordings, on CPU", title_justify="left")
-    for name, numbers in found.items():
+        results = {name: QUESTIONS[name](Path(folder)) for name in asked}
+    table = Table("question", "what", "result", title="Recordings, on CPU", title_justify="left")
+    for name, numbers in results.items():
         for what, number in numbers.items():
             table.add_row(name, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
     Console().print(table)
-    Console().print(f"kept in {keep('recordings', found | {'threads': torch.get_num_threads()})}", highlight=False)
+    Console().print(f"kept in {keep('recordings', results | {'threads': torch.get_num_threads()})}", highlight=False)
 
 
 if __name__ == "__main__":

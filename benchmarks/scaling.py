@@ -76,14 +76,14 @@ def main() -> None:
     parser.add_argument("--device", type=torch.device, default=torch.device(default))
     parser.add_argument("--worlds", default="1024,4096,16384,65536", help="how many at once, with commas between")
     parser.add_argument("--size", type=int, default=64, help="pixels along an edge")
-    told = parser.parse_args()
-    found = {count: measured(count, told.device, told.size) for count in map(int, told.worlds.split(","))}
-    name = torch.cuda.get_device_name(told.device) if told.device.type == "cuda" else "CPU"
+    args = parser.parse_args()
+    speeds = {count: measured(count, args.device, args.size) for count in map(int, args.worlds.split(","))}
+    name = torch.cuda.get_device_name(args.device) if args.device.type == "cuda" else "CPU"
     table = Table("worlds", "frames/s", "floor's share", title=f"MovingObjects on {name}", title_justify="left")
-    for count, of in found.items():
+    for count, of in speeds.items():
         table.add_row(f"{count:,}", f"{of['frames_per_s']:,.0f}", f"{100 * of['floor_over_step']:.2f} %")
     Console().print(table)
-    whole = {"device": name, "size": told.size, "by_worlds": found}
+    whole = {"device": name, "size": args.size, "by_worlds": speeds}
     Console().print(f"kept in {keep('scaling', whole)}", highlight=False, soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/streams.py                 # all questions
     python benchmarks/streams.py augmentation    # one of them
 
-What is set beside something else is measured in turns in one process, and told as a ratio; the machine may be shared.
+What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ROUNDS = 15
 
 
 def in_turns(jobs: dict[str, Callable[[int], object]], *, rounds: int = ROUNDS) -> dict[str, float]:
-    """The median seconds of each of several jobs, which take turns and are told the round."""
+    """The median seconds of each of several jobs, which take turns and are given the round."""
     took = [
         {name: seconds(lambda job=job, turn=turn: job(turn)) for name, job in jobs.items()} for turn in range(rounds)
     ]
@@ -74,9 +74,9 @@ def insertion(*, updates: int, capacity: int = 4096, batch: int = 64, features: 
         rows = Rows((images,), torch.zeros(batch, dtype=torch.int64), episode, {})
         took.append(seconds(lambda rows=rows: memory.add(rows)))
         for _ in range(updates):
-            found, slots = memory.draw(batch, draws)
+            rows_drawn, slots = memory.draw(batch, draws)
             noise = torch.randn(batch, features, generator=draws)
-            memory.remember(slots, torch.relu(looks[found.episode] + 0.5 * noise))
+            memory.remember(slots, torch.relu(looks[rows_drawn.episode] + 0.5 * noise))
     return statistics.median(took[-50:])
 
 
@@ -89,26 +89,26 @@ def long_stream(*, frames: int = 1_000_000) -> dict[str, float]:
 
     memory = BufferSettings(name="reservoir", capacity=4096)
     pairs = build_pairs(live(), pairs=BothSettings(views="lighting"), memory=memory)
-    found = {"frames": frames, "grew_mb": growth((batch.frames for batch in pairs), frames)}
+    results = {"frames": frames, "grew_mb": growth((batch.frames for batch in pairs), frames)}
     with tempfile.TemporaryDirectory() as folder:
         about = {"env": as_json(world("counting", env)), "seed": 0, "gaze": "fixed"}
         with closing(Recorded(live(), f"{folder}/long.zarr", about)) as recorded:
-            seen = (512 * (one.step + 1) for one in recorded)
-            found["grew_mb_recording"] = growth(seen, frames)
+            frame_counts = (512 * (one.step + 1) for one in recorded)
+            results["grew_mb_recording"] = growth(frame_counts, frames)
             recorded.state_dict()
         for order in ("sequential", "window"):
             kind = ShuffledReplay if order == "window" else Replay
             with closing(kind(ReplaySettings(path=f"{folder}/long.zarr", order=order))) as replay:
-                seen = (512 * (one.step + 1) for one in replay)
-                found[f"grew_mb_replaying_{order}"] = growth(seen, frames - 16_384)
-    return found
+                frame_counts = (512 * (one.step + 1) for one in replay)
+                results[f"grew_mb_replaying_{order}"] = growth(frame_counts, frames - 16_384)
+    return results
 
 
-def growth(seen: Iterator[int], frames: int) -> float:
+def growth(frame_counts: Iterator[int], frames: int) -> float:
     """Megabytes by which this process grows between a tenth of so many frames and all of them."""
-    next(count for count in seen if count >= frames // 10)
+    next(count for count in frame_counts if count >= frames // 10)
     held = resident()
-    next(count for count in seen if count >= frames)
+    next(count for count in frame_counts if count >= frames)
     return resident() - held
 
 
@@ -126,13 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What views, memories and long streams cost.")
     parser.add_argument("question", nargs="*", choices=[*QUESTIONS, []], help="all where none is given")
     asked = parser.parse_args().question or QUESTIONS
-    found = {name: QUESTIONS[name]() for name in asked}
-    table = Table("question", "what", "found", title="Views, memories and long streams, on CPU", title_justify="left")
-    for name, numbers in found.items():
+    results = {name: QUESTIONS[name]() for name in asked}
+    table = Table("question", "what", "result", title="Views, memories and long streams, on CPU", title_justify="left")
+    for name, numbers in results.items():
         for what, number in numbers.items():
             table.add_row(name, what.replace("_", " "), f"{number:,.1f}" if number < 1000 else f"{number:,.0f}")
     Console().print(table)
-    place = keep("streams", found | {"threads": torch.get_num_threads()})
+    place = keep("streams", results | {"threads": torch.get_num_threads()})
     Console().print(f"kept in {place}", highlight=False, soft_wrap=True)
 
 

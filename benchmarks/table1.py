@@ -51,12 +51,12 @@ SHORT = (
 SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the paper's form of the hinge for conv4
 
 
-def command(row: str, seed: int, told: argparse.Namespace, settings: list[str]) -> list[str]:
+def command(row: str, seed: int, args: argparse.Namespace, settings: list[str]) -> list[str]:
     """What runs one row with one seed, or goes on with it, or passes over it."""
-    short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all(row) else ())) if told.short else ()
+    short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all(row) else ())) if args.short else ()
     return [
-        *(sys.executable, "-m", "learners.online", "-m", f"experiment={folder(told)}/{row}", f"seed={seed}"),
-        *(f"eval.data_root={told.data}", f"results_dir={told.results}", f"run.group={group(told)}"),
+        *(sys.executable, "-m", "learners.online", "-m", f"experiment={folder(args)}/{row}", f"seed={seed}"),
+        *(f"eval.data_root={args.data}", f"results_dir={args.results}", f"run.group={group(args)}"),
         *(f"run.name={row}-seed{seed}", *short, *settings),
     ]
 
@@ -66,33 +66,33 @@ def hinge_of_all(row: str) -> bool:
     return "block5" not in row and row not in ("simclr", "clapp", "clapp_gll", "none")
 
 
-def folder(told: argparse.Namespace) -> str:
+def folder(args: argparse.Namespace) -> str:
     """Of the experiments."""
-    return "table1_stream" if told.stream else "table1"
+    return "table1_stream" if args.stream else "table1"
 
 
-def group(told: argparse.Namespace) -> str:
+def group(args: argparse.Namespace) -> str:
     """Of the runs, in the results folder; what is kept has its name."""
-    return told.group or folder(told) + ("_short" if told.short else "")
+    return args.group or folder(args) + ("_short" if args.short else "")
 
 
-def run_all(told: argparse.Namespace, settings: list[str], console: Console) -> None:
-    """Every row with every seed, `--jobs` at once; what fails is told, and the others go on."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // told.jobs))
+def run_all(args: argparse.Namespace, settings: list[str], console: Console) -> None:
+    """Every row with every seed, `--jobs` at once; what fails is reported, and the others go on."""
+    threads = str(max(1, len(os.sched_getaffinity(0)) // args.jobs))
     environment = {"OMP_NUM_THREADS": threads} | os.environ
-    wanted = [(row, seed) for seed in told.seeds for row in told.rows]  # a whole table early, more seeds later
+    wanted = [(row, seed) for seed in args.seeds for row in args.rows]  # a whole table early, more seeds later
     began = perf_counter()
 
     def one(row: str, seed: int) -> str:
         start = perf_counter()
-        line = command(row, seed, told, settings)
+        line = command(row, seed, args, settings)
         done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         took = f"{perf_counter() - start:.0f} s"
         return (
             f"{row} seed {seed}: {took}" if not done.returncode else f"{row} seed {seed} failed: {done.stderr[-500:]}"
         )
 
-    with ThreadPoolExecutor(told.jobs) as pool:
+    with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(one, *each) for each in wanted]
         try:
             for count, job in enumerate(as_completed(jobs), 1):
@@ -103,13 +103,13 @@ def run_all(told: argparse.Namespace, settings: list[str], console: Console) -> 
             raise
 
 
-def collected(told: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def collected(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """What came out of each row, {row: {top1 of each seed, mean, interval, random, paper}}, as shares but for paper."""
-    found = {}
-    for row in told.rows:
+    rows = {}
+    for row in args.rows:
         curves = {}
-        for seed in told.seeds:
-            path = Path(told.results) / group(told) / f"{row}-seed{seed}"
+        for seed in args.seeds:
+            path = Path(args.results) / group(args) / f"{row}-seed{seed}"
             try:
                 curves[seed] = summary(path)["eval"]["transfer"]["cifar10"]["top1"]
             except (SettingError, KeyError):
@@ -118,22 +118,22 @@ def collected(told: argparse.Namespace) -> dict[str, dict[str, Any]]:
         if ended:
             last = np.array([curve[-1] for curve in ended.values()])
             low, high = interval(last)
-            found[row] = {
+            rows[row] = {
                 "seeds": {seed: curve[-1] for seed, curve in ended.items()},
                 "mean": float(last.mean()),
                 "interval": None if np.isnan(low) else [float(low), float(high)],
                 "random_encoder": float(np.mean([curve[0] for curve in ended.values()])),
                 "paper_percent": PAPER[row],
             }
-    return found
+    return rows
 
 
-def table(found: dict[str, dict[str, Any]], title: str) -> Table:
+def table(rows: dict[str, dict[str, Any]], title: str) -> Table:
     """For a terminal."""
     shown = Table(title=f"{title}: linear probe on CIFAR-10, top-1 %", title_justify="left")
     for heading in ("row", "mean", "95 % interval", "seeds", "gain", "tang2022"):
         shown.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
-    for row, of in found.items():
+    for row, of in rows.items():
         bounds = "-" if of["interval"] is None else " to ".join(f"{100 * bound:.1f}" for bound in of["interval"])
         seeds = " ".join(f"{100 * top1:.1f}" for top1 in of["seeds"].values())
         gain = f"{100 * (of['mean'] - of['random_encoder']):+.1f}"
@@ -158,29 +158,29 @@ def parsed() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--results", default="results", help="folder of the runs")
     parser.add_argument("--group", default="", help="name of the group of runs, and of what is kept")
     parser.add_argument("--tell", action="store_true", help="run nothing, tell what there is")
-    told, settings = parser.parse_known_args()
-    told.rows, told.seeds = told.rows.split(","), [int(seed) for seed in told.seeds.split(",")]
-    for row in told.rows:
+    args, settings = parser.parse_known_args()
+    args.rows, args.seeds = args.rows.split(","), [int(seed) for seed in args.seeds.split(",")]
+    for row in args.rows:
         if row not in PAPER:
             raise unknown("--rows", row, PAPER)
-    return told, settings
+    return args, settings
 
 
 def main() -> None:
     """Runs what is not there yet, prints the table and keeps benchmarks/results/GROUP.json."""
     console = Console()
     try:
-        told, settings = parsed()
-        if not told.tell:
-            run_all(told, settings, console)
+        args, settings = parsed()
+        if not args.tell:
+            run_all(args, settings, console)
     except SettingError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where it was")
-    found = collected(told)
-    console.print(table(found, group(told)))
-    everything = {"rows": found, "settings": [*(SHORT if told.short else ()), *settings], "seeds": told.seeds}
-    console.print(f"kept in {keep(group(told), everything)}", highlight=False, soft_wrap=True)
+    rows = collected(args)
+    console.print(table(rows, group(args)))
+    everything = {"rows": rows, "settings": [*(SHORT if args.short else ()), *settings], "seeds": args.seeds}
+    console.print(f"kept in {keep(group(args), everything)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -146,9 +146,9 @@ def main() -> None:
     """Prints a table and keeps benchmarks/results/worlds.json."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
-    told = parser.parse_args().worker
-    if told:
-        print(WORKERS[told[0]](*map(int, told[1:])))
+    worker = parser.parse_args().worker
+    if worker:
+        print(WORKERS[worker[0]](*map(int, worker[1:])))
         return
     rivals = {"pybullet": [], "mujoco": []}
     mine = []
@@ -156,7 +156,7 @@ def main() -> None:
         mine.append(ours(**SCENE))
         for name, rates in rivals.items():
             rates.append(together(name))
-    found = {
+    results = {
         "threads": torch.get_num_threads(),
         "parts_a_scene": parts(),
         "frames_per_s": {"moving_objects": statistics.median(mine)},
@@ -166,9 +166,9 @@ def main() -> None:
     for name, rates in rivals.items():
         if None not in rates:
             ratios = [one / other for one, other in zip(mine, rates, strict=True)]
-            found["frames_per_s"][name] = statistics.median(rates)
-            found["ratio_to"][name] = statistics.median(ratios)
-            found["ratio_to_every_round"][name] = ratios
+            results["frames_per_s"][name] = statistics.median(rates)
+            results["ratio_to"][name] = statistics.median(ratios)
+            results["ratio_to_every_round"][name] = ratios
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.npy"
         np.save(path, np.random.default_rng(0).integers(0, 255, (2_000, 32, 32, 3), np.uint8))
@@ -180,22 +180,22 @@ def main() -> None:
             "MovingImages, 64 px": ours(MovingImagesVector, path=str(path), size=64),
             "MovingImages, 32 px": ours(MovingImagesVector, path=str(path), size=32),
         }
-    found["others_frames_per_s"] = others
+    results["others_frames_per_s"] = others
     counts = (1, 4, 16, 64, 256, 1024, 4096)
-    found["frames_per_s_by_worlds"] = {count: ours(worlds=count, seconds=2.0, **SCENE) for count in counts}
+    results["frames_per_s_by_worlds"] = {count: ours(worlds=count, seconds=2.0, **SCENE) for count in counts}
     held = [alone("memory", count) for count in (256, 4096)]
-    found["kib_a_world"] = 1024 * (held[1] - held[0]) / (4096 - 256)
+    results["kib_a_world"] = 1024 * (held[1] - held[0]) / (4096 - 256)
 
     table = Table("world", "frames/s", "ours is so many times", title="64x64 on CPU", title_justify="left")
-    for name, number in found["frames_per_s"].items():
-        ratio = found["ratio_to"].get(name)
+    for name, number in results["frames_per_s"].items():
+        ratio = results["ratio_to"].get(name)
         table.add_row(name, f"{number:,.0f}", f"{ratio:.2f}" if ratio else "")
-    by_count = {f"{count:,} at once": number for count, number in found["frames_per_s_by_worlds"].items()}
+    by_count = {f"{count:,} at once": number for count, number in results["frames_per_s_by_worlds"].items()}
     for name, number in (others | by_count).items():
         table.add_row(name, f"{number:,.0f}", "")
     Console().print(table)
-    Console().print(f"{found['kib_a_world']:.0f} KiB a world; {found['parts_a_scene']:.1f} primitives a scene")
-    Console().print(f"kept in {keep('worlds', found)}", highlight=False, soft_wrap=True)
+    Console().print(f"{results['kib_a_world']:.0f} KiB a world; {results['parts_a_scene']:.1f} primitives a scene")
+    Console().print(f"kept in {keep('worlds', results)}", highlight=False, soft_wrap=True)
 
 
 def parts() -> float:

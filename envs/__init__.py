@@ -8,9 +8,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import gymnasium as gym
 
-for _name, _module, _class in (
-    ("MovingObjects-v0", "moving_objects", "MovingObjects"),
-    ("MovingImages-v0", "moving_images", "MovingImages"),
-    ("Counting-v0", "counting", "Counting"),
-):
-    gym.register(id=_name, entry_point=f"envs.{_module}:{_class}", vector_entry_point=f"envs.{_module}:{_class}Vector")
+from envs.registry import WORLDS
+
+for _name, (_id, _class) in WORLDS.items():
+    gym.register(_id, entry_point=f"envs.{_name}:{_class}", vector_entry_point=f"envs.{_name}:{_class}Vector")

@@ -5,23 +5,35 @@ Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
 
 import gymnasium as gym
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from envs.counting import CountingSettings
+from envs import registry
 from envs.errors import SettingError, no_such, unknown
-from envs.moving_images import MovingImagesSettings
-from envs.moving_objects import MovingObjectsSettings
 
 T = TypeVar("T")
 CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
-WorldSettings = MovingObjectsSettings | MovingImagesSettings | CountingSettings
-KINDS: tuple[type[WorldSettings], ...] = MovingObjectsSettings, MovingImagesSettings, CountingSettings
-WORLDS = {kind.name: kind for kind in KINDS}
+
+
+class WorldSettings(Protocol):
+    """The fields that every world's dataclass has, for whom the world is one of many."""
+
+    name: str
+    id: str
+    num_worlds: int
+    size: int
+    episode_length: int
+
+
+WORLDS: dict[str, type[WorldSettings]] = {  # by env=NAME
+    name: getattr(import_module(f"envs.{name}"), f"{entry.class_name}Settings")
+    for name, entry in registry.WORLDS.items()
+}
 
 
 def world(name: str, values: Mapping[str, Any]) -> WorldSettings:

@@ -69,8 +69,8 @@ def saved(save):
 
 def loaded(load):
     def there(file, *, map_location, weights_only):
-        found = load(file, weights_only=weights_only)
-        return tree_map_only(torch.Tensor, There, found) if map_location == DEVICE else found
+        state = load(file, weights_only=weights_only)
+        return tree_map_only(torch.Tensor, There, state) if map_location == DEVICE else state
 
     return there
 
@@ -113,9 +113,12 @@ def images(tmp_path, **settings):
 @pytest.mark.parametrize("drift", ["none", "categories", "day_night"])
 @pytest.mark.parametrize("kind", ["objects", "images"])
 def test_a_step_of_worlds_stays_on_its_device_and_waits_for_nothing(tmp_path, kind, drift, stagger):
-    told = {"drift": drift, "stagger": stagger}
+    settings = {"drift": drift, "stagger": stagger}
     with simulated() as waits:
-        world = objects(occluder=True, second_light=True, **told) if kind == "objects" else images(tmp_path, **told)
+        if kind == "objects":
+            world = objects(occluder=True, second_light=True, **settings)
+        else:
+            world = images(tmp_path, **settings)
         world.reset(seed=0)
         still = torch.zeros(WORLDS, 2, device=DEVICE)
         waits.clear()
@@ -136,8 +139,8 @@ def test_pairs_stay_on_their_device_and_wait_for_nothing(pairs, memory):
     kept = MemorySettings(updates=2) if memory == "none" else BufferSettings(name=memory, updates=2, capacity=24)
     with simulated() as waits:
         source = Live(objects(stagger=True), gaze="saccades", seed=0)
-        for found in islice(build_pairs(source, pairs=pairs, memory=kept, worlds=WORLDS), 12):
-            there = [isinstance(of, There) for of in (found.first, found.second, found.gap, found.episode)]
+        for each in islice(build_pairs(source, pairs=pairs, memory=kept, worlds=WORLDS), 12):
+            there = [isinstance(of, There) for of in (each.first, each.second, each.gap, each.episode)]
             assert there == [True, True, False, False]
         assert waits == []
 
@@ -153,8 +156,8 @@ def test_a_step_of_the_counting_world_stays_on_its_device_and_waits_for_nothing(
 
 def test_moments_stay_on_their_device_and_wait_for_nothing():
     with simulated() as waits:
-        for found in islice(SingleFrameStream(Live(objects(), gaze="pursuit", seed=0), TemporalSettings(gap=1)), 8):
-            assert isinstance(found.second, There)
+        for each in islice(SingleFrameStream(Live(objects(), gaze="pursuit", seed=0), TemporalSettings(gap=1)), 8):
+            assert isinstance(each.second, There)
         assert waits == []
 
 
@@ -183,16 +186,16 @@ def run(tmp_path, name, *overrides):
 def numbers(tmp_path, name):
     """Weights' checksum, and the metrics that depend neither on the clock nor on how singular values are found."""
     facts, series = read_metrics(tmp_path / name / "metrics.zarr")
-    told = {f"{group}/{of}": values for group, each in series.items() for of, values in each.items()}
+    by_name = {f"{group}/{of}": values for group, each in series.items() for of, values in each.items()}
     moot = ("speed/", "effective_rank")
-    return facts["weights_sha256"], {of: told[of] for of in sorted(told) if not any(word in of for word in moot)}
+    return facts["weights_sha256"], {of: by_name[of] for of in sorted(by_name) if not any(word in of for word in moot)}
 
 
-@pytest.mark.parametrize("told", LEARNT.values(), ids=LEARNT)
-def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, told):
-    run(tmp_path, "here", *told, "device=cpu")
+@pytest.mark.parametrize("overrides", LEARNT.values(), ids=LEARNT)
+def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, overrides):
+    run(tmp_path, "here", *overrides, "device=cpu")
     with simulated():
-        run(tmp_path, "there", *told)
+        run(tmp_path, "there", *overrides)
     (here, numbers_here), (there, numbers_there) = (numbers(tmp_path, name) for name in ("here", "there"))
     assert here == there
     assert numbers_here.keys() == numbers_there.keys()
@@ -211,14 +214,14 @@ KEPT = {  # what a stream or a loss keeps
 
 @pytest.mark.parametrize(("kept", "move"), [*product(KEPT, ["there"]), ("minred", "away"), ("ring", "stays")])
 def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path, kept, move):
-    told, move = [*KEPT[kept], "eval.every=0", "watch.every=0"], MOVES[move]
+    overrides, move = [*KEPT[kept], "eval.every=0", "watch.every=0"], MOVES[move]
     for name, frames, there in (("here", 96, False), ("moved", 48, move[0]), ("moved", 96, move[1])):
         device = "device=auto" if there else "device=cpu"
         with simulated() if there else nullcontext():
             if (tmp_path / name).exists():
                 start([f"run.resume={tmp_path}/{name}", f"run.frames={frames}", device], PROGRAM)
             else:
-                run(tmp_path, name, *told, device, f"run.frames={frames}")
+                run(tmp_path, name, *overrides, device, f"run.frames={frames}")
     assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]
     assert summary(tmp_path / "moved")["device"] == str(DEVICE if move[1] else "cpu")
     assert RunFolder(tmp_path / "moved").settings.device == str(DEVICE if move[1] else "cpu")
@@ -230,9 +233,9 @@ class AtOnce:
     def __init__(self, *_):
         pass
 
-    def submit(self, read, *told):
+    def submit(self, read, *args):
         done = Future()
-        done.set_result(read(*told))
+        done.set_result(read(*args))
         return done
 
     def shutdown(self, **_):
@@ -256,7 +259,7 @@ def test_what_is_seen_there_is_recorded_and_replayed_as_on_the_cpu(tmp_path, mon
     replay = ["stream=replay", f"stream.path={tmp_path}/walk.zarr"]
     shuffled = [*replay, "stream.order=shuffled"]
     with simulated():
-        there = [learnt(*told) for told in ([f"stream.record={tmp_path}/walk.zarr"], replay, shuffled)]
-    here = [learnt("device=cpu", *told) for told in ([], replay, shuffled)]
+        there = [learnt(*overrides) for overrides in ([f"stream.record={tmp_path}/walk.zarr"], replay, shuffled)]
+    here = [learnt("device=cpu", *overrides) for overrides in ([], replay, shuffled)]
     assert there == here
     assert here[0] == here[1] != here[2]

@@ -48,19 +48,19 @@ def test_an_update_does_not_wait(unhindered, learner):
         run.learner.update(pairs)
     unhindered()
     for pairs in islice(run.stream, 8):
-        found = run.learner.update(pairs)
+        report = run.learner.update(pairs)
     torch.cuda.set_sync_debug_mode("default")
-    assert all(bool(torch.isfinite(torch.as_tensor(value)).all()) for value in found.values())
+    assert all(bool(torch.isfinite(torch.as_tensor(value)).all()) for value in report.values())
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
-    told = ["device=cuda", "eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}"]
-    for asked in (
-        [*told, "run.name=one", "run.frames=512"],
-        [*told, "run.name=halves", "run.frames=256"],
+    overrides = ["device=cuda", "eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}"]
+    for args in (
+        [*overrides, "run.name=one", "run.frames=512"],
+        [*overrides, "run.name=halves", "run.frames=256"],
         [f"run.resume={tmp_path}/halves", "run.frames=512"],
     ):
-        monkeypatch.setattr("sys.argv", ["online", *asked])
+        monkeypatch.setattr("sys.argv", ["online", *args])
         with pytest.raises(SystemExit, match="^0$"):
             main()
     one, halves = (facts(tmp_path / name / "metrics.zarr")["weights_sha256"] for name in ("one", "halves"))
@@ -69,12 +69,12 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("devices", [("cpu", "cuda"), ("cuda", "cpu")])
 def test_a_run_goes_on_on_the_other_device(tmp_path, monkeypatch, devices):
-    told = ["eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}", "run.name=moved", "run.frames=256"]
-    for asked in (
-        [*told, f"device={devices[0]}"],
+    overrides = ["eval.every=0", "env.num_worlds=16", f"results_dir={tmp_path}", "run.name=moved", "run.frames=256"]
+    for args in (
+        [*overrides, f"device={devices[0]}"],
         [f"run.resume={tmp_path}/moved", "run.frames=512", f"device={devices[1]}"],
     ):
-        monkeypatch.setattr("sys.argv", ["online", *asked])
+        monkeypatch.setattr("sys.argv", ["online", *args])
         with pytest.raises(SystemExit, match="^0$"):
             main()
     assert facts(tmp_path / "moved" / "metrics.zarr")["device"].startswith(devices[1])

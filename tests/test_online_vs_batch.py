@@ -25,9 +25,9 @@ def script(monkeypatch):
 def test_one_recording_in_three_arrangements_with_equal_frames_and_updates(tmp_path, script, monkeypatch, capsys):
     kept = {}
     main = script["main"]
-    monkeypatch.setitem(main.__globals__, "keep", lambda name, found: kept.setdefault(name, found))
-    told = ["online_vs_batch", "--frames", "96", "--memory", "fifo", f"--results={tmp_path}", *TINY]
-    monkeypatch.setattr(sys, "argv", told)
+    monkeypatch.setitem(main.__globals__, "keep", lambda name, results: kept.setdefault(name, results))
+    argv = ["online_vs_batch", "--frames", "96", "--memory", "fifo", f"--results={tmp_path}", *TINY]
+    monkeypatch.setattr(sys, "argv", argv)
     main()
     rows = kept["online_vs_batch"]["tasks"]["linear"]["groups"]
     arrangements = ("in order", "in order with fifo", "shuffled")
@@ -43,8 +43,8 @@ def test_one_recording_in_three_arrangements_with_equal_frames_and_updates(tmp_p
 
 
 def test_a_mistake_is_told_before_the_first_run(tmp_path, script, monkeypatch, capsys):
-    told = ["online_vs_batch", "--frames", "96", f"--results={tmp_path}", *TINY, "pairs.gap=12"]
-    monkeypatch.setattr(sys, "argv", told)
+    argv = ["online_vs_batch", "--frames", "96", f"--results={tmp_path}", *TINY, "pairs.gap=12"]
+    monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(SystemExit) as left:
         script["main"]()
     assert left.value.code == 2

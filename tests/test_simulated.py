@@ -36,15 +36,15 @@ def test_what_it_computes_is_what_the_cpu_computes():
     here = torch.rand(4, 4, generator=draws)
     with simulated() as waits:
         there = here.clone().to(DEVICE, non_blocking=True).requires_grad_()
-        found = (there[:, :2] @ there[:2]).tanh().cumsum(0)
-        found.sum().backward()
+        product = (there[:, :2] @ there[:2]).tanh().cumsum(0)
+        product.sum().backward()
         assert isinstance(there.grad, There)
         assert waits == []
         gradient = there.grad.cpu()
     here.requires_grad_()
     same = (here[:, :2] @ here[:2]).tanh().cumsum(0)
     same.sum().backward()
-    assert torch.equal(found.held, same)
+    assert torch.equal(product.held, same)
     assert torch.equal(gradient, here.grad)
 
 

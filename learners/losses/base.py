@@ -19,7 +19,7 @@ class LossSettings:
     """loss=NAME."""
 
     name: str = MISSING  # a label
-    kind: str = MISSING  # which loss it is: hinge, ntxent, clapp, barlow_twins, vicreg, or one of your own (examples/)
+    kind: str = MISSING  # which loss it is: a key of LOSSES (learners/losses/build.py), or one of your own (examples/)
 
 
 class Loss(nn.Module):

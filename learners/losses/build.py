@@ -6,17 +6,18 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from envs.errors import SettingError
 from learners.losses.base import FunctionLoss, Loss, LossSettings
 from learners.losses.clapp import Clapp, ClappSettings
 from learners.losses.equations import (
-    SPACES,
     BarlowTwinsSettings,
     NTXentSettings,
     VICRegSettings,
     barlow_twins,
     ntxent,
+    standardised,
     vicreg,
 )
 from learners.losses.hinge import Hinge, HingeSettings
@@ -31,13 +32,14 @@ class LossKind(NamedTuple):
 
     settings: type[LossSettings]
     loss: type[Loss] | Callable[..., Tensor]  # a class made of its settings, or a function of u, v and their fields
+    space: Callable[[Tensor], Tensor] = lambda z: z  # of a function: takes embeddings to where it compares them
 
 
 LOSSES: dict[str, LossKind] = {
     "hinge": LossKind(HingeSettings, Hinge),
-    "ntxent": LossKind(NTXentSettings, ntxent),
+    "ntxent": LossKind(NTXentSettings, ntxent, space=normalize),
     "clapp": LossKind(ClappSettings, Clapp),
-    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins),
+    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins, space=standardised),
     "vicreg": LossKind(VICRegSettings, vicreg),
 }
 
@@ -77,10 +79,10 @@ def _maker(settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
         known = [item.name for item in fields(kind.settings)]
         _refuse_unknown(values, known, of=name, instead=f", or choose loss={name}")
         settings = kind.settings(kind=name, **values)
-    loss = kind.loss
+    loss, space = kind.loss, kind.space
     if isinstance(loss, type):
         return lambda: loss(settings)
-    return lambda: FunctionLoss(loss, _keywords(settings), space=SPACES.get(loss, lambda z: z))
+    return lambda: FunctionLoss(loss, _keywords(settings), space=space)
 
 
 def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:

@@ -1,6 +1,5 @@
 """Losses that are one equation, from embeddings u, v (B, D) to a number. `episode` (B,) says what each row shows."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -84,10 +83,6 @@ def vicreg(u: Tensor, v: Tensor, *, episode: Tensor, invariance: float, variance
 def standardised(z: Tensor) -> Tensor:
     """z (B, D) with mean 0 and variance 1 over the batch in every dimension."""
     return batch_norm(z, None, None, training=True)
-
-
-# In which the losses above compare; where none is named, they compare embeddings as they are.
-SPACES: dict[Callable[..., Tensor], Callable[[Tensor], Tensor]] = {ntxent: normalize, barlow_twins: standardised}
 
 
 def _check_weights(**weights: float) -> None:

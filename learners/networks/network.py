@@ -100,7 +100,7 @@ class Head(nn.Module):
 class NetworkSettings:
     """network=NAME."""
 
-    name: str = MISSING  # conv4, conv6, vgg6, or the dotted path of a Spec of your own
+    name: str = MISSING  # a key of SPECS, or the dotted path of a Spec of your own
 
 
 class Network(nn.Module):

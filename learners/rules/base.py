@@ -22,7 +22,7 @@ class LearnerSettings(OptimizerConfig):
     """learner=NAME: a schedule with a feedback, or targets."""
 
     name: str = MISSING  # a label
-    schedule: str = "end_to_end"  # end_to_end, greedy, random, simultaneous, target_prop or untrained
+    schedule: str = "end_to_end"  # a key of RULES (learners/build.py), or a rule of your own (examples/)
     feedback: str = "backprop"  # backprop, random, updated or sign
 
 

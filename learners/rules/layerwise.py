@@ -15,7 +15,7 @@ from learners.losses import Report
 from learners.losses.base import losses_of
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
-from learners.rules.schedules import GreedySettings, OneBlock, RandomBlock, Schedule, greedy
+from learners.rules.schedules import GreedySettings, Schedule, greedy, random, simultaneous
 from streams.types import Pairs
 
 
@@ -23,14 +23,14 @@ class Simultaneous(Learner):
     """Every block learns from its own head's loss; its input is detached."""
 
     heads = "every"
-    schedule_type: Callable[..., Schedule] = Schedule
+    make_schedule: Callable[..., Schedule] = staticmethod(simultaneous)
 
     def __init__(
         self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, seed: int = 0, updates: int = 0
     ):
         super().__init__(network, losses, settings, seed=seed, updates=updates)
-        self.schedule = type(self).schedule_type(len(network.blocks), settings, updates=updates, seed=seed)
-        self.shares_updates = self.schedule.planned
+        self.schedule = self.make_schedule(len(network.blocks), settings, updates=updates, seed=seed)
+        self.shares_updates = self.schedule.shared
 
     def learn(self, pairs: Pairs) -> Report:
         """Sends each learning block's loss down to its own weights and no further."""
@@ -75,10 +75,13 @@ class Simultaneous(Learner):
         blocks = len(self.network.blocks)
         if len(self.schedule(0)) == blocks:
             return [self.clone_all_blocks()]
-        clones = [deepcopy(self) for _ in range(blocks)]
-        for number, clone in enumerate(clones):
-            clone.schedule = Only(blocks, number)
-        return clones
+
+        def alone(block: int) -> Learner:
+            clone = deepcopy(self)
+            clone.schedule = Schedule(blocks, lambda update: block)
+            return clone
+
+        return [alone(block) for block in range(blocks)]
 
     def own_objective(self) -> Learner:
         """A copy whose heads send each block the true gradient of its own loss."""
@@ -99,22 +102,10 @@ class Greedy(Simultaneous):
     """GLL: the blocks learn one after another."""
 
     settings_type = GreedySettings
-    schedule_type = staticmethod(greedy)
+    make_schedule = staticmethod(greedy)
 
 
 class Random(Simultaneous):
     """RLL: one block, drawn anew at each update, learns."""
 
-    schedule_type = RandomBlock
-
-
-class Only(OneBlock):
-    """The same block at every update."""
-
-    def __init__(self, blocks: int, block: int):
-        super().__init__(blocks)
-        self.block = block
-
-    def block_at(self, update: int) -> int:
-        """That block."""
-        return self.block
+    make_schedule = staticmethod(random)

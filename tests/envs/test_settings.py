@@ -6,6 +6,7 @@ import pytest
 import torch
 from omegaconf import MISSING
 
+from envs import registry
 from envs.counting import CountingSettings
 from envs.errors import SettingError
 from envs.settings import WORLDS, as_json, make_world, read, world
@@ -76,6 +77,11 @@ def test_nothing_that_a_recording_says_is_looked_up_or_converted():
         with pytest.raises(SettingError, match=f"env.{next(iter(values))}="):
             world("moving_images", values)
     assert world("moving_images", {"speed": 1, "moving": ["hue"]}).moving == ("hue",)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_worlds_settings_have_the_name_and_id_of_the_table(name):
+    assert (WORLDS[name].name, WORLDS[name].id) == (name, registry.WORLDS[name].id)
 
 
 @pytest.mark.parametrize("schema", WORLDS.values())

@@ -34,7 +34,7 @@ def run(tmp_path, name, *overrides):
     return start([*SMALL, f"results_dir={tmp_path}", f"run.name={name}", *overrides], PROGRAM)
 
 
-def found(tmp_path, name):
+def outcome(tmp_path, name):
     """Weights' sha, checkpoint and metrics of a run; what depends on the clock or the name left out."""
     facts, series = read(tmp_path / name / "metrics.zarr")
     numbers = {group: arrays for group, arrays in series.items() if group != "speed"}

@@ -41,10 +41,10 @@ def refused(capsys):
     """The one line that the command says as it leaves with status 2."""
     with pytest.raises(SystemExit) as left:
         streams.record.main()
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert left.value.code == 2
-    assert said.count("\n") == 1
-    return said
+    assert message.count("\n") == 1
+    return message
 
 
 def assert_same(a, b):
@@ -61,11 +61,11 @@ def assert_same(a, b):
 def assert_is_the_walk(path, steps):
     """The recording holds exactly so many steps of the walk."""
     with closing(replay_of(path)) as replay:
-        seen = 0
+        count = 0
         for frames, lived in zip(replay, live(), strict=False):
             assert_same(frames, lived)
-            seen += 1
-    assert seen == steps
+            count += 1
+    assert count == steps
 
 
 def replay_of(path, *, kind=Replay, seed=0, frames=0, **settings):

@@ -1,4 +1,4 @@
-"""What is known of the rules, found again by measuring."""
+"""What is known of the rules, measured again."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ LAYER_WISE = ("dgl", "gll", "rll", "gll_rf", "rll_rf")
 
 
 @pytest.fixture(scope="module")
-def found():
+def rows():
     few, pairs, measured = colours(3, size=16), colours(8, size=16), {}
     few = few._replace(first=few.first.double(), second=few.second.double())
     for rule in LEARNING:
@@ -25,32 +25,32 @@ def found():
     return measured
 
 
-def test_weights_are_transported_by_backpropagation_and_sign_and_by_target_propagation_in_the_head_only(found):
-    transport = {rule: row["weight_transport"] for rule, row in found.items()}
+def test_weights_are_transported_by_backpropagation_and_sign_and_by_target_propagation_in_the_head_only(rows):
+    transport = {rule: row["weight_transport"] for rule, row in rows.items()}
     assert transport == {
         **{"bp": "blocks", "sign": "blocks", "dtp": "head", "dtp_ldrl": "head"},
         **dict.fromkeys(("rf", "urf", *LAYER_WISE), "no"),
     }
 
 
-def test_only_layer_wise_rules_do_not_wait_for_later_blocks(found):
-    assert {rule for rule, row in found.items() if not row["update_locking"]} == set(LAYER_WISE)
+def test_only_layer_wise_rules_do_not_wait_for_later_blocks(rows):
+    assert {rule for rule, row in rows.items() if not row["update_locking"]} == set(LAYER_WISE)
 
 
-def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(found):
-    assert all(row["other_rows"] for row in found.values())
+def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(rows):
+    assert all(row["other_rows"] for row in rows.values())
 
 
 def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
-    told = ["learner=bp", "learner=dgl", "learner=dtp"]
-    found = [audits([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in told]
-    assert [row["other_rows"] for row in found] == [False] * 3
-    assert [row["weight_transport"] for row in found] == ["blocks", "no", "head"]
-    assert [row["update_locking"] for row in found] == [True, False, True]
+    rules = ["learner=bp", "learner=dgl", "learner=dtp"]
+    rows = [audits([rule, "env.size=16", "loss=hinge_remembered"]).popitem()[1] for rule in rules]
+    assert [row["other_rows"] for row in rows] == [False] * 3
+    assert [row["weight_transport"] for row in rows] == ["blocks", "no", "head"]
+    assert [row["update_locking"] for row in rows] == [True, False, True]
 
 
-def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(found):
-    phases = {rule: row["phases"] for rule, row in found.items()}
+def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(rows):
+    phases = {rule: row["phases"] for rule, row in rows.items()}
     assert phases == dict.fromkeys(LAYER_WISE, 1) | dict.fromkeys(("bp", "rf", "urf", "sign"), 2) | dict.fromkeys(
         ("dtp", "dtp_ldrl"), 3
     )
@@ -62,40 +62,40 @@ def test_a_sweep_that_begins_again_is_no_turn():
     assert directions(up + up + down + down) == [True] * 4 + [False] * 4
 
 
-def test_extra_weights_are_feedback_and_inverses(found):
+def test_extra_weights_are_feedback_and_inverses(rows):
     forward = 3 * 9 * 32 + 9 * (32 * 64 + 64 * 128 + 128 * 256) + 256 * 64
     inverses = 16 * (32 * 64 + 64 * 128 + 128 * 256)
-    assert found["bp"]["forward_weights"] == forward
-    assert found["bp"]["extra_weights"] == found["sign"]["extra_weights"] == 0
-    assert found["rf"]["extra_weights"] == found["urf"]["extra_weights"] > 0
-    assert found["dtp"]["extra_weights"] == inverses
+    assert rows["bp"]["forward_weights"] == forward
+    assert rows["bp"]["extra_weights"] == rows["sign"]["extra_weights"] == 0
+    assert rows["rf"]["extra_weights"] == rows["urf"]["extra_weights"] > 0
+    assert rows["dtp"]["extra_weights"] == inverses
 
 
-def test_multiplications_are_those_of_a_hand_count(found):
+def test_multiplications_are_those_of_a_hand_count(rows):
     convs = [3 * 9 * 32 * 256, 32 * 9 * 64 * 64, 64 * 9 * 128 * 16, 128 * 9 * 256 * 4]
     head = 256 * 64
     both_ways = 2 * (sum(convs) + head) + sum(convs) + head  # two views up; of one, the weights' gradients
-    assert found["bp"]["macs"] == both_ways + sum(convs[1:]) + head  # and of one, the errors, which stop above pixels
-    assert found["rf"]["macs"] == found["bp"]["macs"]
-    assert found["rll"]["macs"] < found["dgl"]["macs"] < found["bp"]["macs"] + 3 * 64 * (8192 // 4)
-    assert found["dtp"]["macs"] > found["bp"]["macs"]
+    assert rows["bp"]["macs"] == both_ways + sum(convs[1:]) + head  # and of one, the errors, which stop above pixels
+    assert rows["rf"]["macs"] == rows["bp"]["macs"]
+    assert rows["rll"]["macs"] < rows["dgl"]["macs"] < rows["bp"]["macs"] + 3 * 64 * (8192 // 4)
+    assert rows["dtp"]["macs"] > rows["bp"]["macs"]
 
 
-def test_a_layer_wise_rule_stores_less_than_backpropagation(found):
-    stored = {rule: row["stored_activations"] for rule, row in found.items()}
+def test_a_layer_wise_rule_stores_less_than_backpropagation(rows):
+    stored = {rule: row["stored_activations"] for rule, row in rows.items()}
     assert stored["rll"] < stored["dgl"] < stored["bp"]
 
 
 def test_the_command_tells_the_same_in_three_forms(monkeypatch, capsys):
-    def said(*arguments):
+    def output(*arguments):
         monkeypatch.setattr(sys, "argv", ["audit", "learner=rf", "env.size=16", *arguments])
         main()
         return capsys.readouterr().out
 
-    (row,) = json.loads(said("--json")).values()
+    (row,) = json.loads(output("--json")).values()
     assert (row["weight_transport"], row["phases"]) == ("no", 2)
-    assert "| `rf` | no | yes | yes | 2 |" in said("--markdown")
-    assert "Weight transport:" in said()
+    assert "| `rf` | no | yes | yes | 2 |" in output("--markdown")
+    assert "Weight transport:" in output()
 
 
 def test_the_untrained_cannot_be_audited(monkeypatch, capsys):

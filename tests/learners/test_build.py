@@ -32,9 +32,9 @@ def test_eleven_and_nine_updates_are_twenty(rule, tmp_path):
 @pytest.mark.parametrize("rule", LEARNING)
 def test_the_loss_falls(rule):
     one, pairs = learner(rule, updates=60, lr=5e-4), batches(60)
-    losses = [one.update(batch) for batch in pairs]
+    reports = [one.update(batch) for batch in pairs]
     name = "block1/loss" if rule.startswith(("gll", "rll")) else "loss"
-    series = [float(found[name]) for found in losses if name in found]
+    series = [float(report[name]) for report in reports if name in report]
     early, late = (sum(part) / len(part) for part in (series[:4], series[-4:]))
     assert late < 0.9 * early
 
@@ -72,9 +72,9 @@ def test_seeds_give_other_weights():
 
 def test_features_are_the_last_block_whatever_the_rule():
     images = torch.rand(5, 3, 16, 16)
-    found = [learner(rule).encode(images) for rule in ("bp", "dgl", "dtp", "none")]
-    assert found[0].shape == (5, 256)
-    assert all(torch.equal(found[0], other) for other in found)
+    features = [learner(rule).encode(images) for rule in ("bp", "dgl", "dtp", "none")]
+    assert features[0].shape == (5, 256)
+    assert all(torch.equal(features[0], other) for other in features)
 
 
 @pytest.mark.parametrize(

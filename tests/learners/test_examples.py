@@ -37,8 +37,8 @@ def test_an_example_learns(own):
 
 def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
     own = [*OWN, "loss=triplet", "loss.margin=0.3", "learner=perturbation", "network=normed"]
-    told = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
-    assert start([*told, "run.name=one"], PROGRAM) == 0
+    overrides = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
+    assert start([*overrides, "run.name=one"], PROGRAM) == 0
     assert start([f"run.resume={tmp_path}/one", "run.frames=48"], PROGRAM) == 0
 
 
@@ -62,17 +62,17 @@ def test_perturbing_goes_down_the_gradient():
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         "learner.schedule=examples.normed.NORMED must be a subclass of Learner",
         "network.name=examples.triplet.triplet must be a Spec",
         "loss.kind=examples.normed.NORMED must be a function or a Loss",
     ],
 )
-def test_what_is_of_the_wrong_sort_is_refused(told):
+def test_what_is_of_the_wrong_sort_is_refused(message):
     sensible = {"learner.schedule": "end_to_end", "network.name": "conv4", "loss.kind": "hinge"}
-    parts = sensible | {told.partition("=")[0]: told.partition("=")[2].partition(" ")[0]}
-    with pytest.raises(SettingError, match=told):
+    parts = sensible | {message.partition("=")[0]: message.partition("=")[2].partition(" ")[0]}
+    with pytest.raises(SettingError, match=message):
         built(network=parts["network.name"], loss={"kind": parts["loss.kind"]}, schedule=parts["learner.schedule"])
 
 
@@ -84,7 +84,7 @@ def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "overrides"),
+    ("message", "overrides"),
     [
         ("loss=triplett is unknown; did you mean triplet", [*OWN, "loss=triplett"]),
         ("loss=triplet is unknown", ["loss=triplet"]),
@@ -92,13 +92,13 @@ def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
         ("hydra.searchpath=.nowhere. is no folder", ["hydra.searchpath=[nowhere]", "loss=hinge"]),
     ],
 )
-def test_mistakes_in_what_is_ones_own_are_told_as_any(told, overrides):
-    with pytest.raises(SettingError, match=told):
+def test_mistakes_in_what_is_ones_own_are_told_as_any(message, overrides):
+    with pytest.raises(SettingError, match=message):
         read(overrides)
 
 
 @pytest.mark.parametrize(
-    ("told", "overrides"),
+    ("message", "overrides"),
     [
         (
             "loss.margin=wide is no value that triplet takes; give a number, as in 0.1",
@@ -107,6 +107,6 @@ def test_mistakes_in_what_is_ones_own_are_told_as_any(told, overrides):
         ("learner.sigma=True is no value that PerturbationSettings", ["learner=perturbation", "learner.sigma=true"]),
     ],
 )
-def test_a_word_where_ones_own_part_wants_a_number_is_told(told, overrides):
-    with pytest.raises(SettingError, match=told):
+def test_a_word_where_ones_own_part_wants_a_number_is_told(message, overrides):
+    with pytest.raises(SettingError, match=message):
         learner_of(read([*OWN, *SMALL, *overrides]))

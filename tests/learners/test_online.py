@@ -20,11 +20,11 @@ from runs.evaluation.evaluation import known_probes
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest, save
 from tests.helpers.learners import same
-from tests.helpers.online import SMALL, assert_same_run, found, run, stopping
+from tests.helpers.online import SMALL, assert_same_run, outcome, run, stopping
 
 
 @pytest.mark.parametrize(
-    ("learner", "told"),
+    ("learner", "overrides"),
     [
         ("bp", []),
         ("dgl", ["pairs=both", "memory=minred", "memory.capacity=32", "memory.updates=2", "run.frames=96"]),
@@ -33,28 +33,28 @@ from tests.helpers.online import SMALL, assert_same_run, found, run, stopping
         ("dtp", []),
     ],
 )
-def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, capsys, learner, told):
-    assert run(tmp_path, "straight", f"learner={learner}", *told) == 0
-    assert found(tmp_path, "straight")[1]["updates"] == 20
-    assert ("memory" in found(tmp_path, "straight")[2]) == any(text.startswith("memory=") for text in told)
+def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, capsys, learner, overrides):
+    assert run(tmp_path, "straight", f"learner={learner}", *overrides) == 0
+    assert outcome(tmp_path, "straight")[1]["updates"] == 20
+    assert ("memory" in outcome(tmp_path, "straight")[2]) == any(text.startswith("memory=") for text in overrides)
     with monkeypatch.context() as patch:
         stopping(patch, 11)
-        assert run(tmp_path, "halves", f"learner={learner}", *told) == 130
+        assert run(tmp_path, "halves", f"learner={learner}", *overrides) == 130
     assert f"run.resume={tmp_path}/halves" in capsys.readouterr().out
     assert load_newest(tmp_path / "halves" / "checkpoints")[0]["updates"] == 11
     assert start([f"run.resume={tmp_path}/halves"], PROGRAM) == 0
-    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "halves"))
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "halves"))
 
 
 def test_what_a_memory_holds_is_told_at_the_moments_of_training_and_cut_back_with_them(tmp_path):
-    told = ["memory=fifo", "memory.capacity=32", "run.log_every=16", "eval.every=0", "run.frames=96"]
-    run(tmp_path, "straight", *told)
-    run(tmp_path, "one", *told)
+    overrides = ["memory=fifo", "memory.capacity=32", "run.log_every=16", "eval.every=0", "run.frames=96"]
+    run(tmp_path, "straight", *overrides)
+    run(tmp_path, "one", *overrides)
     newest = max((tmp_path / "one" / "checkpoints").glob("*.pt"))
     newest.unlink()  # as if it had been killed just before
     assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
-    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
-    series = found(tmp_path, "one")[2]
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "one"))
+    series = outcome(tmp_path, "one")[2]
     for name in ("memory", "memory/category"):
         assert series[name]["frames"].tolist() == series["train"]["frames"].tolist()
     assert series["memory"]["held"][-1] == 32
@@ -72,7 +72,7 @@ def test_evaluation_cannot_change_training(tmp_path, monkeypatch):
     run(tmp_path, "scored", "eval.every=24")
     run(tmp_path, "always", "eval.every=48", f"eval.probes=[{','.join(known_probes())}]", "eval.samples=9")
     run(tmp_path, "unscored", "eval.every=0")
-    scored, always, unscored = (found(tmp_path, name) for name in ("scored", "always", "unscored"))
+    scored, always, unscored = (outcome(tmp_path, name) for name in ("scored", "always", "unscored"))
     assert scored[0] == always[0] == unscored[0]
     assert same(scored[1], unscored[1])
     assert same(always[1], unscored[1])
@@ -85,7 +85,7 @@ def test_evaluation_cannot_change_training(tmp_path, monkeypatch):
 def test_watching_cannot_change_training(tmp_path, learner):
     run(tmp_path, "watched", f"learner={learner}", "eval.every=0", "watch.every=24")
     run(tmp_path, "unwatched", f"learner={learner}", "watch.every=0", "eval.every=0")
-    watched, unwatched = found(tmp_path, "watched"), found(tmp_path, "unwatched")
+    watched, unwatched = outcome(tmp_path, "watched"), outcome(tmp_path, "unwatched")
     assert watched[0] == unwatched[0]
     assert same(watched[1], unwatched[1])
     assert set(unwatched[2]) == {"train"}
@@ -96,7 +96,7 @@ def test_watching_cannot_change_training(tmp_path, learner):
 
 def test_the_heavier_probes_come_at_both_ends_and_the_random_encoder_has_them_all(tmp_path):
     run(tmp_path, "one", "eval.probes=[linear]", "eval.ends=[knn,blocks,few]", "eval.samples=9")
-    series = found(tmp_path, "one")[2]
+    series = outcome(tmp_path, "one")[2]
     assert series["eval/linear"]["frames"].tolist() == [0, 64, 128, 176]
     ends = {name for name in series if name.startswith("eval/") and series[name]["frames"].tolist() == [0, 176]}
     others = {"knn", "few/1", "few/10"}
@@ -115,13 +115,13 @@ def test_a_drifting_world_is_scored_by_phase_where_each_phase_ends(tmp_path, cap
     world = ["env=moving_objects", "env.categories=4", f"env.drift={drift}", "env.phases=2", "env.phase_length=5"]
     run(tmp_path, "one", *world, "run.frames=96", "eval.ends=[]", "eval.transfer=[]", "eval.samples=0")
     assert "linear probe top-1 by phase" in capsys.readouterr().out
-    told = summary(tmp_path / "one")
-    assert told["eval"]["phases"]["phase1"]["frames"] == [0, 40, 64, 80, 96]
-    assert np.shape(told["continual"]["matrix"]) == (2, 2)
-    scores = [told["eval"]["phases"][name]["top1"] for name in ("phase0", "phase1")]
-    assert told["continual"]["matrix"] == [[phase[row] for phase in scores] for row in (1, 3)]
+    report = summary(tmp_path / "one")
+    assert report["eval"]["phases"]["phase1"]["frames"] == [0, 40, 64, 80, 96]
+    assert np.shape(report["continual"]["matrix"]) == (2, 2)
+    scores = [report["eval"]["phases"][name]["top1"] for name in ("phase0", "phase1")]
+    assert report["continual"]["matrix"] == [[phase[row] for phase in scores] for row in (1, 3)]
     if drift == "day_night":
-        assert scores[0] == told["eval"]["linear"]["top1"]
+        assert scores[0] == report["eval"]["linear"]["top1"]
         assert scores[0] != scores[1]
 
 
@@ -129,7 +129,7 @@ def test_a_run_repeats_itself_and_seeds_differ(tmp_path):
     shas = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(tmp_path, name, f"seed={seed}", "eval.every=0")
-        shas.append(found(tmp_path, name)[0])
+        shas.append(outcome(tmp_path, name)[0])
     assert shas[0] == shas[1] != shas[2]
 
 
@@ -137,7 +137,7 @@ def test_a_longer_run_goes_on_where_a_shorter_one_ended(tmp_path):
     run(tmp_path, "long", "eval.every=0")
     run(tmp_path, "short", "eval.every=0", "run.frames=96")
     assert start([f"run.resume={tmp_path}/short", "run.frames=176"], PROGRAM) == 0
-    assert found(tmp_path, "long")[0] == found(tmp_path, "short")[0]
+    assert outcome(tmp_path, "long")[0] == outcome(tmp_path, "short")[0]
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(tmp_path, monkeypatch, capsys):
@@ -149,15 +149,15 @@ def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(tmp_pat
     newest.write_bytes(newest.read_bytes()[:-100])
     assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
     assert f"{newest.name} is damaged" in capsys.readouterr().err
-    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "one"))
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "one"))
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(tmp_path):
     command = [sys.executable, "-m", "learners.online"]
-    told = [*SMALL, "run.frames=1600", "run.save_every=16", "eval.every=400", f"results_dir={tmp_path}"]
+    overrides = [*SMALL, "run.frames=1600", "run.save_every=16", "eval.every=400", f"results_dir={tmp_path}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     draws = random.Random(0)
-    arguments = [*told, "run.name=killed"]
+    arguments = [*overrides, "run.name=killed"]
     for _ in range(5):
         process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True, env=environment)
         process.stdout.readline()  # it has begun
@@ -169,10 +169,10 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_end(tmp_path):
         subprocess.run([*command, *arguments], stdout=subprocess.DEVNULL, env=environment, check=False).returncode == 0
     )
     done = subprocess.run(
-        [*command, *told, "run.name=straight"], stdout=subprocess.DEVNULL, env=environment, check=False
+        [*command, *overrides, "run.name=straight"], stdout=subprocess.DEVNULL, env=environment, check=False
     )
     assert done.returncode == 0
-    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "killed"))
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "killed"))
 
 
 def test_pictures_and_a_table_are_left_for_a_person(tmp_path, capsys):
@@ -187,11 +187,11 @@ def test_pictures_and_a_table_are_left_for_a_person(tmp_path, capsys):
 
 def test_resuming_a_finished_run_shows_it_again(tmp_path, capsys):
     run(tmp_path, "one")
-    before = found(tmp_path, "one")
+    before = outcome(tmp_path, "one")
     capsys.readouterr()
     assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
     assert "one: linear probe" in capsys.readouterr().out
-    assert_same_run(before, found(tmp_path, "one"))
+    assert_same_run(before, outcome(tmp_path, "one"))
 
 
 def test_only_what_was_asked_for_is_left_in_the_results_folder(tmp_path):
@@ -215,11 +215,11 @@ def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(tmp_path,
         stopping(patch, 11)
         run(tmp_path, "old")
     config = tmp_path / "old" / ".hydra" / "config.yaml"
-    told = OmegaConf.load(config)
-    del told.eval.transfer, told.learner.lr
-    OmegaConf.save(told, config)
+    settings = OmegaConf.load(config)
+    del settings.eval.transfer, settings.learner.lr
+    OmegaConf.save(settings, config)
     assert start([f"run.resume={tmp_path}/old"], PROGRAM) == 0
-    assert_same_run(found(tmp_path, "straight"), found(tmp_path, "old"))
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "old"))
 
 
 def test_a_checkpoint_of_another_version_is_named(tmp_path, monkeypatch):

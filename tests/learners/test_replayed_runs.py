@@ -23,9 +23,9 @@ SMALL_WORLDS = {
 @pytest.fixture(scope="module", params=SMALL_WORLDS)
 def way(request, tmp_path_factory):
     """The settings of a world, and those of a recording of it."""
-    path, told = tmp_path_factory.mktemp("way") / "walk.zarr", SMALL_WORLDS[request.param]
-    record([*told, "device=cpu", "seed=5", f"record.path={path}", "record.frames=24"])
-    return told, ["stream=replay", f"stream.path={path}"]
+    path, overrides = tmp_path_factory.mktemp("way") / "walk.zarr", SMALL_WORLDS[request.param]
+    record([*overrides, "device=cpu", "seed=5", f"record.path={path}", "record.frames=24"])
+    return overrides, ["stream=replay", f"stream.path={path}"]
 
 
 def learnt(*overrides):
@@ -47,14 +47,14 @@ def test_a_run_on_its_own_recording_ends_with_the_same_weights(way, learner):
 
 def test_so_do_whole_runs_and_recording_changes_nothing(tmp_path):
     walk = f"{tmp_path}/walk.zarr"
-    told = [*ELSE, "eval.every=0", "run.frames=48", f"results_dir={tmp_path}"]
+    overrides = [*ELSE, "eval.every=0", "run.frames=48", f"results_dir={tmp_path}"]
     ways = {
         "live": [*SMALL_WORLDS["counting"], f"stream.record={walk}"],
         "unrecorded": SMALL_WORLDS["counting"],
         "replayed": ["stream=replay", f"stream.path={walk}"],
     }
     for name, way in ways.items():
-        assert start([*told, *way, f"run.name={name}"], PROGRAM) == 0
+        assert start([*overrides, *way, f"run.name={name}"], PROGRAM) == 0
     facts = [read(tmp_path / name / "metrics.zarr")[0] for name in ways]
-    assert len({found["weights_sha256"] for found in facts}) == 1
-    assert {found["frames"] for found in facts} == {48}
+    assert len({fact["weights_sha256"] for fact in facts}) == 1
+    assert {fact["frames"] for fact in facts} == {48}

@@ -19,9 +19,9 @@ OTHERS = {
 
 def test_there_is_a_row_for_each_of_the_paper_and_no_other():
     rows = {*LEARNERS, *(f"{name}_block5" for name in LEARNERS), *OTHERS}
-    found = [name.split("/") for name in composing.choices()["experiment"] if name.startswith("table1")]
-    assert {row for table, row in found if table == "table1"} == rows
-    assert {row for table, row in found if table == "table1_stream"} == rows
+    names = [name.split("/") for name in composing.choices()["experiment"] if name.startswith("table1")]
+    assert {row for table, row in names if table == "table1"} == rows
+    assert {row for table, row in names if table == "table1_stream"} == rows
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
@@ -66,9 +66,9 @@ def pictures(tmp_path):
 def test_a_row_runs_and_is_scored_on_the_other_pictures(pictures, experiment):
     tiny = ["network=conv4", "env.num_worlds=8", "run.frames=48", "run.log_every=24", "eval.every=48", "device=cpu"]
     sizes = ["eval.train=40", "eval.validation=12", "eval.test=20", "env.pictures=50", "env.episode_length=6"]
-    told = [f"experiment={experiment}", f"eval.data_root={pictures}", f"results_dir={pictures}/results", *tiny, *sizes]
-    assert start(told, PROGRAM) == 0
+    folders = [f"eval.data_root={pictures}", f"results_dir={pictures}/results"]
+    assert start([f"experiment={experiment}", *folders, *tiny, *sizes], PROGRAM) == 0
     table, row = experiment.split("/")
-    found = summary(pictures / "results" / table / f"{row}-seed0")
-    assert found["eval"]["transfer"]["cifar10"]["frames"] == [0, 48]
-    assert found["updates"] > 0
+    report = summary(pictures / "results" / table / f"{row}-seed0")
+    assert report["eval"]["transfer"]["cifar10"]["frames"] == [0, 48]
+    assert report["updates"] > 0

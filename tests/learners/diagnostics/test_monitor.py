@@ -8,29 +8,29 @@ from tests.helpers.learners import RULES, batches, hinge, learner, same
 
 @pytest.mark.parametrize("rule", RULES)
 def test_watching_touches_nothing_that_the_next_update_depends_on(rule):
-    seen, unseen = learner(rule), learner(rule)
+    monitored, unmonitored = learner(rule), learner(rule)
     pairs = batches(4)
     for batch in pairs:
-        monitor(seen, pairs[0])
-        seen.update(batch)
-        unseen.update(batch)
-    assert same(seen.state_dict(), unseen.state_dict())
+        monitor(monitored, pairs[0])
+        monitored.update(batch)
+        unmonitored.update(batch)
+    assert same(monitored.state_dict(), unmonitored.state_dict())
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_block_has_a_row_of_numbers(rule):
-    found = monitor(learner(rule), batches(1)[0])
-    assert {f"watch/block{number}" for number in range(1, 5)} <= set(found)
-    assert all(value == value for row in found.values() for value in row.values())
-    last = found["watch/block4"]
+    rows = monitor(learner(rule), batches(1)[0])
+    assert {f"watch/block{number}" for number in range(1, 5)} <= set(rows)
+    assert all(value == value for row in rows.values() for value in row.values())
+    last = rows["watch/block4"]
     assert {"loss", "active", "positive_distance", "negative_distance"} <= set(last)
     assert (last["update_norm"] > 0) == (rule != "none")
 
 
 @pytest.mark.parametrize("kind", ["greedy", "random"])
 def test_each_block_of_a_layer_wise_rule_is_watched_whichever_learns_now(kind):
-    found = monitor(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
-    assert all(found[f"watch/block{number}"]["update_norm"] > 0 for number in range(1, 5))
+    rows = monitor(learner({"greedy": "gll", "random": "rll"}[kind]), batches(1)[0])
+    assert all(rows[f"watch/block{number}"]["update_norm"] > 0 for number in range(1, 5))
 
 
 def shares(pairs):
@@ -40,12 +40,12 @@ def shares(pairs):
 
 def embeddings(one, images):
     """(B, 64) float64 of every head, written out."""
-    h, found = (images - 0.5) * 4, []
+    h, outputs = (images - 0.5) * 4, []
     heads = [*[None] * (4 - len(one.network.heads)), *one.network.heads]
     for block, head in zip(one.network.blocks, heads, strict=True):
         h = torch.max_pool2d(torch.conv2d(h, block[0].weight, padding=1), 2).tanh()
-        found.append(None if head is None else (h.permute(0, 2, 3, 1).flatten(1) @ head.linear.weight.T).tanh())
-    return [z if z is None else z.detach().double().numpy() for z in found]
+        outputs.append(None if head is None else (h.permute(0, 2, 3, 1).flatten(1) @ head.linear.weight.T).tanh())
+    return [z if z is None else z.detach().double().numpy() for z in outputs]
 
 
 def normalised(z):
@@ -72,11 +72,11 @@ SPACES = {  # loss=NAME: (its settings, what it compares of u and v by the head'
 def test_every_loss_is_watched_by_the_distances_that_it_compares(rule, name):
     settings, space, norm = SPACES[name]
     one, pairs = learner(rule, **settings), shares(batches(1)[0])
-    found = monitor(one, pairs)
+    rows = monitor(one, pairs)
     losses = [*[None] * (4 - len(one.losses)), *one.losses]
     views = zip(embeddings(one, pairs.first), embeddings(one, pairs.second), strict=True)
     for number, (loss, (u, v)) in enumerate(zip(losses, views, strict=True), 1):
-        row = found[f"watch/block{number}"]
+        row = rows[f"watch/block{number}"]
         if loss is None:
             assert "positive_distance" not in row
             continue
@@ -112,9 +112,9 @@ def cosines(rule, **loss):
 @pytest.mark.parametrize("rule", ["bp", "dgl", "gll", "dtp"])
 def test_what_one_update_leaves_is_what_it_is_aligned_by(rule):
     one, pairs = learner(rule), batches(1)[0]
-    found = monitor(one, pairs)
+    rows = monitor(one, pairs)
     for number, row in enumerate(alignments(one, pairs), 1):
-        assert found[f"alignment/block{number}"] == {name: float(value) for name, value in row.items()}
+        assert rows[f"alignment/block{number}"] == {name: float(value) for name, value in row.items()}
 
 
 def test_backpropagation_is_the_true_gradient():

@@ -166,8 +166,8 @@ def test_vicreg_is_the_sum_of_its_three_terms(spread):
         spread += sum(max(0.0, 1 - sqrt(z[:, i].var(ddof=1) + 1e-4)) for i in range(5)) / 5 / 2
         c = np.cov(z.T)
         covaried += sum(c[i, j] ** 2 for i, j in itertools.product(range(5), range(5)) if i != j) / 5
-    found = vicreg(u, v, episode=episode, invariance=3.0, variance=2.0, covariance=0.5).item()
-    assert found == pytest.approx(3 * alike + 2 * spread + 0.5 * covaried, abs=1e-6)
+    loss = vicreg(u, v, episode=episode, invariance=3.0, variance=2.0, covariance=0.5).item()
+    assert loss == pytest.approx(3 * alike + 2 * spread + 0.5 * covaried, abs=1e-6)
 
 
 def clapp_loop(u, w, v):
@@ -181,17 +181,17 @@ def clapp_loop(u, w, v):
 
 @pytest.mark.parametrize("spread", [0.05, 0.5])
 def test_clapp_is_its_double_loop_and_its_weights_learn(spread):
-    loss = made(kind="clapp").double()
+    criterion = made(kind="clapp").double()
     draws = torch.Generator().manual_seed(0)
     u, v = spread * torch.randn(2, ROWS, 64, dtype=torch.float64, generator=draws)
-    w = loss.prediction.weight
-    found, report = loss(u, v, episode=EPISODE)
-    assert found.item() == pytest.approx(clapp_loop(u.numpy(), w.detach().numpy(), v.numpy()), rel=1e-9)
+    w = criterion.prediction.weight
+    loss, report = criterion(u, v, episode=EPISODE)
+    assert loss.item() == pytest.approx(clapp_loop(u.numpy(), w.detach().numpy(), v.numpy()), rel=1e-9)
     assert 0 <= report["active"] <= 1
-    found.backward()
+    loss.backward()
     moved = w.detach().clone()
     moved[3, 5] += 1e-6
-    slope = (clapp_loop(u.numpy(), moved.numpy(), v.numpy()) - found.item()) / 1e-6
+    slope = (clapp_loop(u.numpy(), moved.numpy(), v.numpy()) - loss.item()) / 1e-6
     assert w.grad[3, 5].item() == pytest.approx(slope, abs=1e-6)
 
 
@@ -226,7 +226,7 @@ def two(u, v, *, episode):
 
 
 @pytest.mark.parametrize(
-    ("told", "settings"),
+    ("message", "settings"),
     [
         ("loss.kind=hinges is unknown; did you mean hinge", {"kind": "hinges"}),
         ("loss.kind=nowhere.at_all cannot be imported", {"kind": "nowhere.at_all"}),
@@ -238,6 +238,6 @@ def two(u, v, *, episode):
         ("two must return the loss as a tensor without axes", {"kind": f"{__name__}.two"}),
     ],
 )
-def test_a_loss_that_cannot_work_is_refused_before_any_work(told, settings):
-    with pytest.raises(SettingError, match=told):
+def test_a_loss_that_cannot_work_is_refused_before_any_work(message, settings):
+    with pytest.raises(SettingError, match=message):
         made(**settings)

@@ -37,13 +37,13 @@ def frames(worlds, *, episode_length=8):
 def toy(moments, *, dwell=6, worlds=1, seed=0):
     """SingleFrameStream of worlds in which a picture stays for a while: noisy views of it, one at a time."""
     pictures = batches(1, rows=worlds * (moments // dwell + 2), seed=seed)[0].first
-    draws, found = torch.Generator().manual_seed(seed + 1), []
+    draws, single_frames = torch.Generator().manual_seed(seed + 1), []
     for moment in range(moments):
         episode = moment // dwell * worlds + torch.arange(worlds)
         views = (pictures[episode] + 0.1 * torch.randn(worlds, 3, 16, 16, generator=draws)).clamp(0, 1)
         views = views.contiguous(memory_format=torch.channels_last)
-        found.append(Pairs(None, views, torch.full((worlds,), 2), episode, (moment + 1) * worlds))
-    return found
+        single_frames.append(Pairs(None, views, torch.full((worlds,), 2), episode, (moment + 1) * worlds))
+    return single_frames
 
 
 def gradients(one):
@@ -60,10 +60,10 @@ def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from
             remembering.update(moment)
             moment = next(moments)
         shown.updates = remembering.updates
-        told, expected = remembering.update(moment), shown.update(batch)
-        assert told.keys() == expected.keys()
+        report, expected = remembering.update(moment), shown.update(batch)
+        assert report.keys() == expected.keys()
         tolerance = {"rtol": 1e-4, "atol": 1e-6}  # convolutions of other batches round otherwise
-        assert all(torch.allclose(told[name], expected[name], **tolerance) for name in told if "target" not in name)
+        assert all(torch.allclose(report[name], expected[name], **tolerance) for name in report if "target" not in name)
         for a, b in zip(gradients(remembering), gradients(shown), strict=True):
             scale = 5 / len(batch.gap) if rule == "dtp" else 1  # its targets' errors are means over all rows
             assert torch.allclose(scale * a, b, rtol=1e-3, atol=1e-5)
@@ -71,33 +71,33 @@ def test_as_long_as_no_weight_changes_it_learns_what_a_blocked_hinge_learns_from
 
 @pytest.mark.parametrize("worlds", [1, 3])
 def test_negatives_are_the_last_embeddings_of_the_last_episodes_that_ended_and_never_of_the_same(worlds):
-    one, seen = learner(negatives=4), []
+    one, embeddings = learner(negatives=4), []
     for moment in (
         next(stream)
         for stream in [SingleFrameStream(frames(worlds, episode_length=5), TemporalSettings(gap=2))]
         for _ in range(40)
     ):
-        told = one.update(moment)
+        report = one.update(moment)
         with torch.no_grad():
             v = one.embed(moment.second)
-        history = list(enumerate(seen))
+        history = list(enumerate(embeddings))
         ended = []  # (when, world): the last moments of episodes that are over, in order
         for when, (_, episode) in history:
-            later = seen[when + 1][1] if when + 1 < len(seen) else None
+            later = embeddings[when + 1][1] if when + 1 < len(embeddings) else None
             ended += [(when, w) for w in range(worlds) if later is not None and later[w] != episode[w]]
         total, rows = 0.0, 0
         for w in range(worlds):
-            if len(seen) < 2 or seen[-2][1][w] != moment.episode[w]:
+            if len(embeddings) < 2 or embeddings[-2][1][w] != moment.episode[w]:
                 continue
             rows += 1
-            total += max(0.0, float((seen[-2][0][w] - v[w]).abs().sum()) - 1)
-            others = [seen[when][0][other] for when, other in ended[-4:]]
-            assert all(seen[when][1][other] != moment.episode[w] for when, other in ended[-4:])
+            total += max(0.0, float((embeddings[-2][0][w] - v[w]).abs().sum()) - 1)
+            others = [embeddings[when][0][other] for when, other in ended[-4:]]
+            assert all(embeddings[when][1][other] != moment.episode[w] for when, other in ended[-4:])
             total += sum(max(0.0, 3 - float((other - v[w]).abs().sum())) for other in others) / max(len(others), 1)
-        assert bool(told) == bool(rows)
+        assert bool(report) == bool(rows)
         if rows:
-            assert told["loss"].item() == pytest.approx(total / rows, rel=1e-4)
-        seen.append((v, moment.episode))
+            assert report["loss"].item() == pytest.approx(total / rows, rel=1e-4)
+        embeddings.append((v, moment.episode))
 
 
 def both_views(one, *, rows=24):

@@ -53,8 +53,8 @@ def test_updated_feedback_that_starts_at_the_weights_is_backpropagation_to_the_l
     for pairs in batches(6):
         bp.update(pairs)
         urf.update(pairs)
-    found = weights(urf)
-    assert all(torch.equal(value, found[name]) for name, value in weights(bp).items())
+    updated_weights = weights(urf)
+    assert all(torch.equal(value, updated_weights[name]) for name, value in weights(bp).items())
 
 
 def test_updated_feedback_keeps_its_distance_from_the_weights_and_both_move():

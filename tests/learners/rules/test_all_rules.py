@@ -20,12 +20,12 @@ def way_back(layer, feedback):
 
 def sweep(images, blocks):
     """(h_{l-1}, places of the maxima, h_l) of every block: h_l = tanh(pool(W_l * h_{l-1})), the pixels in [-2, 2]."""
-    h, found = (images - 0.5) * 4, []
+    h, layers = (images - 0.5) * 4, []
     for block in blocks:
         pooled, places = max_pool2d(conv2d(h, block[0].weight, padding=1), 2, return_indices=True)
-        found.append((h, places, pooled.tanh()))
-        h = found[-1][2]
-    return found
+        layers.append((h, places, pooled.tanh()))
+        h = layers[-1][2]
+    return layers
 
 
 def embedding(h, head):

@@ -47,7 +47,7 @@ def test_an_update_reports_detached_finite_scalars_and_counts_itself(rule, form)
 
 def test_encoding_leaves_no_way_back_and_changes_nothing():
     rule, images = learner("bp"), torch.rand(3, 3, 16, 16)
-    found = rule.encode(images)
-    assert not found.requires_grad
-    assert torch.equal(found, rule.encode(images.contiguous(memory_format=torch.channels_last)))
+    features = rule.encode(images)
+    assert not features.requires_grad
+    assert torch.equal(features, rule.encode(images.contiguous(memory_format=torch.channels_last)))
     assert rule.updates == 0

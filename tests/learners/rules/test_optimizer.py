@@ -57,7 +57,7 @@ def test_with_weight_decay_updated_feedback_and_weights_become_alike():
 
 
 @pytest.mark.parametrize(
-    ("told", "settings"),
+    ("message", "settings"),
     [
         ("learner.optimiser=adm is unknown; did you mean adam", {"optimiser": "adm"}),
         ("learner.lr_schedule=cosine", {"lr_schedule": "cosine"}),
@@ -66,6 +66,6 @@ def test_with_weight_decay_updated_feedback_and_weights_become_alike():
         ("learner.warmup=0 try", {"lr_schedule": "inverse_sqrt"}),
     ],
 )
-def test_steps_that_make_no_sense_are_refused(told, settings):
-    with pytest.raises(SettingError, match=told):
+def test_steps_that_make_no_sense_are_refused(message, settings):
+    with pytest.raises(SettingError, match=message):
         OptimizerConfig(**settings)

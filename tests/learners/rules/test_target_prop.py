@@ -32,11 +32,11 @@ def test_targets_are_the_equations():
     forward, inverse = double(rule)
     h = activities(pairs.second, forward)[1:]
     gradient = torch.randn_like(h[3])
-    found = rule.targets(h, gradient)
+    targets = rule.targets(h, gradient)
     t = [None, None, None, h[3] - 0.5 * gradient]
     for level in (3, 2, 1):  # t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)
         t[level - 1] = h[level - 1] - back(h[level], inverse[level - 1]) + back(t[level], inverse[level - 1])
-    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, t, strict=True))
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(targets, t, strict=True))
 
 
 def test_the_top_target_steps_against_each_rows_own_gradient_whatever_the_batch():
@@ -96,10 +96,10 @@ def test_the_top_target_steps_by_the_gradient_of_the_sum_over_anchors_in_every_f
     views = (head(u).detach(), head(top)) if stop_gradient else head(top).chunk(2)
     anchors = 2 * len(u) if form.get("anchors") == "both" else len(u)
     (gradient,) = torch.autograd.grad(anchors * rule.loss(*views, episode=pairs.episode)[0], top)
-    found, targets = {}, rule.targets
-    rule.targets = lambda h, given: found.update(gradient=given) or targets(h, given)
+    recorded, targets = {}, rule.targets
+    rule.targets = lambda h, given: recorded.update(gradient=given) or targets(h, given)
     rule.learn(pairs)
-    assert torch.allclose(found["gradient"], gradient, atol=1e-12)
+    assert torch.allclose(recorded["gradient"], gradient, atol=1e-12)
 
 
 def test_the_difference_reconstruction_loss_makes_the_inverse_of_a_linear_layer_its_transpose():
@@ -139,9 +139,9 @@ def test_inverses_fit_blocks_with_and_without_pooling_and_end_in_the_range_of_th
         size //= 1 + ("pool" in block)
         h = 5 * torch.randn(2, block[0], size, size)
         if inverse:
-            found = inverse(h)
-            assert found.shape == below[1]
-            assert found.min() >= (0 if "relu" in below[0] else -1 if {"tanh", "hardtanh"} & {*below[0]} else -1e9)
+            output = inverse(h)
+            assert output.shape == below[1]
+            assert output.min() >= (0 if "relu" in below[0] else -1 if {"tanh", "hardtanh"} & {*below[0]} else -1e9)
         below = block, h.shape
 
 

@@ -7,7 +7,7 @@ from runs.launch.validate import check
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("lerner=bp", "did you mean learner?"),
         ("learner=bpp", "did you mean bp?"),
@@ -21,10 +21,10 @@ from runs.launch.validate import check
         ("rubbish", "name=value"),
     ],
 )
-def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(override, told):
+def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(override, message):
     with pytest.raises(SettingError) as caught:
         read([override])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -81,16 +81,16 @@ def test_an_experiment_in_a_folder_is_named_with_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("plausible", "did you mean plausible_vs_backprop?"), ("plausible_vs_backprop,null", "is a sweep already")],
 )
-def test_an_experiment_that_cannot_be_is_told_in_one_line(name, told):
-    with pytest.raises(SettingError, match=told.replace("?", r"\?")):
+def test_an_experiment_that_cannot_be_is_told_in_one_line(name, message):
+    with pytest.raises(SettingError, match=message.replace("?", r"\?")):
         sweep([f"experiment={name}"])
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("overrides", "message"),
     [
         (
             ["memory.capacity=64"],
@@ -103,14 +103,14 @@ def test_an_experiment_that_cannot_be_is_told_in_one_line(name, told):
         (["env.moving=rotation"], "env.moving=rotation: give a list, as in name=[a,b]"),
     ],
 )
-def test_a_setting_of_another_choice_is_told_as_one(told, said):
+def test_a_setting_of_another_choice_is_told_as_one(overrides, message):
     with pytest.raises(SettingError) as caught:
-        read(told)
-    assert str(caught.value) == said
+        read(overrides)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(
-    ("said", "way"),
+    ("override", "example"),
     [
         ("run.frames=1e5", "give a whole number, as in 100_000"),
         ("learner.lr=fast", "give a number, as in 0.001"),
@@ -118,6 +118,6 @@ def test_a_setting_of_another_choice_is_told_as_one(told, said):
         ("run.tensorboard=maybe", "'maybe' is not a valid bool"),
     ],
 )
-def test_a_value_of_another_type_is_told_with_one_that_would_do(said, way):
-    with pytest.raises(SettingError, match=f"{said}: .*{way}"):
-        read([said])
+def test_a_value_of_another_type_is_told_with_one_that_would_do(override, example):
+    with pytest.raises(SettingError, match=f"{override}: .*{example}"):
+        read([override])

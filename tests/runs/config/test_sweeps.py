@@ -22,25 +22,25 @@ LAUNCHERS = {
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_a_run_that_fails_loses_no_other_by_a_launcher_of_processes(tmp_path, online, launcher, monkeypatch, capsys):
-    told = [*SCORED, f"results_dir={tmp_path}", "run.group=sweep"]
+    overrides = [*SCORED, f"results_dir={tmp_path}", "run.group=sweep"]
     bad = tmp_path / "sweep" / "bp-seed0"
     (bad / "notes").mkdir(parents=True)  # so that a run of this name finds its folder used
-    status, text = online("-m", *told, *LAUNCHERS[launcher], "learner=bp,none", "watch.every=0")
+    status, text = online("-m", *overrides, *LAUNCHERS[launcher], "learner=bp,none", "watch.every=0")
     assert status == 2
     assert text.count("failed: ") == 1
     assert "learner=bp" in text
     assert [path.name for path in bad.iterdir()] == ["notes"]
     monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path / "sweep"), "--json"])
     compare.main()
-    found = json.loads(capsys.readouterr().out)
-    assert [row["group"] for row in found["tasks"]["linear"]["groups"]] == ["none"]
-    assert found["tasks"]["linear"]["frames"] == 32
+    comparison = json.loads(capsys.readouterr().out)
+    assert [row["group"] for row in comparison["tasks"]["linear"]["groups"]] == ["none"]
+    assert comparison["tasks"]["linear"]["frames"] == 32
 
 
 def test_runs_of_a_sweep_without_a_group_are_named_after_what_varies(tmp_path, online, monkeypatch):
     monkeypatch.setattr(commands, "_follow", lambda *_: 0)
-    told = [*SCORED, f"results_dir={tmp_path}", "eval.every=0"]
-    assert online("-m", *told, "loss.positive_margin=1,2", "seed=3")[0] == 0
+    overrides = [*SCORED, f"results_dir={tmp_path}", "eval.every=0"]
+    assert online("-m", *overrides, "loss.positive_margin=1,2", "seed=3")[0] == 0
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
     assert [name.rpartition("-seed3-")[0] for name in names] == [f"counting-dgl-positive_margin{n}" for n in (1, 2)]
 

@@ -17,7 +17,7 @@ from runs.evaluation.finetune import Classifier, fine_tune
 from runs.evaluation.probes import linear_probe
 from runs.launch import launch as commands
 from tests.helpers.learners import learner, same
-from tests.helpers.online import SMALL, assert_same_run, found, run
+from tests.helpers.online import SMALL, assert_same_run, outcome, run
 
 CPU = torch.device("cpu")
 
@@ -171,12 +171,13 @@ def test_a_run_stopped_while_it_fine_tunes_goes_on_with_its_pending_tasks(
         else:
             with pytest.raises(KeyboardInterrupt):
                 run(tmp_path, "halves", *TUNED)
-    assert found(tmp_path, "halves")[1]["frames"] == frames
-    last = {name for name, of in found(tmp_path, "halves")[2].items() if "finetune" in name and frames in of["frames"]}
+    assert outcome(tmp_path, "halves")[1]["frames"] == frames
+    series = outcome(tmp_path, "halves")[2]
+    last = {name for name, of in series.items() if "finetune" in name and frames in of["frames"]}
     assert last == {f"eval/finetune/{name}" for name in done}
     overrides = [*SMALL, *TUNED, f"results_dir={tmp_path}", "run.name=halves"]
     assert commands.start_or_resume(overrides, varied=[], program=PROGRAM) == 0  # as a sweep that is begun again does
-    assert_same_run(found(straight.parent, "one"), found(tmp_path, "halves"))
+    assert_same_run(outcome(straight.parent, "one"), outcome(tmp_path, "halves"))
     assert "passed over" not in capsys.readouterr().out
     assert commands.start_or_resume(overrides, varied=[], program=PROGRAM) == 0
     assert "passed over" in capsys.readouterr().out
@@ -184,7 +185,7 @@ def test_a_run_stopped_while_it_fine_tunes_goes_on_with_its_pending_tasks(
 
 def test_fine_tuning_cannot_change_training(tmp_path, straight):
     run(tmp_path, "one", *TUNED, "eval.every=0")
-    (sha, state, _), (untuned, other, _) = found(straight.parent, "one"), found(tmp_path, "one")
+    (sha, state, _), (untuned, other, _) = outcome(straight.parent, "one"), outcome(tmp_path, "one")
     assert sha == untuned
     assert same(state, other)
 
@@ -198,7 +199,7 @@ def test_both_ends_are_fine_tuned_and_shown_beside_the_probe(straight, capsys):
     curve = shown["eval"]["finetune"]["transfer"]["digits"]
     assert curve["frames"] == [0, 32]
     assert shown["baseline"]["random_encoder"]["finetune"]["transfer"]["digits"] == curve["top1"][0]
-    series = found(straight.parent, "one")[2]["eval/finetune/linear"]
+    series = outcome(straight.parent, "one")[2]["eval/finetune/linear"]
     assert set(series) == {"frames", "top1", "validation_top1", "lr", "epochs"}
 
 

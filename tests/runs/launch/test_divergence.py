@@ -28,12 +28,12 @@ def spoilt(monkeypatch, *, at, name, value):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_stops_the_run_and_names_block_update_and_checkpoint(tmp_path, monkeypatch, value):
     spoilt(monkeypatch, at=15, name="block2/loss", value=value)
-    with pytest.raises(SettingError) as told:
+    with pytest.raises(SettingError) as caught:
         start([*SMALL, f"results_dir={tmp_path}", "run.name=one"], PROGRAM)
     checkpoint = newest(tmp_path / "one" / "checkpoints")
-    assert f"block2's loss became {value} at update 15 " in str(told.value)
-    assert str(checkpoint) in str(told.value)
-    assert "\n" not in str(told.value)
+    assert f"block2's loss became {value} at update 15 " in str(caught.value)
+    assert str(checkpoint) in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert load_newest(tmp_path / "one" / "checkpoints")[0]["updates"] == 10  # of the last save before
 
 
@@ -45,9 +45,9 @@ def test_a_loss_at_the_top_is_the_last_blocks(tmp_path, monkeypatch):
 
 def test_a_rule_with_two_learning_rates_names_both(tmp_path, monkeypatch):
     spoilt(monkeypatch, at=3, name="block2/inverse_error", value=float("inf"))
-    told = [*SMALL, "learner=dtp", "learner.inverse_lr=9", "eval.every=0", "watch.every=0", f"results_dir={tmp_path}"]
+    overrides = [*SMALL, "learner=dtp", "learner.inverse_lr=9", "eval.every=0", "watch.every=0"]
     with pytest.raises(SettingError, match="learner.lr=0.001 or learner.inverse_lr=9.0 may be too high"):
-        start(told, PROGRAM)
+        start([*overrides, f"results_dir={tmp_path}"], PROGRAM)
 
 
 def test_what_came_before_is_kept(tmp_path, monkeypatch):

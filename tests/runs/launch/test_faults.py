@@ -80,9 +80,9 @@ def test_a_recorder_loses_nothing_that_was_committed_and_goes_on(tmp_path, capsy
             status = guarded(record, told_, place="record.path", stopped="", leave=False)
         if next(opened) <= at:
             break
-        said = capsys.readouterr().err
-        assert (status, said.count("\n")) == (2, 1)
-        assert str(path) in said
+        message = capsys.readouterr().err
+        assert (status, message.count("\n")) == (2, 1)
+        assert str(path) in message
         assert before <= committed(path) <= 350
         if committed(path):
             assert_is_the_walk(path, committed(path))
@@ -147,9 +147,9 @@ def test_a_whole_run_that_records_says_so_in_a_line_and_is_resumed_to_the_same_e
         capsys.readouterr()
         with failing(fault, at=at):
             status = start(name)
-        said = capsys.readouterr().err
-        assert (status, said.count("\n")) == (2, 1), (at, said)
-        assert str(tmp_path) in said or "make room there, or choose another results_dir" in said
+        message = capsys.readouterr().err
+        assert (status, message.count("\n")) == (2, 1), (at, message)
+        assert str(tmp_path) in message or "make room there, or choose another results_dir" in message
         begun = (tmp_path / name / ".hydra" / "config.yaml").exists()
-        assert start(name, resume=begun) == 0, (at, said)
+        assert start(name, resume=begun) == 0, (at, message)
         assert ends(name) == straight

@@ -23,7 +23,7 @@ TINY = [*SMALL, "run.frames=32", "eval.every=0"]
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         ("env=countin", "did you mean counting?"),
         ("learner=bpp", "did you mean bp?"),
@@ -44,10 +44,10 @@ TINY = [*SMALL, "run.frames=32", "eval.every=0"]
         ("run.group=a/b", "run.group='a/b'"),
     ],
 )
-def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, told):
+def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, message):
     status, text = online(*TINY, f"results_dir={tmp_path}/results", override)
     assert status == 2
-    assert told in text
+    assert message in text
     assert text.count("\n") == 1
     assert not (tmp_path / "results").exists()
 
@@ -67,8 +67,8 @@ def test_what_cannot_be_scored_on_is_told_before_there_is_a_folder(tmp_path, onl
     np.savez(tmp_path / "plain.npz", images=images)
     np.savez(tmp_path / "half_train.npz", images=images, labels=np.arange(30) % 3)
     np.savez(tmp_path / "half_test.npz", images=images)
-    told = [text for text in TINY if not text.startswith(("eval.every", "env"))]
-    for overrides, said in (
+    tiny = [text for text in TINY if not text.startswith(("eval.every", "env"))]
+    for overrides, message in (
         (["env=moving_images", f"env.path={flat}"], f"env.path={flat} shows one class only"),
         ([f"eval.transfer=[{tmp_path}/plain.npz]"], "no labels, or one class only"),
         ([f"eval.transfer=[{tmp_path}/half_train.npz]"], "its test pictures have no labels"),
@@ -79,13 +79,13 @@ def test_what_cannot_be_scored_on_is_told_before_there_is_a_folder(tmp_path, onl
     ):
         world = [] if "env=moving_images" in overrides else ["env=counting"]
         where = ["env.size=16", "env.num_worlds=8", "env.episode_length=8", f"results_dir={tmp_path}/results"]
-        status, text = online(*world, *overrides, *told, *where)
+        status, text = online(*world, *overrides, *tiny, *where)
         assert status == 2
-        assert said in text
+        assert message in text
         assert text.count("\n") == 1
         assert not (tmp_path / "results").exists()
-    assert "eval.every=0" in online("env=moving_images", f"env.path={flat}", *told, *where)[1]
-    assert online("env=moving_images", f"env.path={flat}", *told, *where, "eval.every=0", "watch.every=0")[0] == 0
+    assert "eval.every=0" in online("env=moving_images", f"env.path={flat}", *tiny, *where)[1]
+    assert online("env=moving_images", f"env.path={flat}", *tiny, *where, "eval.every=0", "watch.every=0")[0] == 0
 
 
 def test_a_used_folder_is_refused_and_not_touched(tmp_path, online):
@@ -133,18 +133,18 @@ def test_a_full_or_read_only_disk_is_one_line_and_the_run_can_go_on(tmp_path, on
 
 
 def test_a_sweep_runs_every_combination_in_its_own_folder_also_of_ones_own_parts(tmp_path):
-    told = [*TINY, f"results_dir={tmp_path}", "learner=bp,dgl", "seed=0,1"]
+    overrides = [*TINY, f"results_dir={tmp_path}", "learner=bp,dgl", "seed=0,1"]
     own = ["hydra.searchpath=[examples/conf]", "loss=triplet"]
     done = subprocess.run(
-        [sys.executable, "-m", "learners.online", "-m", *told, *own],
+        [sys.executable, "-m", "learners.online", "-m", *overrides, *own],
         capture_output=True,
         text=True,
         check=False,
         cwd=Path(__file__).parents[3],
     )
     assert done.returncode == 0, done.stderr
-    runs = [summary(path) for path in tmp_path.iterdir() if path.is_dir()]
-    assert {(found["learner"], found["seed"]) for found in runs} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
+    reports = [summary(path) for path in tmp_path.iterdir() if path.is_dir()]
+    assert {(report["learner"], report["seed"]) for report in reports} == {("bp", 0), ("bp", 1), ("dgl", 0), ("dgl", 1)}
 
 
 def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, monkeypatch, capsys):
@@ -152,17 +152,17 @@ def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, 
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one"), "--json"])
     show.main()
-    found = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256"]
-    assert list(found) == [*facts, "eval", "baseline", "speed"]
-    assert (found["run"], found["learner"], found["frames"], found["updates"]) == ("one", "dgl", 176, 20)
-    assert found["eval"]["linear"]["frames"] == [0, 64, 128, 176]
-    assert len(found["eval"]["transfer"]["digits"]["top1"]) == 4
-    assert set(found["baseline"]) == {"chance", "majority_class", "mean_colour", "pixels", "random_encoder"}
-    assert found["baseline"]["random_encoder"]["linear"] == found["eval"]["linear"]["top1"][0]
-    assert 0 < found["baseline"]["pixels"]["transfer"]["digits"] <= 1
-    assert sum(found["speed"]["loop_share"].values()) == pytest.approx(1)
-    assert set(found["speed"]["loop_share"]) == {"world", "stream", "learner", "eval"}
+    assert list(report) == [*facts, "eval", "baseline", "speed"]
+    assert (report["run"], report["learner"], report["frames"], report["updates"]) == ("one", "dgl", 176, 20)
+    assert report["eval"]["linear"]["frames"] == [0, 64, 128, 176]
+    assert len(report["eval"]["transfer"]["digits"]["top1"]) == 4
+    assert set(report["baseline"]) == {"chance", "majority_class", "mean_colour", "pixels", "random_encoder"}
+    assert report["baseline"]["random_encoder"]["linear"] == report["eval"]["linear"]["top1"][0]
+    assert 0 < report["baseline"]["pixels"]["transfer"]["digits"] <= 1
+    assert sum(report["speed"]["loop_share"].values()) == pytest.approx(1)
+    assert set(report["speed"]["loop_share"]) == {"world", "stream", "learner", "eval"}
 
 
 def test_showing_what_is_no_run_is_one_line(tmp_path, monkeypatch, capsys):
@@ -181,18 +181,18 @@ def test_a_run_that_was_never_scored_is_shown(tmp_path, online, monkeypatch, cap
 
 
 def test_a_sweep_begun_again_passes_over_what_has_ended_and_goes_on_with_the_rest(tmp_path, online, monkeypatch):
-    told = ("experiment=plausible_vs_backprop", "learner=bp,dgl", "seed=0", *TINY, f"results_dir={tmp_path}")
+    overrides = ("experiment=plausible_vs_backprop", "learner=bp,dgl", "seed=0", *TINY, f"results_dir={tmp_path}")
     with monkeypatch.context() as patch:
         stopping(patch, 1)
-        assert online(*told)[0] == 130
+        assert online(*overrides)[0] == 130
     place = tmp_path / "plausible_vs_backprop"
     assert [path.name for path in place.iterdir()] == ["bp-seed0"]
-    assert online(*told)[0] == 0
+    assert online(*overrides)[0] == 0
     kept = {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
     assert {path.parts[-3] for path in kept} == {"bp-seed0", "dgl-seed0"}
-    assert online(*told)[0] == 0
+    assert online(*overrides)[0] == 0
     assert kept == {path: path.stat().st_mtime_ns for path in place.glob("*/checkpoints/*.pt")}
-    status, text = online(*told, "pairs.gap=1")
+    status, text = online(*overrides, "pairs.gap=1")
     assert status == 2
     assert "pairs.gap: 2 in the run, 1 asked for" in text
 
@@ -206,8 +206,8 @@ def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monk
         return whole(self, pairs)
 
     monkeypatch.setattr(Learner, "update", update)
-    told = (*TINY, f"results_dir={tmp_path}", "run.group=margins", "learner=bp", "loss.positive_margin=2,1")
-    status, text = online("-m", *told)
+    overrides = (*TINY, f"results_dir={tmp_path}", "run.group=margins", "learner=bp", "loss.positive_margin=2,1")
+    status, text = online("-m", *overrides)
     assert status == 2
     assert "out of memory" in text
     assert "failed: " in text
@@ -232,5 +232,5 @@ def test_hydras_flags_take_their_values(monkeypatch, capsys):
 def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
     commands.start([*TINY, f"results_dir={tmp_path}", "learner=dgl", "learner.lr=1e-4", "run.name=a"], PROGRAM)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
-    said = shlex.split(line)[3:-1]
-    assert said == [*TINY, f"results_dir={tmp_path}"]
+    overrides = shlex.split(line)[3:-1]
+    assert overrides == [*TINY, f"results_dir={tmp_path}"]

@@ -1,4 +1,4 @@
-"""What a person is told while a run goes on."""
+"""What is printed while a run goes on."""
 
 import io
 
@@ -9,13 +9,13 @@ from runs.scores import ScoreKey
 
 
 def test_a_plain_line_tells_a_score_once(monkeypatch):
-    said = io.StringIO()
+    output = io.StringIO()
     monkeypatch.setattr("streams.process.progress.LINE_EVERY_S", 0.0)
-    with Progress(Console(file=said, width=200), frames=0, total=100) as progress:
+    with Progress(Console(file=output, width=200), frames=0, total=100) as progress:
         progress.score({ScoreKey(): {"top1": 0.5}, ScoreKey(probe="knn"): {"top1": 0.4}}, frames=0)
         progress.advance(20, {"loss": 2.0})
         progress.score({ScoreKey(): {"top1": 0.75}, "samples": {}}, frames=36)
-    first, between, last = said.getvalue().splitlines()
+    first, between, last = output.getvalue().splitlines()
     assert "linear 50.0 %" in first
     assert "loss 2" in between
     assert "linear" not in between

@@ -37,7 +37,7 @@ def test_settings_that_cannot_work_are_found_before_any_work(override):
 def test_a_single_world_needs_negatives_that_are_remembered_and_memories_that_are_moments():
     settings = read(["env.num_worlds=1", "loss=hinge_remembered"])
     PROGRAM.check(settings)
-    for told, name, value in (
+    for message, name, value in (
         ("env.num_worlds=1 .* loss=hinge_remembered", "loss.remember", False),
         ("loss.negatives=0 takes the other worlds' frames", "loss.negatives", 0),
         ("pairs=augmentation has no use with loss.remember=true", "pairs.name", "augmentation"),
@@ -47,7 +47,7 @@ def test_a_single_world_needs_negatives_that_are_remembered_and_memories_that_ar
     ):
         changed = settings.copy()
         OmegaConf.update(changed, name, value)
-        with pytest.raises(SettingError, match=told):
+        with pytest.raises(SettingError, match=message):
             PROGRAM.check(changed)
 
 

@@ -108,7 +108,7 @@ def test_simclrs_views_are_distributed_as_kornias():
 
 
 def measures():
-    """What is told of a view by one number: (B, 3, H, W) to (B,)."""
+    """Numbers that describe a view, one function each: (B, 3, H, W) to (B,)."""
     yield from (lambda x, c=c: x[:, c].mean((1, 2)) for c in range(3))
     yield lambda x: x.std((1, 2, 3))
     yield lambda x: (x.amax(1) - x.amin(1)).mean((1, 2))  # colourfulness

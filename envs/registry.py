@@ -1,0 +1,20 @@
+"""The table of worlds, from which Gymnasium's registration and the choices of `env=NAME` are made.
+
+It imports no world, so that `import envs` stays cheap.
+"""
+
+from typing import NamedTuple
+
+
+class WorldEntry(NamedTuple):
+    """Where a world is found: `envs/NAME.py` has CLASS (one world), CLASSVector (N of them) and CLASSSettings."""
+
+    id: str  # in Gymnasium
+    class_name: str
+
+
+WORLDS: dict[str, WorldEntry] = {  # by env=NAME
+    "moving_objects": WorldEntry("MovingObjects-v0", "MovingObjects"),
+    "moving_images": WorldEntry("MovingImages-v0", "MovingImages"),
+    "counting": WorldEntry("Counting-v0", "Counting"),
+}

@@ -142,11 +142,7 @@ def table(rows: dict[str, dict[str, Any]], title: str) -> Table:
 
 
 def parsed() -> tuple[argparse.Namespace, list[str]]:
-    """The command line, and the settings that it hands on.
-
-    Raises:
-        SettingError: an unknown row.
-    """
+    """The command line, and the settings that it hands on. Raises SettingError: an unknown row."""
     parser = argparse.ArgumentParser(description="Table 1 of Tang, Yang and Amit (2022).")
     data = os.environ.get("DATA", "data")
     parser.add_argument("--data", default=data, help="folder of the pictures (default: $DATA, or data)")

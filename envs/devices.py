@@ -7,11 +7,7 @@ from envs.errors import SettingError
 
 
 def device(name: str) -> torch.device:
-    """The torch device of this name; `auto` is CUDA where there is one.
-
-    Raises:
-        SettingError: no such device here.
-    """
+    """The torch device of this name; `auto` is CUDA where there is one. Raises SettingError: no such device here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -48,8 +48,7 @@ GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
 def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
     """The gaze of this name, checked against a world where one is given.
 
-    Raises:
-        SettingError: no such gaze, or it follows an object whose bearing the world does not give.
+    Raises SettingError: no such gaze, or it follows an object whose bearing the world does not give.
     """
     if name not in GAZES:
         raise unknown("stream.gaze", name, GAZES)

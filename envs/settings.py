@@ -39,8 +39,7 @@ WORLDS: dict[str, type[WorldSettings]] = {  # by env=NAME
 def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
     """The settings of the world of this name, with some values other than the defaults.
 
-    Raises:
-        SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
+    Raises SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
     """
     if name not in WORLDS:
         raise unknown("env", name, WORLDS)
@@ -77,8 +76,7 @@ def read(schema: type[T], overrides: list[str]) -> T:
 
     Where it has a field `env`, `env=NAME` chooses the world whose dataclass stands there.
 
-    Raises:
-        SettingError: no such setting, with the near miss, or a value of the wrong type or out of range.
+    Raises SettingError: no such setting, with the near miss, or a value of the wrong type or out of range.
     """
     config, values = OmegaConf.structured(schema), dict(map(split_override, overrides))
     if OmegaConf.is_missing(config, "env"):
@@ -102,8 +100,7 @@ def split_override(text: str) -> tuple[str, str]:
 def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> None:
     """Sets a key of a structured config: a string is parsed to its field's type, any other value must be of it.
 
-    Raises:
-        SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
+    Raises SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
     """
     known = list(_leaves(config))
     if key not in known:

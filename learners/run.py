@@ -113,8 +113,7 @@ class Run:
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet.
 
-    Raises:
-        SettingError: settings that cannot work.
+    Raises SettingError: settings that cannot work.
     """
     learner, record = learner_of(settings), settings.stream.get("record")
     return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
@@ -174,8 +173,7 @@ def validate(settings: DictConfig) -> None:
 
     One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
 
-    Raises:
-        SettingError: with the setting, its value and the way out.
+    Raises SettingError: with the setting, its value and the way out.
     """
     for group in ("learner", "loss"):
         as_object(settings[group])  # which checks its own values

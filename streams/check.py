@@ -23,8 +23,7 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     `damaged` has a line for every chunk that is not what was written, the same one where all of a file is damaged.
     `sound_steps` is the number of whole steps from the beginning on. Sizes are in bytes.
 
-    Raises:
-        SettingError: no recording is there, or it contradicts itself.
+    Raises SettingError: no recording is there, or it contradicts itself.
     """
     recording = Recording(path, setting="path")
     steps, layouts = recording.committed, recording.layouts

@@ -65,8 +65,7 @@ class Batch(NamedTuple):
 def frames_of(settings: ImportSettings) -> Iterator[Batch]:
     """The frames of a source, fitted, episode by episode, decoded as they are taken.
 
-    Raises:
-        SettingError: there are none, or they can't be read.
+    Raises SettingError: there are none, or they can't be read.
     """
     where = Path(settings.source).expanduser()
     if settings.dataset or not where.is_dir() or is_zarr(where):

@@ -27,8 +27,7 @@ SCHEMAS: dict[tuple[str | None, str], type] = {
 def instance(group: str, values: Mapping[str, Any]) -> Any:
     """The dataclass of the group's choice `values["name"]`; values that have no field, as in old runs, are left out.
 
-    Raises:
-        SettingError: no such choice, or a value that cannot work.
+    Raises SettingError: no such choice, or a value that cannot work.
     """
     if values["name"] not in CHOICES[group]:
         raise unknown(group, values["name"], CHOICES[group])

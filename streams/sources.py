@@ -59,8 +59,7 @@ def open_source(
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:
     """The settings of the world that was recorded (the first, of several), with the replay's number of worlds.
 
-    Raises:
-        SettingError: no recording, or one that contradicts itself.
+    Raises SettingError: no recording, or one that contradicts itself.
     """
     recordings = opened(stream.path)
     rows = shares(recordings, stream, weights=stream.weights)

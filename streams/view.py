@@ -26,8 +26,7 @@ RATE = 12  # steps a second
 def frames_of(path: str, *, worlds: int, steps: int, start: int = 0, stride: int = 1) -> np.ndarray:
     """(rows, T, H, W, 3) uint8: the first worlds of a recording, every `stride` steps from `start` on.
 
-    Raises:
-        SettingError: no recording, or nothing there.
+    Raises SettingError: no recording, or nothing there.
     """
     recording = Recording(path, setting="path")
     for name, value, least in (("worlds", worlds, 1), ("steps", steps, 1), ("stride", stride, 1), ("start", start, 0)):
@@ -47,8 +46,7 @@ def frames_of(path: str, *, worlds: int, steps: int, start: int = 0, stride: int
 def write(frames: np.ndarray, out: Path) -> None:
     """Writes frames (rows, T, H, W, 3) as a strip (.png), an animation (.gif) or a video (.mp4).
 
-    Raises:
-        SettingError: another ending, or a video without the extra that makes videos.
+    Raises SettingError: another ending, or a video without the extra that makes videos.
     """
     scale = -(-MIN_EDGE // frames.shape[2])
     steps = (tile(frames[None, :, step], scale=scale, gap=GAP) for step in range(frames.shape[1]))

@@ -129,8 +129,7 @@ def other_weights(weight: Tensor) -> Tensor:
 def differ(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are not the same up to rounding.
 
-    Raises:
-        AssertionError: the first is zero, so that nothing can be said.
+    Raises AssertionError: the first is zero, so that nothing can be said.
     """
     assert a.any(), "an update is zero on these pairs, so that nothing can be said of what it depends on"
     return bool((a - b).norm() > SAME * a.norm())

@@ -77,8 +77,7 @@ class FunctionLoss(Loss):
 
         `space` takes embeddings to the space in which the function compares them.
 
-        Raises:
-            SettingError: a result that is no number.
+        Raises SettingError: a result that is no number.
         """
         super().__init__()
         self.function, self.keywords, self.space = function, keywords, space

@@ -53,8 +53,7 @@ def build_losses(
     Loss, or of a function `f(u, v, *, episode, **keywords)` that returns the loss. A loss that remembers keeps the
     embeddings of `longest_gap` steps.
 
-    Raises:
-        SettingError: an unknown kind, or a setting that it does not have.
+    Raises SettingError: an unknown kind, or a setting that it does not have.
     """
     make = _maker(settings)
     losses = []

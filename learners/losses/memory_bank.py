@@ -25,8 +25,7 @@ class Remembered(Loss):
     def __init__(self, hinge: Hinge, *, longest_gap: int):
         """`longest_gap` is the longest gap that will be asked for.
 
-        Raises:
-            SettingError: a hinge of which both views learn.
+        Raises SettingError: a hinge of which both views learn.
         """
         super().__init__()
         if not hinge.stop_gradient:

@@ -70,8 +70,7 @@ SPECS: dict[str, Spec] = {
 def spec_of(name: str) -> Spec:
     """One of SPECS, or a Spec of one's own by its dotted path.
 
-    Raises:
-        SettingError: there is none such, or it has a block of which nothing would learn.
+    Raises SettingError: there is none such, or it has a block of which nothing would learn.
     """
     spec = look_up("network.name", name, SPECS, expected="a Spec", fits=lambda part: isinstance(part, Spec))
     if not spec.blocks:
@@ -111,8 +110,7 @@ class Network(nn.Module):
 
         `name` is one of SPECS, or the dotted path of a Spec of one's own.
 
-        Raises:
-            SettingError: an unknown network, or images too small for it.
+        Raises SettingError: an unknown network, or images too small for it.
         """
         super().__init__()
         self.spec = spec = spec_of(name)

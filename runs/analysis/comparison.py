@@ -69,8 +69,7 @@ def compare(
 
     Each mean, gain over the random encoder and difference from the group `against` has a bootstrap interval.
 
-    Raises:
-        SettingError: what should not be averaged or set beside one another.
+    Raises SettingError: what should not be averaged or set beside one another.
     """
     keys = [key for key in _shared(runs, tasks) if tasks != TASKS or _is_due(runs, key, at=at)]
     refuse(runs, keys)

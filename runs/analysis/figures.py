@@ -92,8 +92,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
 
     A group with one seed has no bar. The random encoder is a line, its seeds a band.
 
-    Raises:
-        SettingError: a path of a kind that cannot be drawn.
+    Raises SettingError: a path of a kind that cannot be drawn.
     """
     if path.suffix not in KINDS:
         raise SettingError(f"--figure {path} is none of {', '.join(KINDS)}; choose one of them")

@@ -31,8 +31,7 @@ def whole(runs: list[LoadedRun], *, named: Iterable[str], at: int | None) -> tup
 def grouped(runs: list[LoadedRun]) -> dict[str, list[LoadedRun]]:
     """Runs that differ in nothing but seed and bookkeeping, under the fewest settings that tell the groups apart.
 
-    Raises:
-        SettingError: one seed twice in a group, which would be counted as two.
+    Raises SettingError: one seed twice in a group, which would be counted as two.
     """
     differing = [name for name in _names(runs) if len(_values(runs, [name])) > 1 and not _fits(name, BOOKKEEPING)]
     telling: list[str] = []
@@ -57,8 +56,7 @@ def grouped(runs: list[LoadedRun]) -> dict[str, list[LoadedRun]]:
 def refuse(runs: list[LoadedRun], keys: list[ScoreKey]) -> None:
     """Checks that the scores of runs are of the same images.
 
-    Raises:
-        SettingError: they are not; names the setting, two runs and a way out.
+    Raises SettingError: they are not; names the setting, two runs and a way out.
     """
     of_world = any(key.task in RENDERED for key in keys)
     for name in sorted(_names(runs), key=lambda name: name != "env.name"):  # of two worlds, which they are
@@ -96,8 +94,7 @@ def _path_of(run: LoadedRun, task: str) -> str | None:
 def comparison_step(runs: list[LoadedRun], key: ScoreKey, *, at: int | None) -> int:
     """The number of frames at which runs are compared: `at`, or their ends where all have one.
 
-    Raises:
-        SettingError: they ended at different frames, or one of them was not scored then.
+    Raises SettingError: they ended at different frames, or one of them was not scored then.
     """
     shared = set.intersection(*({int(n) for n in run.scores[key]["frames"]} for run in runs))
     ends = {int(run.scores[key]["frames"][-1]): run for run in reversed(runs)}

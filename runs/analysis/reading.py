@@ -40,8 +40,7 @@ class LoadedRun(NamedTuple):
 def find(places: Iterable[str]) -> list[Path]:
     """The folders of runs that places name: runs, folders of runs (at any depth), and patterns with * of both.
 
-    Raises:
-        SettingError: a place that holds no run.
+    Raises SettingError: a place that holds no run.
     """
     paths = []
     for place in places:
@@ -69,8 +68,7 @@ def _within(place: Path) -> list[Path]:
 def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     """A run, and those of its series whose groups fit one of the patterns.
 
-    Raises:
-        SettingError: no run, one of another format, a damaged one, or one that has not written any number yet.
+    Raises SettingError: no run, one of another format, a damaged one, or one that has not written any number yet.
     """
     run, folder = load_numbers(path, series=series), RunFolder(path)
     if not folder.is_run:
@@ -79,11 +77,7 @@ def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
 
 
 def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
-    """A run without its settings, which need not be there.
-
-    Raises:
-        SettingError: as `load`.
-    """
+    """A run without its settings, which need not be there. Raises SettingError: as `load`."""
     facts, groups = read(path / METRICS, only=series)
     keys = {name: ScoreKey.parse(name) for name in groups}
     if any(key and key.kind not in LABELS for key in keys.values()):

@@ -62,8 +62,7 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
 def read(overrides: list[str]) -> DictConfig:
     """The settings that command-line overrides ask for.
 
-    Raises:
-        SettingError: an unknown group or key (with the near miss), several values, or a value of the wrong type.
+    Raises SettingError: an unknown group or key (with the near miss), several values, or a value of the wrong type.
     """
     overrides = [current_override(text) for text in overrides]
     picks, values = _sorted(overrides)
@@ -91,8 +90,7 @@ def sweep(overrides: list[str]) -> Sweep:
     An experiment is a sweep where it says `hydra.mode: MULTIRUN`; its `hydra.sweeper.params` are taken as if they had
     been given before the command line, which has the last word.
 
-    Raises:
-        SettingError: an unknown experiment, or several of which one is a sweep itself.
+    Raises SettingError: an unknown experiment, or several of which one is a sweep itself.
     """
     overrides = [current_override(text) for text in overrides]
     experiments = [override for override in map(_parse, overrides) if override.key_or_group == "experiment"]

@@ -209,8 +209,7 @@ def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -
 def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
     """The tasks of a run by the key of their linear probe, and notes on them, a line each.
 
-    Raises:
-        SettingError: pictures without classes, or transfer sets that are not there or are none.
+    Raises SettingError: pictures without classes, or transfer sets that are not there or are none.
     """
     of = of_settings(settings)
     if of["env_id"]:

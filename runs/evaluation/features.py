@@ -51,11 +51,7 @@ def encoded(encode: Encoder, task: Task, *, device: torch.device) -> Split:
 
 
 def labels_of(task: Task, device: torch.device) -> Split:
-    """The labels (M,) of each part of a task.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The labels (M,) of each part of a task. Raises SettingError: a task of one class."""
     if len(task.train.labels.unique()) < 2:
         raise SettingError(f"{task.name} shows one class only, which leaves nothing to tell apart; add classes")
     return Split(*(part.labels.to(device) for part in task[1:4]))

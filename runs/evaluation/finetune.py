@@ -86,8 +86,7 @@ def fine_tune(
 
     The order of the training images is drawn, a function of (seed, task, epoch). `tell` is called with the progress.
 
-    Raises:
-        SettingError: a task of one class.
+    Raises SettingError: a task of one class.
     """
     if stop:
         return None

@@ -82,11 +82,7 @@ class Score(NamedTuple):
 
 
 def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
-    """The ridge probe of a task's labels.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The ridge probe of a task's labels. Raises SettingError: a task of one class."""
     labels = labels_of(task, device)
     return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
 
@@ -164,11 +160,7 @@ def scored(predictions: Predictions, target: Split) -> Scores:
 
 @ridge_target("linear", every_block=True)
 def label_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
-    """The labels themselves; the argument is empty.
-
-    Raises:
-        SettingError: a task of one class.
-    """
+    """The labels themselves; the argument is empty. Raises SettingError: a task of one class."""
     return {"": labels_of(task, device)}
 
 

@@ -17,8 +17,7 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
     They are other frames of the same recording, so that where a category has one episode, as on a turntable, it is
     scored on other views of the objects that were learned from. They are a function of the seed.
 
-    Raises:
-        SettingError: too few frames for three splits, or no categories.
+    Raises SettingError: too few frames for three splits, or no categories.
     """
     recordings = opened(paths)
     names = [name for name in shared(recordings) if name.startswith("factors/")]

@@ -67,8 +67,7 @@ KNOWN = (*MADE, *SOURCES, "coil100")
 def check(settings) -> None:
     """Checks, before any work, that the sets named in `eval.transfer` can be looked for.
 
-    Raises:
-        SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
+    Raises SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
     """
     names, root = settings.eval.transfer, settings.eval.data_root
     _check_root(settings)
@@ -104,8 +103,7 @@ def _check_root(settings) -> None:
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
     """The transfer tasks of a run by name, and notes on them, a line each.
 
-    Raises:
-        SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
+    Raises SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
     """
     tasks, notes = {}, []
     for name in settings.eval.transfer:
@@ -121,11 +119,7 @@ def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]
 
 
 def load(name: str, settings, *, device: torch.device) -> Task:
-    """The transfer task of this name or path, at the size of the run's images.
-
-    Raises:
-        SettingError: as `load_all`.
-    """
+    """The transfer task of this name or path, at the size of the run's images. Raises SettingError: as `load_all`."""
     if name in MADE:
         return MADE[name](settings, device)
     if _is_path(name):

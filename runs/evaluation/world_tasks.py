@@ -70,8 +70,7 @@ def drift_of(settings) -> dict[str, Any]:
 def unseen_categories(settings, device) -> Task:
     """The categories of envs.scene.categories that the run's own world does not show; about as many images.
 
-    Raises:
-        SettingError: a world that has no such categories, or shows them all.
+    Raises SettingError: a world that has no such categories, or shows them all.
     """
     if settings.env.id != "MovingObjects-v0":
         raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
@@ -90,11 +89,7 @@ def unseen_categories(settings, device) -> Task:
 
 
 def moving_objects_dark(settings, device) -> Task:
-    """The run's own test world at midnight.
-
-    Raises:
-        SettingError: a world without a light.
-    """
+    """The run's own test world at midnight. Raises SettingError: a world without a light."""
     if "drift" not in settings.env:
         raise SettingError(f"eval.transfer=[moving_objects_dark] needs a world with a light, not {settings.env.name}")
     return world_task(**of_settings(settings), device=device, midnight=True)._replace(name="moving_objects_dark")

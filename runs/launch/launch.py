@@ -105,8 +105,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 
     Where it has no name, it is named after what the sweep varies.
 
-    Raises:
-        SettingError: its folder holds a run with other settings.
+    Raises SettingError: its folder holds a run with other settings.
     """
     settings = program.read(overrides)
     own = [text for text in overrides if text.partition("=")[0] in varied]

@@ -15,11 +15,7 @@ from runs.store.tensorboard import check_installed
 
 
 def check(settings: DictConfig) -> None:
-    """Goes through all of them.
-
-    Raises:
-        SettingError: with the setting, its value and the way out.
-    """
+    """Goes through all of them. Raises SettingError: with the setting, its value and the way out."""
     _check_worlds(settings)
     _check_finite(settings)
     _check_gap(settings)

@@ -14,11 +14,7 @@ TOP1 = MEASURES["top1"]
 
 
 def page(runs: list[LoadedRun], *, made_by: str) -> str:
-    """HTML about runs, each as far as it was committed.
-
-    Raises:
-        SettingError: one seed twice.
-    """
+    """HTML about runs, each as far as it was committed. Raises SettingError: one seed twice."""
     groups = grouped(runs)
     notes = [
         f"{run.path.name} is at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it has committed."

@@ -19,8 +19,7 @@ def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> 
 
     A kill at any moment leaves the older checkpoints, and at most a temporary file that the next save removes.
 
-    Raises:
-        OSError: no room, or no permission; the older checkpoints are untouched and no temporary file is left.
+    Raises OSError: no room, or no permission; the older checkpoints are untouched and no temporary file is left.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -39,8 +38,7 @@ def load_newest(folder: Path, *, device: torch.device | str = "cpu") -> tuple[di
 
     All tensors come to `device`; of those that the CPU keeps, their owner sees to it when it takes them.
 
-    Raises:
-        SettingError: there are checkpoints, and all are damaged.
+    Raises SettingError: there are checkpoints, and all are damaged.
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):

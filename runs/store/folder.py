@@ -29,8 +29,7 @@ class RunFolder:
     def create(cls, results: Path, name: str, settings: DictConfig, overrides: list[str]) -> "RunFolder":
         """A new folder that knows its settings.
 
-        Raises:
-            SettingError: a name that is no plain folder name, a used folder, or a place that cannot be written.
+        Raises SettingError: a name that is no plain folder name, a used folder, or a place that cannot be written.
         """
         if not name or Path(name).name != name or name.startswith("."):
             raise SettingError(f"run.name={name!r} must be a plain folder name; results_dir says where it lies")
@@ -58,8 +57,7 @@ class RunFolder:
     def open(cls, path: Path) -> "RunFolder":
         """The folder of a run that is there, to go on with.
 
-        Raises:
-            SettingError: no run is there, or another process is writing to it.
+        Raises SettingError: no run is there, or another process is writing to it.
         """
         self = cls(path)
         if not self.is_run:
@@ -74,11 +72,7 @@ class RunFolder:
 
     @property
     def settings(self) -> DictConfig:
-        """The settings that the run was begun with, defaults and all.
-
-        Raises:
-            SettingError: the file is damaged.
-        """
+        """The settings that the run was begun with, defaults and all. Raises SettingError: the file is damaged."""
         path = self.path / ".hydra" / "config.yaml"
         try:
             return current_config(OmegaConf.load(path))

@@ -156,8 +156,7 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     The samples are apart, in `read_samples`. Runs of version 0.1 have the majority class's share as `baseline/chance`
     and no 1/classes: here their groups have the names of today.
 
-    Raises:
-        SettingError: no such store, or one of another format, or a damaged one.
+    Raises SettingError: no such store, or one of another format, or a damaged one.
     """
     root = open_run(path, mode="r")
     with _damage(path):
@@ -185,11 +184,7 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 
 
 def latest(path: Path) -> dict[str, int]:
-    """The frames of the last row of each of a run's series.
-
-    Raises:
-        SettingError: as `read`.
-    """
+    """The frames of the last row of each of a run's series. Raises SettingError: as `read`."""
     with _damage(path):
         return _latest(open_run(path, mode="r"))
 
@@ -197,8 +192,7 @@ def latest(path: Path) -> dict[str, int]:
 def facts(path: Path) -> dict[str, Any]:
     """A run's attributes alone: what it is, and how far its last commit was.
 
-    Raises:
-        SettingError: no such store, or one of another format.
+    Raises SettingError: no such store, or one of another format.
     """
     return dict(open_run(path, mode="r").attrs)
 
@@ -208,8 +202,7 @@ def read_samples(path: Path) -> Series:
 
     Empty where none were kept.
 
-    Raises:
-        SettingError: as `read`.
+    Raises SettingError: as `read`.
     """
     root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
@@ -280,11 +273,7 @@ def _padded(array: zarr.Array, length: int) -> np.ndarray:
 
 
 def open_run(path: Path, *, mode: Literal["r", "r+"]) -> zarr.Group:
-    """The store of a run.
-
-    Raises:
-        SettingError: no such store, or one of another format.
-    """
+    """The store of a run. Raises SettingError: no such store, or one of another format."""
     try:
         root = zarr.open_group(path, mode=mode)
     except (FileNotFoundError, ValueError, KeyError):

@@ -31,8 +31,7 @@ def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:
 def load_preview(store: Path) -> dict[str, Any]:
     """The arrays of a run's preview, and `stride`; empty where the run has not come to its end.
 
-    Raises:
-        SettingError: no such store, or one of another format.
+    Raises SettingError: no such store, or one of another format.
     """
     root = open_run(store, mode="r")
     group = group_of(root, GROUP) if GROUP in root else root

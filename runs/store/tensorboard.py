@@ -28,11 +28,7 @@ class TensorBoardLogger:
 
 
 def check_installed() -> None:
-    """Checks that TensorBoard is installed.
-
-    Raises:
-        SettingError: it is not.
-    """
+    """Checks that TensorBoard is installed. Raises SettingError: it is not."""
     if find_spec("tensorboard") is None:
         raise SettingError(
             "run.tensorboard=true needs TensorBoard; pip install 'contiguity[tensorboard]', or leave it out"

@@ -87,11 +87,7 @@ KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def views(kind: str) -> Callable[[Tensor, torch.Generator], Tensor]:
-    """The augmentation of that name: (images, draws) to images of the same shape.
-
-    Raises:
-        SettingError: no such kind.
-    """
+    """The augmentation of that name: (images, draws) to images of the same shape. Raises SettingError: no such kind."""
     if kind not in KINDS:
         raise unknown("pairs.views", kind, KINDS)
     return KINDS[kind]

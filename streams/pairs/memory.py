@@ -100,11 +100,7 @@ class Buffer(Memory):
             )
 
     def add(self, rows: Rows) -> None:
-        """Stores rows, or some of them.
-
-        Raises:
-            SettingError: as `check`.
-        """
+        """Stores rows, or some of them. Raises SettingError: as `check`."""
         count = len(rows.episode)
         self.check(count, views=len(rows.views))
         if not self.slots:

@@ -75,8 +75,7 @@ def build_pairs(
     `worlds` is the number of frames a step, where it is known beforehand. `encode`, images (B, 3, H, W) to features
     (B, D), is what a MinRed memory compares frames by.
 
-    Raises:
-        SettingError: an unknown name, or a value that cannot work.
+    Raises SettingError: an unknown name, or a value that cannot work.
     """
     memory = memory or MemorySettings()
     if memory.name not in MEMORIES:

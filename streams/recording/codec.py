@@ -50,8 +50,7 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     A chunk of images is 16 steps of one world, or of several small ones; a shard holds all worlds for at least 16 steps
     and about 1,024 frames.
 
-    Raises:
-        SettingError: those would be too many bytes for anyone to read.
+    Raises SettingError: those would be too many bytes for anyone to read.
     """
     worlds, frame = rows["images"][1][0], int(np.prod(rows["images"][1][1:]))
     steps = CHUNK_STEPS * max(1, round(SHARD_FRAMES / (CHUNK_STEPS * worlds)))
@@ -98,8 +97,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
 def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
     """The layout and length that an array's zarr.json describes, which must be as `document` would have written it.
 
-    Raises:
-        ValueError: it is not; the message is what is wrong with it.
+    Raises ValueError: it is not; the message is what is wrong with it.
     """
     try:
         shard = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
@@ -144,8 +142,7 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
 def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Chunks of a shard file by their numbers, each with its own: read-only, of shape `layout.chunk`.
 
-    Raises:
-        Damaged: with the number of the chunk, as soon as one is not what was written.
+    Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     for number, packed in _packed(layout, file, numbers):
@@ -155,8 +152,7 @@ def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tupl
 def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
     """Puts a shard file's steps from the first on into `out` (s, N, ...).
 
-    Raises:
-        Damaged: with the number of the chunk, as soon as one is not what was written.
+    Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
     numbers = np.arange(first // long * sides, -(-past // long) * sides)

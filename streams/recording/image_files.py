@@ -45,8 +45,7 @@ def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
 def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
     """Yields the pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER but for the last.
 
-    Raises:
-        SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
+    Raises SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
     """
     shape = fitted(picture(files[0]), size).shape
     together = min(TOGETHER, 1 << max(1, SLOT_BYTES // math.prod(shape)).bit_length() - 1)
@@ -118,8 +117,7 @@ def _decode(slot: int, files: list[str]) -> str:
 def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
     """Every `every`-th frame (H, W, 3) of a video, with its number.
 
-    Raises:
-        SettingError: it can't be read, or has no frames.
+    Raises SettingError: it can't be read, or has no frames.
     """
     try:
         import av
@@ -141,11 +139,7 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def stacked(images: Iterable[np.ndarray], *, size: int) -> np.ndarray:
-    """Images (H, W, 3) as one array (s, H, W, 3), fitted.
-
-    Raises:
-        SettingError: they are of more sizes than one.
-    """
+    """Images (H, W, 3) as one array (s, H, W, 3), fitted. Raises SettingError: they are of more sizes than one."""
     fit = [fitted(image, size) for image in images]
     check_sizes(*fit)
     return np.stack(fit)

@@ -94,8 +94,7 @@ class Recording:
     def gather(self, steps: np.ndarray, worlds: np.ndarray, *, names: list[str] | None = None) -> dict[str, np.ndarray]:
         """Returns the arrays' rows (m, ...) at steps (m,) and worlds (m,), in that order; each chunk is read once.
 
-        Raises:
-            SettingError: what was stored is damaged, with the name of the file and chunk.
+        Raises SettingError: what was stored is damaged, with the name of the file and chunk.
         """
         return {name: self._rows(self.layouts[name], steps, worlds) for name in names or self.names}
 

@@ -49,8 +49,7 @@ class Lock(Protocol):
 def open_folder(path: str, *, setting: str = "path") -> Folder:
     """The folder at a local path or URL, which the error messages call `setting`.
 
-    Raises:
-        SettingError: a file, or a URL of a kind that this installation cannot reach.
+    Raises SettingError: a file, or a URL of a kind that this installation cannot reach.
     """
     try:
         return RemoteFolder(path) if "://" in path else LocalFolder(path)
@@ -246,8 +245,7 @@ class _Object:
 def replace(path: Path, data: bytes) -> None:
     """Puts data where path is, so that a reader finds the old or the new, never a part, even after a power cut.
 
-    Raises:
-        OSError: no room, or no permission; what was there is untouched and no temporary file is left.
+    Raises OSError: no room, or no permission; what was there is untouched and no temporary file is left.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:

@@ -101,8 +101,7 @@ class Writer:
     def commit(self, state: Any = None, *, wait: bool = True) -> None:
         """Commits every step so far, with the state (plain data) from which the source would go on.
 
-        Raises:
-            OSError: no room, or the disk failed; what was committed before is untouched.
+        Raises OSError: no room, or the disk failed; what was committed before is untouched.
         """
         while len(self._pending) >= BEHIND:
             self._settle()

@@ -12,8 +12,7 @@ from streams.replay.orders import OrderSettings, check
 def opened(path: str | list[str]) -> list[Recording]:
     """The recordings at one path or several.
 
-    Raises:
-        SettingError: there is none, or it is empty, or they show frames of different sizes.
+    Raises SettingError: there is none, or it is empty, or they show frames of different sizes.
     """
     paths = [path] if isinstance(path, str) else list(path) if isinstance(path, Iterable) else [path]
     if not any(paths):
@@ -34,8 +33,7 @@ def opened(path: str | list[str]) -> list[Recording]:
 def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[float] | None = None) -> list[int]:
     """How many rows of a batch each recording gives, in proportion to its weight (by largest remainders).
 
-    Raises:
-        SettingError: unusable weights, or so few rows that a recording gets none.
+    Raises SettingError: unusable weights, or so few rows that a recording gets none.
     """
     check(order)
     weights = list(weights or [1.0] * len(recordings))

@@ -25,8 +25,7 @@ class Player:
     def show(self, steps: int, episodes: int) -> None:
         """Shows the first `steps`, with episode numbers below `episodes`, whatever else was recorded.
 
-        Raises:
-            SettingError: there are fewer.
+        Raises SettingError: there are fewer.
         """
         if steps > self.recording.committed:
             raise SettingError(

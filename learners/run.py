@@ -127,15 +127,10 @@ def learner_of(settings: DictConfig) -> Learner:
         network=as_object(settings.network),
         size=settings.env.size,
         seed=settings.seed,
-        updates=planned_updates(settings, settings.run.frames),
+        updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,  # about
         device=device_of(settings.device),
         longest_gap=longest(settings.pairs.gap_distribution, settings.pairs.gap),
     )
-
-
-def planned_updates(settings: DictConfig, frames: int) -> int:
-    """How many updates so many world frames make, about."""
-    return frames // settings.env.num_worlds * settings.memory.updates
 
 
 def build_stream(settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None) -> Stream:

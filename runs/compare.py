@@ -31,11 +31,8 @@ def main() -> None:
         "--task", action="append", help=f"what to compare, a pattern; may be repeated (default: {', '.join(TASKS)})"
     )
     kind = parser.add_mutually_exclusive_group()
-    for name, help_text in (
-        ("json", "one JSON object"),
-        ("csv", "a line for every seed"),
-        ("latex", "a booktabs table"),
-    ):
+    forms = {"json": "one JSON object", "csv": "a line for every seed", "latex": "a booktabs table"}
+    for name, help_text in forms.items():
         kind.add_argument(f"--{name}", action="store_true", help=f"{help_text} instead of a table")
     parser.add_argument("--figure", type=Path, help="where to draw it: .png, .pdf or .svg")
     args = parser.parse_args()

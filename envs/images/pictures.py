@@ -71,13 +71,9 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
     except SettingError:
         raise
     except Exception as error:
-        raise SettingError(f"can't be read ({_first_line(error)}); mend it, or store the pictures as .npz") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # there may be no line
+        raise SettingError(f"can't be read ({reason}); mend it, or store the pictures as .npz") from error
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error that may have none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _checked(images: np.ndarray, labels: Any) -> Pictures:
@@ -145,11 +141,7 @@ def numbers(array: Any) -> Any:
 
 
 def _stored(images: Any) -> Any:
-    """A Zarr array of pictures that is checked to have any chunk at all.
-
-    A lost chunk looks like one that Zarr did not write because it is black: both are absent, and read as the fill
-    value. But not all of them are black.
-    """
+    """A Zarr array of pictures, checked to have any chunk: lost ones read as black ones do, which Zarr leaves out."""
     if numbers(images).size and not images.nchunks_initialized:
         called = f"an array {images.basename}" if images.basename else "pictures"
         raise SettingError(f"has {called} of which not one of {images.nchunks} chunks is stored; copy all of its files")

@@ -53,15 +53,8 @@ def draw_motion(draws: Draws, settings: SceneSettings, *, objects: int) -> dict[
             amplitude[:, WAVE[name], 1] = most
     turns = [_turn(draws, settings, name) for name in ("object", "occluder")[:objects]]
     facing, axis, spin = (np.stack(part, 1) for part in zip(*turns, strict=True))
-    return {
-        "level": level,
-        "amplitude": amplitude,
-        "rate": rate,
-        "phase": phase,
-        "facing": facing,
-        "axis": axis,
-        "spin": spin,
-    }
+    drawn = {"level": level, "amplitude": amplitude, "rate": rate, "phase": phase}
+    return drawn | {"facing": facing, "axis": axis, "spin": spin}
 
 
 def _sun(level, amplitude, rate, phase, draws: Draws, settings: SceneSettings) -> None:

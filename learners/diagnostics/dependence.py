@@ -22,20 +22,11 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     that what still changes in an update is the way that its error, or target, came down.
     """
     before = gradients(learner.clone_all_blocks(), pairs)
-    for place, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
+    above_pixels = ("blocks", lambda network: layers_of(network.blocks)[1:])  # only they have something to send down to
+    for place, layers in (above_pixels, ("head", lambda network: layers_of(network.heads))):
         if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
             return place
     return "no"
-
-
-def blocks_above_pixels(network: Network) -> list[Layer]:
-    """The layers of all blocks but for the first one, above which alone there is something to send down to."""
-    return layers_of(network.blocks)[1:]
-
-
-def heads_only(network: Network) -> list[Layer]:
-    """The layers of the heads."""
-    return layers_of(network.heads)
 
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:

@@ -107,12 +107,14 @@ class Hinge(Loss):
 
     def from_distances(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
         """The loss of N anchors from their distances, as in hinge_of_distances, and the report."""
+        weights = negative
         if self.settings.negatives and self.settings.average == "sum":
             weights = negative.to(distance.dtype) / max(distance.shape[1], 1)
-        else:
-            weights = negative
         loss = hinge_of_distances(distance, positive, weights, self.settings)
-        return loss, _report(loss, distance, positive, negative, self.settings)
+        with torch.no_grad():
+            active = ((distance < self.settings.negative_margin) * negative).sum() / negative.sum().clamp_min(1)
+            report = {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)
+        return loss, report
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
         """(B, B) L1."""
@@ -128,10 +130,3 @@ class Hinge(Loss):
         steps = 1 + (len(u) - 1) * torch.arange(count, device=u.device) // count
         others = (torch.arange(len(u), device=u.device)[:, None] + steps) % len(u)
         return (u[:, None] - v[others]).abs().sum(2), episode[:, None] != episode[others]
-
-
-def _report(loss: Tensor, distance: Tensor, positive: Tensor, negative: Tensor, settings: HingeSettings) -> Report:
-    with torch.no_grad():
-        count = negative.sum().clamp_min(1)
-        active = ((distance < settings.negative_margin) * negative).sum() / count
-        return {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)

@@ -104,25 +104,15 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
     scores = {label: {run.seed: score(run, key, at=frames) for run in group} for label, group in groups.items()}
     rows = []
     for label, group in groups.items():
-        seeds = [
-            SeedScore(
-                run.seed,
-                scores[label][run.seed],
-                baseline(run, "random_encoder", key),
-                run.facts.get("updates") if frames == run.frames else None,
-                run.path,
-            )
-            for run in group
-        ]
-        rows.append(
-            GroupScores(
-                label,
-                Estimate.of(np.array([seed.score for seed in seeds])),
-                Estimate.of(np.array([seed.score - seed.random_encoder for seed in seeds])),
-                None if label == against else difference(scores[label], scores[against]),
-                seeds,
-            )
-        )
+        seeds = []
+        for run in group:
+            updates = run.facts.get("updates") if frames == run.frames else None
+            random = baseline(run, "random_encoder", key)
+            seeds.append(SeedScore(run.seed, scores[label][run.seed], random, updates, run.path))
+        mean = Estimate.of(np.array([seed.score for seed in seeds]))
+        gain = Estimate.of(np.array([seed.score - seed.random_encoder for seed in seeds]))
+        less = None if label == against else difference(scores[label], scores[against])
+        rows.append(GroupScores(label, mean, gain, less, seeds))
     rows.sort(key=lambda row: -row.score.mean)
     levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
     means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
@@ -135,12 +125,9 @@ def as_json(part: Any) -> dict[str, Any]:
 
 
 def _json(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    shown = [
-        (name, value) for name, value in pairs if name not in ("key", "values") and (name, value) != ("paired", None)
-    ]
-    return {
-        name: number(of) if isinstance(of, float) else str(of) if isinstance(of, Path) else of for name, of in shown
-    }
+    shown = [pair for pair in pairs if pair[0] not in ("key", "values") and pair != ("paired", None)]
+    plain = {name: str(of) if isinstance(of, Path) else of for name, of in shown}
+    return {name: number(of) if isinstance(of, float) else of for name, of in plain.items()}
 
 
 def number(value: float) -> float | None:

@@ -11,17 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.comparison import number
-from runs.analysis.reading import (
-    LoadedRun,
-    baseline,
-    load_numbers,
-    measure,
-    measure_name,
-    probe_keys,
-    scored,
-    task_keys,
-    values,
-)
+from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import summed_up
 from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey
@@ -64,7 +54,8 @@ def _curve(run: LoadedRun, key: ScoreKey) -> dict[str, list]:
     if key not in run.scores:
         return {"frames": [], "top1": []}
     series = run.scores[key]
-    return {"frames": series["frames"].tolist(), measure_name(run, key): [number(value) for value in values(run, key)]}
+    name = next(name for name in MEASURES if name in series)
+    return {"frames": series["frames"].tolist(), name: [number(value) for value in series[name]]}
 
 
 def _baseline(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:

@@ -13,27 +13,16 @@ from envs.scene.drift import block_edges
 from runs.evaluation.features import (
     Split,
     Task,
-    encode_images,
     encoded,
-    flat,
+    encoded_blocks,
     labels_of,
     majority_class,
     mean_colour,
     pixels,
-    pooled,
 )
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import (
-    PROBES,
-    Predictions,
-    Probe,
-    Scores,
-    linear_probe,
-    registered,
-    ridge_predictions,
-    scored,
-)
+from runs.evaluation.probes import Predictions, Probe, Scores, linear_probe, registered, ridge_predictions, scored
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -101,12 +90,13 @@ class Evaluation:
         names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
         probes = [probe for name, probe in registered().items() if name in names]
         if BLOCKS in names:
-            *lower, whole = encoded_blocks(encoder, task, device=self.device)
+            *lower, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device)
         else:
             lower, whole = [], encoded(encoder.encode, task, device=self.device)
         scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
         every = [probe for probe in probes if probe.every_block and BLOCKS in names]
-        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if PROBES[key.kind] in every}
+        kinds = {probe.name for probe in every}
+        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if key.kind in kinds}
         for block, features in enumerate(lower, 1):
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
         scores |= top
@@ -190,20 +180,6 @@ def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreK
         rows = (labels >= first) & (labels < past)
         scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(predictions[rows], labels[rows])}
     return scores
-
-
-def encoded_blocks(encoder: BlockEncoder, task: Task, *, device: torch.device) -> list[Split]:
-    """The features of every block from one pass: pooled below the top, at the top as they are."""
-    widths: list[int] = []
-
-    def side_by_side(images: Tensor) -> Tensor:
-        *lower, top = encoder.encode_blocks(images)
-        blocks = [*map(pooled, lower), flat(top)]
-        widths[:] = [block.shape[1] for block in blocks]
-        return torch.cat(blocks, 1)
-
-    parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
-    return [Split(*block) for block in zip(*parts, strict=True)]
 
 
 def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:

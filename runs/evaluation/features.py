@@ -78,6 +78,20 @@ def flat(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(1)
 
 
+def encoded_blocks(encode: Callable[[Tensor], list[Tensor]], task: Task, *, device: torch.device) -> list[Split]:
+    """The features of every block from one pass: pooled below the top, at the top as they are."""
+    widths: list[int] = []
+
+    def side_by_side(images: Tensor) -> Tensor:
+        *lower, top = encode(images)
+        blocks = [*map(pooled, lower), flat(top)]
+        widths[:] = [block.shape[1] for block in blocks]
+        return torch.cat(blocks, 1)
+
+    parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
+    return [Split(*block) for block in zip(*parts, strict=True)]
+
+
 def mean_colour(images: Tensor) -> Tensor:
     """(B, 3) mean of each channel: a baseline that beats chance where colour tells the class."""
     return images.mean((2, 3))

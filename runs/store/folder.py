@@ -123,11 +123,8 @@ class RunFolder:
 def differences(saved: DictConfig, asked: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
     """The settings that differ, as lines `learner.lr: 0.001 in the run, 0.002 asked for`."""
     before, now = flat(saved), flat(asked)
-    return [
-        f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for"
-        for name in sorted({*before, *now} - set(ignore))
-        if before.get(name) != now.get(name)
-    ]
+    names = [name for name in sorted({*before, *now} - set(ignore)) if before.get(name) != now.get(name)]
+    return [f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for" for name in names]
 
 
 def flat(config: DictConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import sleep
 from typing import BinaryIO, Protocol
@@ -210,7 +210,13 @@ class RemoteFolder:
             raise SettingError(
                 f"{self.path} is being written by another process; if none does, remove {self.path}.lock"
             ) from None
-        return _Object(self)
+        lock = ExitStack()
+        lock.callback(self._unlock)
+        return lock
+
+    def _unlock(self) -> None:
+        if self.being_written:
+            self.fs.rm_file(f"{self.root}.lock")
 
     @property
     def being_written(self) -> bool:
@@ -228,18 +234,6 @@ class RemoteFolder:
             raise
         except Exception as error:
             raise OSError(errno.EIO, str(error), self.path) from error
-
-
-class _Object:
-    """The lock of a remote folder."""
-
-    def __init__(self, folder: RemoteFolder):
-        self._folder: RemoteFolder | None = folder
-
-    def close(self) -> None:
-        if self._folder and self._folder.being_written:
-            self._folder.fs.rm_file(f"{self._folder.root}.lock")
-        self._folder = None
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -186,12 +186,8 @@ class Writer:
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
         there, here = ({**one["env"], "seed": one["seed"], "gaze": one["gaze"]} for one in (facts, self.about))
-        names = sorted({*there, *here})
-        return [
-            f"{name}: {there.get(name)} there, {here.get(name)} asked for"
-            for name in names
-            if there.get(name) != here.get(name)
-        ]
+        names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+        return [f"{name}: {there.get(name)} there, {here.get(name)} asked for" for name in names]
 
     def _wrong(self, what: str) -> SettingError:
         return SettingError(f"{self.setting}={self.path} {what}; choose another path")

@@ -24,6 +24,8 @@ def embedding(run: LoadedRun) -> dict[str, Any] | None:
     images, labels = samples["images"][:SHOWN], samples["labels"][:SHOWN]
     xy, share = principal_maps(samples["embeddings"][:, :SHOWN].astype(np.float32))
     names = _names(int(labels.max()) + 1, run.settings)
+    whole = np.zeros((-(-len(images) // COLUMNS) * COLUMNS, *images.shape[1:]), np.uint8)
+    whole[: len(images)] = images
     data = {
         "xy": np.round(xy, 3).tolist(),
         "frames": samples["frames"].tolist(),
@@ -32,17 +34,14 @@ def embedding(run: LoadedRun) -> dict[str, Any] | None:
         "colours": [f"hsl({360 * n / len(names):.0f} 65% 52%)" for n in range(len(names))],
         "columns": COLUMNS,
         "rows": -(-len(images) // COLUMNS),
-        "atlas": _atlas(images),
+        "atlas": data_uri(mosaic(whole.reshape(-1, COLUMNS, *images.shape[1:]), scale=1, gap=0)),
     }
     text = (
         f"{len(images)} test images, placed by the first two principal components of their features, which hold "
         f"{100 * share[-1]:.0f} % of the variance at the end. A frame's colour is its category. Drag the time."
     )
-    return {
-        "frames": data["frames"],
-        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-        "text": text,
-    }
+    encoded = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return {"frames": data["frames"], "data": encoded, "text": text}
 
 
 def principal_maps(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,10 +64,3 @@ def principal_maps(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _names(count: int, settings: dict[str, Any]) -> list[str]:
     known = list(CATEGORIES) if settings["env.name"] == "moving_objects" else []
     return (known + [f"class {n}" for n in range(len(known), count)])[:count]
-
-
-def _atlas(images: np.ndarray) -> str:
-    """All images (M, H, W, 3) in one picture, COLUMNS a row."""
-    whole = np.zeros((-(-len(images) // COLUMNS) * COLUMNS, *images.shape[1:]), np.uint8)
-    whole[: len(images)] = images
-    return data_uri(mosaic(whole.reshape(-1, COLUMNS, *images.shape[1:]), scale=1, gap=0))

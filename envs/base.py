@@ -100,12 +100,8 @@ class VectorWorld(VectorEnv):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that is needed to go on bit for bit."""
-        return {
-            "seeds": self.seeds.tolist(),
-            "episode": self.episode.tolist(),
-            "age": self.age.tolist(),
-            "gaze": self.gaze.cpu(),
-        }
+        counts = {name: getattr(self, name).tolist() for name in ("seeds", "episode", "age")}
+        return counts | {"gaze": self.gaze.cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts the worlds where they were; the next step goes on from there."""

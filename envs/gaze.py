@@ -38,14 +38,11 @@ def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     return towards(info["bearing"] + miss, info) * jumps[:, None]
 
 
-GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
-    "fixed": fixed,
-    "pursuit": pursuit,
-    "saccades": saccades,
-}
+Gaze = Callable[[int, int, dict[str, Any]], Tensor]
+GAZES: dict[str, Gaze] = {"fixed": fixed, "pursuit": pursuit, "saccades": saccades}
 
 
-def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
+def gaze(name: str, world: VectorWorld | None = None) -> Gaze:
     """The gaze of this name, checked against a world where one is given.
 
     Raises SettingError: no such gaze, or it follows an object whose bearing the world does not give.

@@ -74,16 +74,15 @@ def audited(settings: DictConfig) -> dict[str, Any]:
     few = colours(3, size=settings.env.size)
     assert few.first is not None
     few = few._replace(first=few.first.double(), second=few.second.double())
-    pairs, few = (
-        prepare(*each, remembering=remembering) for each in ((learner, colours(COSTED, size=size)), (small, few))
-    )
+    pairs = colours(COSTED, size=size)
+    if remembering:
+        pairs, few = shown_before(learner, pairs), shown_before(small, few)
     return audit(learner, pairs, small=small, few=few)
 
 
-def prepare(learner: Learner, pairs: Pairs, *, remembering: bool) -> Pairs:
-    """The pairs to audit on; a learner that remembers is shown other episodes and the earlier views first."""
-    if not remembering or pairs.first is None:
-        return pairs
+def shown_before(learner: Learner, pairs: Pairs) -> Pairs:
+    """The later views alone, once a learner that remembers was shown other episodes and the earlier views."""
+    assert pairs.first is not None
     learner.learn(pairs._replace(first=None, second=pairs.second / 2, episode=pairs.episode - len(pairs.episode)))
     learner.learn(pairs._replace(first=None, second=pairs.first))
     return pairs._replace(first=None)

@@ -33,7 +33,8 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     with Bar(console or Console(quiet=True), done=0, total=steps * recording.worlds) as bar:
         for shard in range(shards):
             for layout in layouts.values():
-                numbers = _committed(layout, steps - shard * length)
+                times = min(layout.grid[0], -(-(steps - shard * length) // layout.chunk[0]))  # of chunks
+                numbers = np.arange(times * layout.grid[1])
                 faults, size = _damaged(recording, layout, shard, numbers)
                 chunks, stored = chunks + len(numbers), stored + size
                 damaged += [f"{path}/{layout.key(shard)} {fault}" for fault in faults.values()]
@@ -100,12 +101,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args()
     raise SystemExit(guarded(check, args.path, as_json=args.json, place="path", stopped="nothing was changed"))
-
-
-def _committed(layout: Layout, steps: int) -> np.ndarray:
-    """The numbers of a shard's chunks that hold any of its first `steps`."""
-    times, sides = layout.grid
-    return np.arange(min(times, -(-steps // layout.chunk[0])) * sides)
 
 
 def _damaged(recording: Recording, layout: Layout, shard: int, numbers: np.ndarray) -> tuple[dict[int, str], int]:

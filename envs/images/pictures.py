@@ -173,9 +173,7 @@ def picture(file: str | Path) -> np.ndarray:
     return pixels
 
 
-def _torchvision(
-    where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str
-) -> tuple[Any, Any]:
+def _torchvision(where: Path, dataset: str, options: Mapping, *, absent: str, setting: str) -> tuple[Any, Any]:
     from torchvision import datasets
 
     if dataset not in datasets.__all__:

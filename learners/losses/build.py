@@ -9,17 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from envs.errors import SettingError
+from learners.losses import equations
 from learners.losses.base import FunctionLoss, Loss, LossSettings
 from learners.losses.clapp import Clapp, ClappSettings
-from learners.losses.equations import (
-    BarlowTwinsSettings,
-    NTXentSettings,
-    VICRegSettings,
-    barlow_twins,
-    ntxent,
-    standardised,
-    vicreg,
-)
 from learners.losses.hinge import Hinge, HingeSettings
 from learners.losses.memory_bank import Remembered
 from learners.networks.network import EMBEDDING, init_kwargs
@@ -37,10 +29,10 @@ class LossKind(NamedTuple):
 
 LOSSES: dict[str, LossKind] = {
     "hinge": LossKind(HingeSettings, Hinge),
-    "ntxent": LossKind(NTXentSettings, ntxent, space=normalize),
+    "ntxent": LossKind(equations.NTXentSettings, equations.ntxent, space=normalize),
     "clapp": LossKind(ClappSettings, Clapp),
-    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins, space=standardised),
-    "vicreg": LossKind(VICRegSettings, vicreg),
+    "barlow_twins": LossKind(equations.BarlowTwinsSettings, equations.barlow_twins, equations.standardised),
+    "vicreg": LossKind(equations.VICRegSettings, equations.vicreg),
 }
 
 

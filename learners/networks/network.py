@@ -19,12 +19,9 @@ from learners.registry import look_up
 from streams.seeding import generator, seeded
 
 EMBEDDING = 64  # dimensions of a head's output
-LAYERS: dict[str, Callable[[], nn.Module]] = {
-    "pool": lambda: nn.MaxPool2d(2),
-    "tanh": nn.Tanh,
-    "hardtanh": nn.Hardtanh,
-    "relu": nn.ReLU,
-}
+LAYERS = dict[str, Callable[[], nn.Module]](
+    pool=lambda: nn.MaxPool2d(2), tanh=nn.Tanh, hardtanh=nn.Hardtanh, relu=nn.ReLU
+)
 DRAWING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
 
 

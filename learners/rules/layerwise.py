@@ -38,9 +38,8 @@ class Simultaneous(Learner):
         a, b = None if pairs.first is None else normalize(pairs.first), normalize(pairs.second)
         report: Report = {}
         total: Tensor | None = None
-        for number, (block, head, criterion) in enumerate(
-            zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
-        ):
+        parts = zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
+        for number, (block, head, criterion) in enumerate(parts):
             if number == learning.stop and not remembering:
                 break
             learns, u = number in learning, None

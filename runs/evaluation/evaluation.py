@@ -10,16 +10,7 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.features import (
-    Split,
-    Task,
-    encoded,
-    encoded_blocks,
-    labels_of,
-    majority_class,
-    mean_colour,
-    pixels,
-)
+from runs.evaluation.features import PLAIN, Split, Task, encoded, encoded_blocks, labels_of, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
 from runs.evaluation.probes import Predictions, Probe, Scores, linear_probe, registered, ridge_predictions, scored
@@ -211,7 +202,7 @@ def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) 
 def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
     """The scores that need no learning: linear probes of pixels and mean colour, the commonest class, one in K."""
     scores: dict[ScoreKey, Scores] = {}
-    for name, encode in (("pixels", pixels), ("mean_colour", mean_colour)):
+    for name, encode in PLAIN.items():
         own = linear_scores(encode, tasks, device=device)
         scores |= {replace(key, encoder=name): score for key, score in own.items()}
     for key, task in tasks.items():

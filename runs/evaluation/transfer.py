@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,17 +146,10 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
     source = SOURCES[name]
     if download:
         root.mkdir(parents=True, exist_ok=True)
-    pair = (
-        load_pictures(
-            str(root),
-            source.dataset,
-            setting="eval.data_root",
-            options={**part, "download": download},
-            absent="put it there first, or set eval.download=true",
-        )
-        for part in (source.train, source.test)
-    )
-    return _split(*pair)
+    absent = "put it there first, or set eval.download=true"
+    load_part = partial(load_pictures, str(root), source.dataset, setting="eval.data_root", absent=absent)
+    train, test = (load_part(options={**part, "download": download}) for part in (source.train, source.test))
+    return _split(train, test)
 
 
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:

@@ -205,9 +205,8 @@ def _follow(
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
-    if stop and (
-        run.frames < run.settings.run.frames or pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
-    ):
+    pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
+    if stop and (pending or run.frames < run.settings.run.frames):
         console.print(f"stopped and saved at {run.frames:,} frames; go on with", highlight=False)
         console.print(f"  python -m learners.online run.resume={folder.path}", highlight=False, soft_wrap=True)
         return 128 + stop.signal

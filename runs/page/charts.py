@@ -70,12 +70,10 @@ def line_chart(
         parts.append(f'<text x="{LEFT - 6}" y="{up(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for tick in x_ticks:
         if x_begin <= tick <= x_end:
-            parts.append(
-                f'<text x="{across(tick):.1f}" y="{height - BOTTOM + 15}" text-anchor="middle">{tick:g}</text>'
-            )
-    parts.append(
-        f'<text x="{(LEFT + width - RIGHT) / 2}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>'
-    )
+            x, y = across(tick), height - BOTTOM + 15
+            parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{tick:g}</text>')
+    middle = (LEFT + width - RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
     ends = [(up(level.y), level.name, "level") for level in levels]
     for level in levels:
         parts.append(f'<path class="level" d="M{LEFT} {up(level.y):.1f}H{width - RIGHT}"/>')

@@ -81,9 +81,8 @@ class Metrics:
         """An existing store, cut back to the rows of the first `cut_to` frames."""
         _tidy(path)
         root = open_run(path, mode="r+")
-        lengths = {
-            name: int((_frames(root, name, length) <= cut_to).sum()) for name, length in _committed(root).items()
-        }
+        marks = _committed(root).items()
+        lengths = {name: int((_frames(root, name, length) <= cut_to).sum()) for name, length in marks}
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
         _cut(root, lengths)
         return cls(root)
@@ -95,10 +94,9 @@ class Metrics:
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
         """Keeps the images and labels whose features the rows of `samples` hold."""
+        samples = self.root.require_group(SAMPLES)
         for name, values in arrays.items():
-            self.root.require_group(SAMPLES).create_array(
-                name, data=values, overwrite=True, dimension_names=DIMENSIONS[name]
-            )
+            samples.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
 
     def add(self, group: ScoreKey | str, frames: int, values: Row) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
@@ -207,10 +205,8 @@ def read_samples(path: Path) -> Series:
     root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
         length = _committed(root).get(SAMPLES, 0)
-        arrays = dict(group_of(root, SAMPLES).arrays()) if length else {}
-        return {
-            name: _padded(array, length) if _grows(array) else np.asarray(array[:]) for name, array in arrays.items()
-        }
+        arrays = group_of(root, SAMPLES).arrays() if length else ()
+        return {name: _padded(array, length) if _grows(array) else np.asarray(array[:]) for name, array in arrays}
 
 
 def group_of(root: zarr.Group, name: str) -> zarr.Group:

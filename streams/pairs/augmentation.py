@@ -78,15 +78,11 @@ def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
     return illuminate(images, light[:, 0], light[:, 1:])
 
 
-KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "tang2022": tang2022,
-    "simclr": simclr,
-    "crops": crops,
-    "lighting": lighting,
-}
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+KINDS: dict[str, Augmentation] = {"tang2022": tang2022, "simclr": simclr, "crops": crops, "lighting": lighting}
 
 
-def views(kind: str) -> Callable[[Tensor, torch.Generator], Tensor]:
+def views(kind: str) -> Augmentation:
     """The augmentation of that name: (images, draws) to images of the same shape. Raises SettingError: no such kind."""
     if kind not in KINDS:
         raise unknown("pairs.views", kind, KINDS)
@@ -126,9 +122,8 @@ def turn_hue(images: Tensor, turns: Tensor) -> Tensor:
     top = torch.maximum(torch.maximum(red, green), blue)
     chroma = top - torch.minimum(torch.minimum(red, green), blue)
     some = chroma.clamp_min(1e-12)
-    sixths = torch.where(
-        red == top, (green - blue) / some, torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4)
-    )
+    others = torch.where(green == top, (blue - red) / some + 2, (red - green) / some + 4)
+    sixths = torch.where(red == top, (green - blue) / some, others)
     hue = sixths.add_(6 * turns[:, None, None])
     hue -= 6 * torch.floor(hue / 6)  # far faster than a remainder
     share = torch.stack([(hue - 3).abs_() - 1, 2 - (hue - 2).abs_(), 2 - (hue - 4).abs_()], 1).clamp_(0, 1)

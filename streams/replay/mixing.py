@@ -50,13 +50,5 @@ def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[f
 
 def shared(recordings: list[Recording]) -> list[str]:
     """The names of the arrays that all recordings have, with the same type and shape of a row."""
-    first = recordings[0].layouts
-    return [
-        name
-        for name, layout in first.items()
-        if all(
-            name in one.layouts
-            and (one.layouts[name].kind, one.layouts[name].shard[2:]) == (layout.kind, layout.shard[2:])
-            for one in recordings
-        )
-    ]
+    rows = [{name: (of.kind, of.shard[2:]) for name, of in one.layouts.items()} for one in recordings]
+    return [name for name, kind in rows[0].items() if all(row.get(name) == kind for row in rows)]

@@ -91,9 +91,7 @@ class MovingObjectsVector(VectorWorld):
         return ground_truth(self.scene, self._snapshot(age), self.settings)
 
     def _snapshot(self, age: Tensor) -> Snapshot:
-        stops = None
-        if self.settings.drift == "day_night":
-            stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
+        stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
         return snapshot(self.scene, age, self.gaze, self.settings, stops)
 
 

@@ -60,8 +60,7 @@ def group_patterns(names: Iterable[str]) -> list[str]:
 class ScoreKey:
     """What one score is of. The score of an encoder's last block by a linear probe is `ScoreKey()`.
 
-    Raises:
-        ValueError: a combination that is never evaluated and has no path.
+    Raises ValueError: a combination that is never evaluated and has no path.
     """
 
     task: str | None = None  # a transfer set; None is the run's own world
@@ -95,11 +94,6 @@ class ScoreKey:
         if self.probe == FINETUNE:
             return f"{FINETUNE}/{task}"
         return task if self.probe == "linear" else self.probe
-
-    @property
-    def parts(self) -> list[str]:
-        """The name taken apart: where the score lies in JSON."""
-        return self.name.split("/")
 
     @classmethod
     def parse(cls, path: str) -> "ScoreKey | None":

@@ -41,11 +41,7 @@ class _Distances(Function):
 
 @dataclass
 class HingeSettings(LossSettings):
-    """loss=hinge.
-
-    Raises:
-        SettingError: a value that means nothing, when it is made.
-    """
+    """loss=hinge. Raises SettingError: a value that means nothing, when it is made."""
 
     name: str = "hinge"
     kind: str = "hinge"

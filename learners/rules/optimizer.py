@@ -21,8 +21,7 @@ LR_SCHEDULES = ("constant", "inverse_sqrt")
 class OptimizerConfig:
     """The optimiser and its learning rate, checked when made.
 
-    Raises:
-        SettingError: an unknown name, or a setting without a use.
+    Raises SettingError: an unknown name, or a setting without a use.
     """
 
     lr: float = 1e-3  # learning rate

@@ -89,17 +89,12 @@ class Inverse(nn.Module):
 def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
     """The inverses of blocks 2 to L, for nobody needs a target for the image."""
     widths = [[layer for layer in block if isinstance(layer, int)][-1] for block in spec.blocks]
-    ends = [[layer for layer in block if layer in ("tanh", "hardtanh", "relu")][-1:] for block in spec.blocks]
-    return nn.ModuleList(
-        Inverse(
-            above,
-            below,
-            stride=2 ** spec.blocks[number - 1].count("pool"),
-            ends=ends[number - 2][0] if ends[number - 2] else "linear",
-            draws=generator(seed, f"weights/inverse{number}"),
-        )
-        for number, (below, above) in enumerate(pairwise(widths), 2)
-    )
+    inverses = nn.ModuleList()
+    for number, (below, above) in enumerate(pairwise(widths), 2):
+        ends = ["linear", *(layer for layer in spec.blocks[number - 2] if layer in ("tanh", "hardtanh", "relu"))][-1]
+        stride, draws = 2 ** spec.blocks[number - 1].count("pool"), generator(seed, f"weights/inverse{number}")
+        inverses.append(Inverse(above, below, stride=stride, ends=str(ends), draws=draws))
+    return inverses
 
 
 @dataclass

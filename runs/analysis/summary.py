@@ -67,7 +67,7 @@ def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
     """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the keys."""
     tree: dict[str, Any] = {"linear": None, "transfer": {}}
     for key, value in values.items():
-        *branch, leaf = key.parts
+        *branch, leaf = key.name.split("/")
         node = tree
         for part in branch:
             node = node.setdefault(part, {})

@@ -120,17 +120,12 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
         )
-    if _is_complete(folder, settings):
+    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
+    if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
         print(f"{folder.path}: is complete, passed over")  # noqa: T201
         return 0
     may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
     return _resume(str(folder.path), may_change, program)
-
-
-def _is_complete(folder: RunFolder, settings: DictConfig) -> bool:
-    """Whether a run has seen all its frames, and no score is pending."""
-    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
-    return frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
 
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:

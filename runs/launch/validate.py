@@ -16,7 +16,8 @@ from runs.store.tensorboard import check_installed
 
 def check(settings: DictConfig) -> None:
     """Goes through all of them. Raises SettingError: with the setting, its value and the way out."""
-    _check_worlds(settings)
+    if settings.env.num_worlds < 1:
+        raise SettingError(f"env.num_worlds={settings.env.num_worlds} shows nothing; try 2 or more")
     _check_finite(settings)
     _check_gap(settings)
     _check_counts(settings)
@@ -25,11 +26,6 @@ def check(settings: DictConfig) -> None:
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)
     device(settings.device)
-
-
-def _check_worlds(settings: DictConfig) -> None:
-    if settings.env.num_worlds < 1:
-        raise SettingError(f"env.num_worlds={settings.env.num_worlds} shows nothing; try 2 or more")
 
 
 def _check_finite(settings: DictConfig) -> None:

@@ -28,8 +28,7 @@ class Recording:
     Nothing of it is trusted: it is JSON and compressed numbers, its files lie inside its folder, and what is not as
     `streams.record` would have written it is refused.
 
-    Raises:
-        SettingError: there is none, or it is of another format, or contradicts itself.
+    Raises SettingError: there is none, or it is of another format, or contradicts itself.
     """
 
     def __init__(self, path: str, *, setting: str = "stream.path"):

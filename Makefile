@@ -1,6 +1,6 @@
 # make run    sets up .venv and runs the main job with its defaults (ARGS="learner=bp seed=1" changes settings)
 # make test   sets up .venv and runs the tests
-# make check  style and the one-way imports
+# make check  style, types and the one-way imports
 # make bench  the benchmarks, each a ratio measured side by side
 PYTHON ?= python3
 BIN = .venv/bin
@@ -16,6 +16,7 @@ test: $(MARK)
 check: $(MARK)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 bench: $(MARK)

@@ -33,6 +33,7 @@ class VectorWorld(VectorEnv):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
     settings_class: type  # the dataclass of its settings, each of which is a keyword
+    categories: int  # how many there are
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
     def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
@@ -51,11 +52,11 @@ class VectorWorld(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.episode_length = self.settings.episode_length
-        self.seeds = None  # (N,) uint64, once reset
+        self.seeds = np.zeros(0, np.uint64)  # (N,), once reset
         self.episode = np.zeros(num_envs, np.int64)
         self.age = np.zeros(num_envs, np.int64)
         self.gaze = torch.zeros(num_envs, 2, device=self.device)
-        self._image = None
+        self._image: Tensor  # (N, H, W, 3) uint8, the last frames
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         """Starts episodes (m,) in rows (m,) of worlds with seeds (m,)."""
@@ -65,11 +66,9 @@ class VectorWorld(VectorEnv):
         """Renders the worlds at ages (N,) float: images (N, H, W, 3) uint8 and factors (N, ...)."""
         raise NotImplementedError
 
-    def reset(
-        self, *, seed: int | list[int] | None = None, options: dict | None = None
-    ) -> tuple[Tensor, dict[str, Any]]:
+    def reset(self, *, seed: int | list[int] | None = None, options=None) -> tuple[Tensor, dict[str, Any]]:
         """Begins an episode in all worlds: the first one where a seed is given, otherwise the next one."""
-        if seed is not None or self.seeds is None:
+        if seed is not None or not len(self.seeds):
             self.seeds, self.episode[:] = self._seeded(seed), 0
         else:
             self.episode += 1
@@ -80,7 +79,7 @@ class VectorWorld(VectorEnv):
 
     def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Moves the eyes by actions (N, 2) and shows the next frames."""
-        if self.seeds is None:
+        if not len(self.seeds):
             raise gym.error.ResetNeeded("no world has begun; call reset() before step()")
         self.age += 1
         over = np.flatnonzero(self.age >= self.episode_length)
@@ -101,12 +100,8 @@ class VectorWorld(VectorEnv):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that is needed to go on bit for bit."""
-        return {
-            "seeds": [int(seed) for seed in self.seeds],
-            "episode": self.episode.tolist(),
-            "age": self.age.tolist(),
-            "gaze": self.gaze.cpu(),
-        }
+        counts = {name: getattr(self, name).tolist() for name in ("seeds", "episode", "age")}
+        return counts | {"gaze": self.gaze.cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts the worlds where they were; the next step goes on from there."""
@@ -154,7 +149,7 @@ class SingleWorld(gym.Env):
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode as `VectorWorld.reset` does: its first frame (H, W, 3) uint8 and the ground truth."""
         super().reset(seed=seed)
-        if seed is None and self._world.seeds is None:
+        if seed is None and not len(self._world.seeds):
             seed = int(self.np_random.integers(1 << 62))
         images, info = self._world.reset(seed=seed)
         return images[0].cpu().numpy(), _first(info)

@@ -50,25 +50,22 @@ class CountingVector(VectorWorld):
         self.category[rows] = Draws(key(self.settings.split, seeds, episodes)).integers("category", CATEGORY_COUNT)
 
     def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        count = int(np.prod(self.single_observation_space.shape))
-        pixels = sum(
-            Draws(keys).uniform("pattern", 0, STRENGTH[name], count)
+        shape = self.settings.size, self.settings.size, 3
+        parts = (
+            Draws(keys).uniform("pattern", 0, STRENGTH[name], np.prod(shape))
             for name, keys in (
                 ("category", key("category", self.category)),
                 ("episode", key(self.settings.split, self.seeds, self.episode)),
                 ("age", key("age", self.age)),
             )
-        ).astype(np.uint8)
+        )
+        pixels = sum(parts, np.zeros(1)).astype(np.uint8)
         for first, number, digits in ((0, self.seeds, 4), (4, self.episode, 4), (8, self.age, 3)):
-            pixels[:, first : first + digits] = (
-                number.astype(np.uint64)[:, None] >> (8 * np.arange(digits, dtype=np.uint64)) & 255
-            )
-        image = self._on_device(pixels.reshape(self.num_envs, *self.single_observation_space.shape))
-        factors = {
-            "category": self.category.copy(),
-            "age": self.age.copy(),
-            "seed": (self.seeds % 2**31).astype(np.int64),
-        }
+            shift = 8 * np.arange(digits, dtype=np.uint64)
+            pixels[:, first : first + digits] = number.astype(np.uint64)[:, None] >> shift & 255
+        image = self._on_device(pixels.reshape(self.num_envs, *shape))
+        seed = (self.seeds % 2**31).astype(np.int64)
+        factors = {"category": self.category.copy(), "age": self.age.copy(), "seed": seed}
         return image, {name: self._on_device(value) for name, value in factors.items()}
 
 
@@ -78,7 +75,7 @@ class Counting(SingleWorld):
     vector_world = CountingVector
 
 
-def spelt(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def spelt(images: np.ndarray) -> tuple[np.ndarray, ...]:
     """Reads seed modulo 2^32, episode and age, each (...) int64, from frames (..., H, W, 3) uint8."""
     digits = images.reshape(*images.shape[:-3], -1)[..., :11].astype(np.int64)
     parts = digits[..., 0:4], digits[..., 4:8], digits[..., 8:11]

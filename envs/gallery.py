@@ -16,6 +16,7 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
+from envs.base import VectorWorld
 from envs.errors import SettingError
 from envs.gaze import GAZES
 from envs.images.tiles import tile
@@ -27,7 +28,7 @@ from envs.settings import WORLDS, assign, split_override
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most
 INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
-VECTORS = {"moving_objects": MovingObjectsVector, "moving_images": MovingImagesVector}
+VECTORS: dict[str, type[VectorWorld]] = {"moving_objects": MovingObjectsVector, "moving_images": MovingImagesVector}
 DEFAULTS = {"moving_objects": {"samples": 2, "categories": len(CATEGORIES)}, "moving_images": {}}  # of a gallery
 NAMES = {  # of the categories
     "moving_objects": [name.replace("_", " ") for name in CATEGORIES],
@@ -39,8 +40,8 @@ def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.nd
     """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few."""
     vector, settings = VECTORS[world], settings | {"drift": "none"}
     kinds = vector(1, **settings).categories
-    images, info = vector(5 * instances * kinds, **settings).reset(seed=0)
-    images, category = images.cpu().numpy(), info["category"].cpu().numpy()
+    frames, info = vector(5 * instances * kinds, **settings).reset(seed=0)
+    images, category = frames.cpu().numpy(), info["category"].cpu().numpy()
     pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
     for number, row in enumerate(pictures):
         members = images[category == number][:instances]

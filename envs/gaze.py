@@ -43,7 +43,7 @@ GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
 }
 
 
-def gaze(name: str, world: VectorWorld | None = None) -> Callable[[int, int, dict[str, Any]], Tensor]:
+def gaze(name: str, world: VectorWorld | None = None) -> Gaze:
     """The gaze of this name, checked against a world where one is given.
 
     Raises SettingError: no such gaze, or it follows an object whose bearing the world does not give.

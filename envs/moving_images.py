@@ -40,6 +40,7 @@ WAVES = {
 NUISANCES = tuple(dict.fromkeys(nuisance for nuisance, _ in WAVES.values()))
 PAPER = ("translation", "deformation", "saturation", "hue")  # what the paper's augmentation changes
 ACROSS = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # cross product with (1, 1, 1)
+_load = lru_cache(maxsize=1)(load_pictures)  # a run makes many worlds of them
 SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # of the pictures, by a draw for each
 
 
@@ -135,13 +136,8 @@ class MovingImagesVector(VectorWorld):
         instance = self._members[place]
         speed = self.settings.speed * np.array([kind in self.settings.moving for kind, _ in WAVES.values()])
         size = [most * (kind in self.settings.nuisances) for kind, most in WAVES.values()]
-        waves = np.stack(
-            [
-                np.broadcast_to(size, (len(rows), len(WAVES))),
-                speed * draws.uniform("rate", 0, 1, len(WAVES)),
-                draws.uniform("phase", 0, 1, len(WAVES)),
-            ]
-        )
+        rate, phases = (draws.uniform(name, 0, 1, len(WAVES)) for name in ("rate", "phase"))
+        waves = np.stack([np.broadcast_to(size, rate.shape), speed * rate, phases])
         at = self._on_device(rows)
         self._waves[:, at] = self._on_device(waves.astype(np.float32))
         self._instance[at] = self._on_device(instance)
@@ -167,25 +163,17 @@ class MovingImagesVector(VectorWorld):
             "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
         picture = self._pictures.index_select(0, self._instance).float().div_(255)
-        size = self.single_observation_space.shape[0]
-        warped = homography_warp(
-            picture, self._homography(value), (size, size), padding_mode="border", align_corners=False
-        )
+        shape, look = (self.settings.size, self.settings.size), self._homography(value)
+        warped = homography_warp(picture, look, shape, padding_mode="border", align_corners=False)
         lit = illuminate(recolor(warped, value["saturation"], value["hue"]), factors["brightness"], factors["gradient"])
         return lit.mul_(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous(), factors
 
     def _homography(self, value: dict[str, Tensor]) -> Tensor:
         """(N, 3, 3) from points of the frame to points of the picture, both in half-widths, y downwards."""
         gaze_x, gaze_y = self.gaze.unbind(1)
-        affine = torch.stack(
-            [
-                *(1 + value["xx"], value["xy"], value["x"]),
-                *(value["yx"], 1 + value["yy"], value["y"]),
-                *(value["px"], value["py"], torch.ones_like(gaze_x)),
-            ],
-            1,
-        ).reshape(-1, 3, 3)
         one, zero = torch.ones_like(gaze_x), torch.zeros_like(gaze_x)
+        rows = [1 + value["xx"], value["xy"], value["x"]], [value["yx"], 1 + value["yy"], value["y"]]
+        affine = torch.stack([*rows[0], *rows[1], value["px"], value["py"], one], 1).reshape(-1, 3, 3)
         look = torch.stack([one, zero, gaze_x, zero, one, -gaze_y, zero, zero, one], 1).reshape(-1, 3, 3)
         return affine @ look
 

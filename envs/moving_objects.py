@@ -41,7 +41,7 @@ class MovingObjectsVector(VectorWorld):
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
         self.categories = self.settings.categories
-        self.scene: Scene | None = None
+        self.scene: Scene
         self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
         self._pictures: Tensor | None = None
         if self.settings.background_path:
@@ -91,9 +91,7 @@ class MovingObjectsVector(VectorWorld):
         return ground_truth(self.scene, self._snapshot(age), self.settings)
 
     def _snapshot(self, age: Tensor) -> Snapshot:
-        stops = None
-        if self.settings.drift == "day_night":
-            stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
+        stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
         return snapshot(self.scene, age, self.gaze, self.settings, stops)
 
 
@@ -101,7 +99,8 @@ class MovingObjects(SingleWorld):
     """One world; the same settings."""
 
     vector_world = MovingObjectsVector
+    _world: MovingObjectsVector
 
     def ground_truth(self) -> Truth:
         """Returns mask (H, W), depth (H, W) and normals (H, W, 3) of the last frame, as numpy arrays."""
-        return Truth(*(of_all[0].cpu().numpy() for of_all in self._world.ground_truth()))
+        return Truth(*(of_all[0].cpu().numpy() for of_all in self._world.ground_truth()))  # type: ignore[arg-type]

@@ -58,12 +58,17 @@ def as_json(settings: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
 
 
+def as_object(config: Any) -> Any:
+    """The dataclass that a structured config stands for; of a config without one, its values."""
+    return OmegaConf.to_object(config)
+
+
 def checked(schema: type[T], values: Mapping[str, Any], *, prefix: str) -> T:
     """An instance of a dataclass with values from an untrusted file. Raises SettingError as `assign`."""
     config = OmegaConf.structured(schema)
     for name, value in values.items():
         assign(config, name, value, prefix=prefix)
-    return OmegaConf.to_object(config)
+    return as_object(config)
 
 
 def read(schema: type[T], overrides: list[str]) -> T:
@@ -80,7 +85,7 @@ def read(schema: type[T], overrides: list[str]) -> T:
         config.env = OmegaConf.structured(WORLDS[name])
     for key, text in values.items():
         assign(config, key, text)
-    return OmegaConf.to_object(config)
+    return as_object(config)
 
 
 def split_override(text: str) -> tuple[str, str]:
@@ -117,8 +122,8 @@ def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> Non
 
 def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """The dotted name of every value."""
-    for name, value in config.items():
-        if isinstance(value, DictConfig):
-            yield from _leaves(value, f"{prefix}{name}.")
+    for name in map(str, config):
+        if isinstance(config[name], DictConfig):
+            yield from _leaves(config[name], f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"

@@ -55,8 +55,8 @@ def colours(rows: int, *, size: int) -> Pairs:
     """Pairs of pictures of one colour each, every one another (B, 3, size, size)."""
     draws = torch.Generator().manual_seed(0)
     views = torch.rand(2, rows, 3, 1, 1, generator=draws).expand(-1, -1, -1, size, size)
-    views = [view.contiguous(memory_format=torch.channels_last) for view in views]
-    return Pairs(*views, torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
+    first, second = (view.contiguous(memory_format=torch.channels_last) for view in views)
+    return Pairs(first, second, torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
 
 
 def audited(settings: DictConfig) -> dict[str, Any]:
@@ -72,17 +72,17 @@ def audited(settings: DictConfig) -> dict[str, Any]:
     for part in parts(small):
         part.double()
     few = colours(3, size=settings.env.size)
+    assert few.first is not None
     few = few._replace(first=few.first.double(), second=few.second.double())
-    pairs, few = (
-        prepare(*each, remembering=remembering) for each in ((learner, colours(COSTED, size=size)), (small, few))
-    )
+    pairs = colours(COSTED, size=size)
+    if remembering:
+        pairs, few = shown_before(learner, pairs), shown_before(small, few)
     return audit(learner, pairs, small=small, few=few)
 
 
-def prepare(learner: Learner, pairs: Pairs, *, remembering: bool) -> Pairs:
-    """The pairs to audit on; a learner that remembers is shown other episodes and the earlier views first."""
-    if not remembering:
-        return pairs
+def shown_before(learner: Learner, pairs: Pairs) -> Pairs:
+    """The later views alone, once a learner that remembers was shown other episodes and the earlier views."""
+    assert pairs.first is not None
     learner.learn(pairs._replace(first=None, second=pairs.second / 2, episode=pairs.episode - len(pairs.episode)))
     learner.learn(pairs._replace(first=None, second=pairs.first))
     return pairs._replace(first=None)

@@ -68,12 +68,12 @@ def build_learner(
     """
     schedule = settings["schedule"] if isinstance(settings, Mapping) else settings.schedule
     rule = look_up("learner.schedule", schedule, RULES, expected="a subclass of Learner", fits=_is_rule)
-    settings = _settings_of(rule, settings, schedule=schedule)
+    settings = _settings_of(rule, settings, schedule)
     if rule.without_feedback and settings.feedback != "backprop":
         raise SettingError(f"learner.feedback={settings.feedback} has no use in {rule.without_feedback}; leave it out")
     rule.check(settings, spec=spec_of(network.name), size=size)
     net = Network(network.name, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
-    net = net.to(device, memory_format=torch.channels_last)
+    net = net.to(device).to(memory_format=torch.channels_last)
     losses = build_losses(loss, heads=len(net.heads), feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
     with seeded(seed, "weights/rule"):  # which one's own may have
         return rule(net, losses.to(device), settings, seed=seed, updates=updates)
@@ -83,9 +83,7 @@ def _is_rule(part: Any) -> bool:
     return isclass(part) and issubclass(part, Learner)
 
 
-def _settings_of(
-    rule: type[Learner], settings: LearnerSettings | Mapping[str, Any], *, schedule: str
-) -> LearnerSettings:
+def _settings_of(rule: type[Learner], settings: LearnerSettings | Mapping[str, Any], schedule: str) -> LearnerSettings:
     """The settings as the rule's own type; refuses what it does not have, and the lack of what it needs."""
     kind, known = rule.settings_type, {item.name: item for item in fields(rule.settings_type)}
     values = dict(settings) if isinstance(settings, Mapping) else vars(settings)

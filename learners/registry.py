@@ -13,8 +13,7 @@ T = TypeVar("T")
 def look_up(setting: str, value: str, known: Mapping[str, T], *, expected: str, fits: Callable[[Any], bool]) -> T:
     """The part that `value` names: a key of `known`, or the dotted path of something that can be imported and `fits`.
 
-    Raises:
-        SettingError: neither (with the nearest of the known), an import that fails, or what is not as `expected`.
+    Raises SettingError: neither (with the nearest of the known), an import that fails, or what is not as `expected`.
     """
     if value in known:
         return known[value]
@@ -36,8 +35,7 @@ def look_up(setting: str, value: str, known: Mapping[str, T], *, expected: str, 
 def check_numbers(of: Callable, settings: Mapping[str, Any], *, group: str) -> None:
     """Refuses words where a part takes numbers; for one of the user's own, its signature is all that tells.
 
-    Raises:
-        SettingError: the first such setting.
+    Raises SettingError: the first such setting.
     """
     for name, value in settings.items():
         annotation = signature(of).parameters[name].annotation

@@ -5,21 +5,23 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 
 from envs.devices import device as device_of
 from envs.errors import SettingError
+from envs.settings import as_object
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.build import build_learner
 from learners.diagnostics.monitor import MonitorSettings, monitor
 from learners.rules.base import Learner
+from runs.config.aliases import merged
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.features import Encoder
 from runs.launch.settings import RunSettings
 from runs.store.timing import RunningMean
 from streams.pairs.frame_buffer import longest
-from streams.pairs.pairing import PairStream, build_pairs
-from streams.pairs.single_frames import SingleFrameStream
+from streams.pairs.pairing import build_pairs
+from streams.pairs.single_frames import SingleFrameStream, Stream
 from streams.seeding import seed_of
 from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
@@ -48,11 +50,7 @@ class Settings:
     results_dir: str = "results"  # folder in which each run has its own
 
 
-SCHEMAS: dict[tuple[str | None, str], type] = {
-    (None, "settings_schema"): Settings,
-    **STREAM_SCHEMAS,
-    **LEARNER_SCHEMAS,
-}
+SCHEMAS: dict[tuple[str | None, str], type] = {(None, "settings_schema"): Settings, **STREAM_SCHEMAS, **LEARNER_SCHEMAS}
 
 
 @dataclass
@@ -60,7 +58,7 @@ class Run:
     """The parts of a run, which are saved and resumed together."""
 
     settings: DictConfig
-    stream: PairStream | SingleFrameStream
+    stream: Stream
     learner: Learner
     means: RunningMean = field(default_factory=RunningMean)
     frames: int = 0  # world frames shown so far
@@ -88,10 +86,10 @@ class Run:
         stream = build_stream(settings, seed=seed_of(settings.seed, "watch"), encode=self.learner.encode)
         return max(islice(stream, MONITORED), key=lambda pairs: len(pairs.episode))
 
-    def preview(self) -> PairStream | SingleFrameStream:
+    def preview(self) -> Stream:
         """The same stream from its beginning, to look at: nothing is recorded, it never ends, both views are shown."""
         change = {"record": None} if self.settings.stream.name == "live" else {"repeat": True}
-        settings = OmegaConf.merge(with_both_views(self.settings), {"stream": change})
+        settings = merged(with_both_views(self.settings), {"stream": change})
         return build_stream(settings, seed=settings.seed, encode=self.learner.encode)
 
     def check_extension(self, planned: int) -> None:
@@ -115,8 +113,7 @@ class Run:
 def build(settings: DictConfig) -> Run:
     """The parts that the settings ask for, none of which has done anything yet.
 
-    Raises:
-        SettingError: settings that cannot work.
+    Raises SettingError: settings that cannot work.
     """
     learner, record = learner_of(settings), settings.stream.get("record")
     return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
@@ -125,28 +122,21 @@ def build(settings: DictConfig) -> Run:
 def learner_of(settings: DictConfig) -> Learner:
     """The learner that the settings ask for, at its start."""
     return build_learner(
-        OmegaConf.to_object(settings.learner),
-        loss=OmegaConf.to_object(settings.loss),
-        network=OmegaConf.to_object(settings.network),
+        as_object(settings.learner),
+        loss=as_object(settings.loss),
+        network=as_object(settings.network),
         size=settings.env.size,
         seed=settings.seed,
-        updates=planned_updates(settings, settings.run.frames),
+        updates=settings.run.frames // settings.env.num_worlds * settings.memory.updates,  # about
         device=device_of(settings.device),
         longest_gap=longest(settings.pairs.gap_distribution, settings.pairs.gap),
     )
 
 
-def planned_updates(settings: DictConfig, frames: int) -> int:
-    """How many updates so many world frames make, about."""
-    return frames // settings.env.num_worlds * settings.memory.updates
-
-
-def build_stream(
-    settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None
-) -> PairStream | SingleFrameStream:
+def build_stream(settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None) -> Stream:
     """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers."""
-    stream, pairs, memory = (OmegaConf.to_object(settings[group]) for group in ("stream", "pairs", "memory"))
-    env = OmegaConf.to_object(settings.env) if settings.stream.name == "live" else None
+    stream, pairs, memory = (as_object(settings[group]) for group in ("stream", "pairs", "memory"))
+    env = as_object(settings.env) if settings.stream.name == "live" else None
     device, frames = device_of(settings.device), settings.run.frames
     source = open_source(env, stream, seed=seed, device=device, record=record, frames=frames)
     if remembers(settings):
@@ -167,7 +157,7 @@ def with_both_views(settings: DictConfig) -> DictConfig:
     if not remembers(settings):
         return settings
     worlds = max(settings.env.num_worlds, VIEWED_WORLDS)
-    settings = OmegaConf.merge(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
+    settings = merged(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
     if settings.stream.name == "replay":
         settings.stream.update({"order": "episodes", "worlds": worlds})
     return settings
@@ -178,11 +168,10 @@ def validate(settings: DictConfig) -> None:
 
     One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
 
-    Raises:
-        SettingError: with the setting, its value and the way out.
+    Raises SettingError: with the setting, its value and the way out.
     """
     for group in ("learner", "loss"):
-        OmegaConf.to_object(settings[group])  # which checks its own values
+        as_object(settings[group])  # which checks its own values
     alone, loss = settings.env.num_worlds < 2, settings.loss
     if not remembers(settings):
         if alone:

@@ -80,7 +80,8 @@ class ScoreKey:
         """The group of metrics.zarr that holds it: `eval/linear`, `eval/transfer/digits`, `baseline/pixels/linear`."""
         return f"{f'baseline/{self.encoder}' if self.encoder else 'eval'}/{self.name}"
 
-    __str__ = path.fget
+    def __str__(self) -> str:
+        return self.path
 
     @property
     def name(self) -> str:

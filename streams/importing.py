@@ -42,8 +42,8 @@ TURNTABLE = r"(?P<object>.+?)_*(?P<angle>\d+(\.\d+)?)"  # obj12__345
 class ImportSettings:
     """Settings of the command."""
 
-    source: str | None = None  # a folder of pictures or videos, a video, a .npy, .npz or Zarr, a torchvision root
-    path: str | None = None  # where the recording goes: a new folder, or any fsspec URL
+    source: str = ""  # a folder of pictures or videos, a video, a .npy, .npz or Zarr, a torchvision root
+    path: str = ""  # where the recording goes: a new folder, or any fsspec URL
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10; nothing is downloaded
     size: int = 0  # pixels along an edge: frames are resized and cut to the middle; 0 leaves them as they are
     episode: str = ""  # name of the array that says which frames are one episode
@@ -56,9 +56,9 @@ class Batch(NamedTuple):
     """Frames that are decoded together: TOGETHER of them, fewer of large pictures, or the last ones."""
 
     images: np.ndarray  # (s, H, W, 3) uint8
-    episode: Sequence[int]  # (s,) of each
-    category: Sequence[int]
-    angle: Sequence[float]  # degrees, or whatever the source counts in; a video's frame number
+    episode: Sequence[int] | np.ndarray  # (s,) of each
+    category: Sequence[int] | np.ndarray
+    angle: Sequence[float] | np.ndarray  # degrees, or whatever the source counts in; a video's frame number
 
 
 def frames_of(settings: ImportSettings) -> Iterator[Batch]:
@@ -184,7 +184,8 @@ def _folder(where: Path, settings: ImportSettings) -> Iterator[Batch]:
     with _errors_of(settings.source):
         for images in decoded([files[at] for at in order], size=settings.size):
             members = order[first : first + len(images)]
-            yield Batch(images, *([of[at] for at in members] for of in (owner_of, category, angle)))
+            numbers, kinds = ([of[at] for at in members] for of in (owner_of, category))
+            yield Batch(images, numbers, kinds, [angle[at] for at in members])
             first += len(images)
 
 
@@ -195,8 +196,8 @@ def _parsed_names(files: list[str], settings: ImportSettings) -> tuple[list[str]
     except re.error as error:
         raise SettingError(f"names={settings.names} is no regular expression ({error})") from None
     folders, names = ([file.rpartition("/")[part] for file in files] for part in (0, 2))
-    matches = [pattern.fullmatch(name.rpartition(".")[0]) for name in names]
-    if not all(matches) or not {"object", "angle"} <= pattern.groupindex.keys():
+    matches = [match for name in names if (match := pattern.fullmatch(name.rpartition(".")[0]))]
+    if len(matches) < len(names) or not {"object", "angle"} <= pattern.groupindex.keys():
         return folders, folders, [0.0] * len(files)
     angles = []
     for match, name in zip(matches, names, strict=True):

@@ -6,8 +6,10 @@ from time import perf_counter
 from typing import Any
 
 import gymnasium as gym
+from torch import Tensor
 
 import envs  # noqa: F401  registers the worlds
+from envs.base import VectorWorld
 from envs.gaze import gaze as gaze_of
 from streams.seeding import seed_of
 from streams.types import Frames
@@ -36,12 +38,13 @@ class Live(Iterator[Frames]):
     """
 
     def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):
+        assert isinstance(world.unwrapped, VectorWorld), "only worlds of envs have states"
         self.world = world.unwrapped
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far
         self._gaze, self._seed = gaze_of(gaze, self.world), seed_of(seed, "gaze")
-        self._shift = None  # (N, 2) of the gaze at the next step
+        self._shift: Tensor  # (N, 2) of the gaze at the next step
 
     def __next__(self) -> Frames:
         start = perf_counter()

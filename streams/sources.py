@@ -13,8 +13,7 @@ from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
 from streams.replay.sequential import Replay, ReplaySettings
 from streams.replay.shuffled import ShuffledReplay
-
-Source = Live | Recorded | Replay  # iterators of Frames with state_dict, load_state_dict, close, step and seconds
+from streams.types import Source
 
 
 @dataclass
@@ -49,6 +48,7 @@ def open_source(
     if isinstance(stream, ReplaySettings):
         kind = ShuffledReplay if stream.order in ("window", "shuffled") else Replay
         return kind(stream, seed=seed, device=device, frames=frames)
+    assert env is not None
     live = Live(make_world(env, device=device), seed=seed, gaze=stream.gaze)
     facts = {"env": as_json(env), "seed": seed, "gaze": stream.gaze}
     return Recorded(live, record, facts) if record else live

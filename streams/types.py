@@ -1,6 +1,7 @@
 """The named tuples that cross package boundaries. Shapes: N worlds, B pairs, H W pixels."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -31,3 +32,31 @@ class Pairs(NamedTuple):
     gap: Tensor  # (B,) int64 steps between the two; 0 for two augmentations of one frame
     episode: Tensor  # (B,) int64: two rows with one episode are no negatives of each other
     frames: int  # world frames so far; a step's own count from its last batch on
+
+
+class Source(Iterator[Frames], Protocol):
+    """Frames of a live world or of recordings, step after step."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent in here so far."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next frames depend on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on with the frames that followed the saved ones."""
+
+    def close(self) -> None:
+        """Lets go of what is open."""
+
+
+@runtime_checkable
+class OutOfOrder(Protocol):
+    """A source whose frames do not come in the order of time, and which knows what came before each."""
+
+    def look_back(self, gap_at: Callable[[int, int], Tensor]) -> None:
+        """Takes the gaps (N,) of each step, `gap_at(step, N)`, so that earlier frames can be read ahead."""
+
+    def before(self) -> tuple[Tensor, Tensor]:
+        """Images (N, H, W, 3) and episodes (N,) at those gaps before the last frames; -1 for none."""

@@ -134,11 +134,7 @@ def numbers(array: Any) -> Any:
 
 
 def _stored(images: Any) -> Any:
-    """A Zarr array of pictures that is checked to have any chunk at all.
-
-    A lost chunk looks like one that Zarr did not write because it is black: both are absent, and read as the fill
-    value. But not all of them are black.
-    """
+    """A Zarr array of pictures, checked to have any chunk: lost ones read as black ones do, which Zarr leaves out."""
     if numbers(images).size and not images.nchunks_initialized:
         called = f"an array {images.basename}" if images.basename else "pictures"
         raise SettingError(f"has {called} of which not one of {images.nchunks} chunks is stored; copy all of its files")
@@ -170,9 +166,7 @@ def picture(file: str | Path) -> np.ndarray:
     return pixels
 
 
-def _torchvision(
-    where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str
-) -> tuple[Any, Any]:
+def _torchvision(where: Path, dataset: str, options: Mapping, *, absent: str, setting: str) -> tuple[Any, Any]:
     from torchvision import datasets
 
     if dataset not in datasets.__all__:

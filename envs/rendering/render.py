@@ -39,7 +39,7 @@ def snapshot(scene: Scene, age: Tensor, gaze: Tensor, settings: SceneSettings, s
         orientations(scene, age),
         light_directions(wave, second=settings.second_light),
         light_colors(wave, second=settings.second_light) * dim[:, None, None],
-        torch.lerp(*scene.background_color.unbind(1), wave["background_color"][:, None, None]),
+        torch.lerp(scene.background_color[:, 0], scene.background_color[:, 1], wave["background_color"][:, None, None]),
         torch.stack([wave["background_x"], wave["background_y"]], 1),
         gaze,
         dim,
@@ -63,7 +63,7 @@ def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tenso
     count, size = len(scene.category), settings.size
     image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
     world, pixels = _world(scene, now, pictures), wp.from_torch(image)
-    worlds = wp.array([world], dtype=World, device=pixels.device)
+    worlds: wp.array = wp.array([world], dtype=World, device=pixels.device)
 
     def launch(first: int, past: int) -> None:
         inputs = [worlds, first, settings.shadows, settings.samples, pixels]

@@ -5,6 +5,8 @@ z is the front. A name drawn twice gives the same number. Nothing should be thin
 would vanish in a small picture.
 """
 
+from typing import Any
+
 import numpy as np
 
 from envs.scene.objects import Category, Number, Part
@@ -109,8 +111,8 @@ def tree(d: Draws) -> list[Part]:
     """A tree with a trunk and a crown."""
     trunk, wide, fir = d.uniform("trunk", 0.35, 0.8), d.uniform("wide", 0.8, 1.15), d.chance("fir", 0.5)
     crown, left, right = d.uniform("crown", 0.6, 1.0), d.uniform("left", 0.2, 0.8), d.uniform("right", 0.5, 1.2)
-    cone = {"kind": "frustum", "taper": (0.85, 0.85), "present": fir}
-    ball = {"kind": "ellipsoid", "present": ~fir}
+    cone: dict[str, Any] = {"kind": "frustum", "taper": (0.85, 0.85), "present": fir}
+    ball: dict[str, Any] = {"kind": "ellipsoid", "present": ~fir}
     return [
         Part("trunk", "frustum", (0.24, trunk, 0.24), (0, -trunk, 0), taper=(0.2, 0.2), color=1),
         Part("low cone", half=(wide, 0.6, wide), at=(0, 0.3, 0), **cone),
@@ -142,7 +144,7 @@ def person(d: Draws) -> list[Part]:
 def boat(d: Draws) -> list[Part]:
     """A boat with a mast and sails, some with a jib."""
     long, mast, wide = d.uniform("long", 1.0, 1.5), d.uniform("mast", 0.75, 1.2), d.uniform("wide", 0.42, 0.7)
-    sail = {"kind": "box", "taper": (0, 0.95), "color": 2}
+    sail: dict[str, Any] = {"kind": "box", "taper": (0, 0.95), "color": 2}
     return [
         Part("hull", "box", (wide, 0.32, long), (0, 0, 0), (180, 0, 0), (0.5, d.uniform("keel", 0.2, 0.5))),
         Part("mast", "box", (0.12, mast, 0.12), (0, mast, 0.1), color=1),
@@ -156,7 +158,7 @@ def mushroom(d: Draws) -> list[Part]:
     """A mushroom with a stem and a cap."""
     stem, wide, cap = d.uniform("stem", 0.35, 0.75), d.uniform("wide", 0.9, 1.3), d.uniform("cap", 0.6, 1.1)
     thick, young = d.uniform("thick", 0.32, 0.55), d.chance("young", 0.5)
-    spot = {"kind": "ellipsoid", "half": (0.26, 0.2, 0.26), "color": 2}
+    spot: dict[str, Any] = {"kind": "ellipsoid", "half": (0.26, 0.2, 0.26), "color": 2}
     return [
         Part("stem", "frustum", (thick, stem, thick), (0, -stem, 0), taper=(0.25, 0.25), color=1),
         Part("cap", "dome", (wide, cap, wide), (0, -0.1, 0)),
@@ -171,7 +173,8 @@ def mushroom(d: Draws) -> list[Part]:
 def rocket(d: Draws) -> list[Part]:
     """A rocket with fins."""
     tall, wide, fin = d.uniform("tall", 0.65, 1.05), d.uniform("wide", 0.42, 0.62), d.uniform("fin", 0.4, 0.7)
-    fins = {"kind": "box", "half": (wide + fin, d.uniform("root", 0.4, 0.6), 0.13), "taper": (0.7, 0.0), "color": 1}
+    blade = (wide + fin, d.uniform("root", 0.4, 0.6), 0.13)
+    fins: dict[str, Any] = {"kind": "box", "half": blade, "taper": (0.7, 0.0), "color": 1}
     nose, base = d.uniform("nose", 0.4, 0.7), -tall + 0.15
     return [
         Part("body", "frustum", (wide, tall, wide), (0, 0, 0)),
@@ -362,8 +365,8 @@ def _corners(name: str, thick: float, half: Number, x: Number, z: Number, y: Num
 
 def _wheels(radius: Number, x: Number, z: Number, y: Number, *, color: int) -> list[Part]:
     """Four wheels, their axles along x."""
-    wheel = {"kind": "frustum", "half": (radius, 0.16, radius), "turn": (0, 0, 90), "color": color}
-    return [Part("wheel", at=(sx * x, y, sz * z), **wheel) for sx in (-1, 1) for sz in (-1, 1)]
+    size, turn, sides = (radius, 0.16, radius), (0, 0, 90), (-1, 1)
+    return [Part("wheel", "frustum", size, (sx * x, y, sz * z), turn, color=color) for sx in sides for sz in sides]
 
 
 def _pair(name: str, kind: str, half: tuple, root: tuple, *, up: Number, sweep: Number = 0.0, **rest) -> list[Part]:

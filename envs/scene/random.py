@@ -31,12 +31,8 @@ def key(*parts: int | str | np.ndarray) -> np.ndarray:
     """Folds integers, names and integer arrays (N,), broadcast against each other, into keys (N,) uint64."""
     folded = np.zeros(1, np.uint64)
     for part in parts:
-        if isinstance(part, str):
-            bits = np.uint64(name_key(part))
-        elif isinstance(part, np.ndarray):
-            bits = part.astype(np.uint64)
-        else:
-            bits = np.uint64(part % 2**64)
+        number = name_key(part) if isinstance(part, str) else part
+        bits = number.astype(np.uint64) if isinstance(number, np.ndarray) else np.array(number % 2**64, np.uint64)
         folded = mix(folded ^ bits)
     return folded
 

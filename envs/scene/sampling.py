@@ -1,10 +1,10 @@
 """Draws the scenes of N worlds from their settings."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from envs.scene.categories import CATEGORIES
 from envs.scene.drift import beginnings, categories_at
@@ -18,26 +18,20 @@ from envs.scene.state import FIELDS, Scene
 CONTRAST = (0.6, 1.0)  # of the background's two colours, as a share of that of two colours drawn apart
 
 
-@dataclass
-class Episode:
+class Episode(NamedTuple):
     """The object of each row's episode, drawn on the CPU because all other draws depend on it."""
 
-    keys: np.ndarray  # (N,) uint64 of (world seed, episode)
+    draws: Draws  # by keys (N,) uint64 of (world seed, episode)
     category: np.ndarray  # (N,) int64
     instance: np.ndarray  # (N,) int64
-    draws: Draws = field(init=False)
-
-    def __post_init__(self):
-        self.draws = Draws(self.keys)
 
 
 def sample_episode(seeds: np.ndarray, episodes: np.ndarray, settings: SceneSettings) -> Episode:
     """Draws category and instance for worlds with seeds (N,) in their episodes (N,), counted from 0."""
-    keys = key("encounter", seeds, episodes)
-    draws = Draws(keys)
+    draws = Draws(key("encounter", seeds, episodes))
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
     start = beginnings(seeds, episodes, settings)
-    return Episode(keys, categories_at(draws, start, settings, categories=settings.categories), instance)
+    return Episode(draws, categories_at(draws, start, settings, categories=settings.categories), instance)
 
 
 def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
@@ -48,7 +42,9 @@ def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
     arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
     arrays |= draw_light(draws, settings)
     arrays |= _background(draws, settings)
-    return Scene(**{name: _tensor(arrays[name]) for name in FIELDS})
+    for name, array in arrays.items():
+        arrays[name] = np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None)
+    return Scene(**{name: torch.from_numpy(arrays[name]) for name in FIELDS})
 
 
 def _objects(episode: Episode, settings: SceneSettings) -> dict[str, np.ndarray]:
@@ -70,15 +66,10 @@ def _background(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
     color = draws.uniform("background/color", 0, 1, 12).reshape(-1, 2, 2, 3) ** 2
     near = draws.uniform("background/contrast", *CONTRAST)[:, None, None]  # the second colour is not far from the first
     color[:, :, 1] = near * color[:, :, 1] + (1 - near) * color[:, :, 0]
+    cycles = draws.log_uniform("background/cycles", 0.15, 0.5)
     return {
         "room": np.stack([draws.uniform("floor", -2.4, -1.5), draws.uniform("wall", 9.0, 13.0)], 1),
         "background_kind": kind.astype(np.int32),
         "background_color": color,
-        "background_grain": np.stack(
-            [draws.log_uniform("background/cycles", 0.15, 0.5), draws.uniform("grain", 0, 64)], 1
-        ),
+        "background_grain": np.stack([cycles, draws.uniform("grain", 0, 64)], 1),
     }
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None))

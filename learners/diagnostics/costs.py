@@ -47,12 +47,8 @@ def directions(visits: list[tuple[str, int]]) -> list[bool]:
 def forward_weights(learner: Learner) -> int:
     """Of the blocks and the head at the top: what any rule needs."""
     modules = [*learner.network.blocks, learner.network.heads[-1]]
-    return sum(
-        weight.numel()
-        for module in modules
-        for name, weight in module.state_dict().items()
-        if not name.endswith("feedback_weight")
-    )
+    weights = [item for module in modules for item in module.state_dict().items()]
+    return sum(weight.numel() for name, weight in weights if not name.endswith("feedback_weight"))
 
 
 def extra_weights(learner: Learner) -> int:

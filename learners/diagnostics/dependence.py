@@ -22,20 +22,11 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     that what still changes in an update is the way that its error, or target, came down.
     """
     before = gradients(learner.clone_all_blocks(), pairs)
-    for place, layers in (("blocks", blocks_above_pixels), ("head", heads_only)):
+    above_pixels = ("blocks", lambda network: layers_of(network.blocks)[1:])  # only they have something to send down to
+    for place, layers in (above_pixels, ("head", lambda network: layers_of(network.heads))):
         if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
             return place
     return "no"
-
-
-def blocks_above_pixels(network: Network) -> list[Layer]:
-    """The layers of all blocks but for the first one, above which alone there is something to send down to."""
-    return layers_of(network.blocks)[1:]
-
-
-def heads_only(network: Network) -> list[Layer]:
-    """The layers of the heads."""
-    return layers_of(network.heads)
 
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:
@@ -58,10 +49,10 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
     A row's part is the error that arrives at a block's output: what it is multiplied with is the row's own activity.
     """
-    first, second = (
-        None if view is None else torch.cat([view[:-1], 1 - view[-1:]]) for view in (pairs.first, pairs.second)
-    )
-    changed = pairs._replace(first=first, second=second)  # in the last row
+    first, second = pairs[:2]
+    changed = pairs._replace(second=torch.cat([second[:-1], 1 - second[-1:]]))  # in the last row
+    if first is not None:
+        changed = changed._replace(first=torch.cat([first[:-1], 1 - first[-1:]]))
     rows = len(pairs.episode)
     for before, after in zip(errors_at(learner, pairs), errors_at(learner, changed), strict=True):
         kept = [error.unflatten(0, (-1, rows))[:, :-1] for error in (before, after)]
@@ -72,7 +63,8 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
 def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
     """The error at the output of each block in one update, (views * B, ...) for each time that it ran."""
-    clone, errors = learner.clone_all_blocks(), defaultdict(dict)
+    clone = learner.clone_all_blocks()
+    errors: dict[nn.Module, dict[int, Tensor]] = defaultdict(dict)
 
     def listen(block: nn.Module, _, output: Tensor) -> None:
         if output.requires_grad:
@@ -92,7 +84,7 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
     clone, inputs = learner.clone_all_blocks(), defaultdict(list)
     layers = choose(clone.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    embed(clone.network, torch.cat([view for view in (pairs.first, pairs.second) if view is not None]))
+    embed(clone.network, torch.cat([view for view in pairs[:2] if view is not None]))
     for hook in hooks:
         hook.remove()
     for layer in layers:
@@ -102,7 +94,7 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
         assert len(axes) < rows.shape[1], "these pairs fill the layer's whole input; audit with fewer or plainer ones"
         change = other_weights(layer.weight).flatten(1)
         with torch.no_grad():
-            layer.weight += (change - change @ axes.T @ axes).view_as(layer.weight)
+            layer.weight.add_((change - change @ axes.T @ axes).view_as(layer.weight))
     return clone
 
 
@@ -128,8 +120,7 @@ def other_weights(weight: Tensor) -> Tensor:
 def differ(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are not the same up to rounding.
 
-    Raises:
-        AssertionError: the first is zero, so that nothing can be said.
+    Raises AssertionError: the first is zero, so that nothing can be said.
     """
     assert a.any(), "an update is zero on these pairs, so that nothing can be said of what it depends on"
     return bool((a - b).norm() > SAME * a.norm())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from envs.devices import upload
 from learners.losses import Report
-from learners.losses.base import mean_distances
+from learners.losses.base import losses_of, mean_distances
 from learners.networks.feedback import cosine, flat
 from learners.networks.network import Network, eval_mode
 from learners.rules.base import Learner
@@ -40,6 +40,7 @@ def monitor(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     clone = learner.clone_all_blocks()
     report = clone.update(pairs)
     after = [flat(weights_of(block)).detach() for block in clone.network.blocks]
+    assert pairs.first is not None
     first, second = (activities(learner.network, images) for images in (pairs.first, pairs.second))
     distances = pair_distances(learner, first, second, episode=pairs.episode)
     rows: dict[str, Report] = {}
@@ -77,7 +78,7 @@ def pair_distances(learner: Learner, first: list[Tensor], second: list[Tensor], 
     heads, episode = learner.network.heads, upload(episode, first[-1].device)
     without = len(first) - len(heads)
     rows: list[Report] = [{} for _ in range(without)]
-    for head, loss, *views in zip(heads, learner.losses, first[without:], second[without:], strict=True):
+    for head, loss, *views in zip(heads, losses_of(learner.losses), first[without:], second[without:], strict=True):
         distance = loss.distances(*map(head, views))  # (B, B)
         rows.append(mean_distances(distance, distance.diagonal(), episode[:, None] != episode))
     return rows
@@ -108,7 +109,8 @@ def gradients(clone: Learner, pairs: Pairs) -> list[Tensor]:
 
 def block_gradients(learner: Learner) -> list[Tensor]:
     """The gradient of each block's weights that an update has left, flat."""
-    return [flat([weight.grad for weight in weights_of(block)]) for block in learner.network.blocks]
+    blocks = map(weights_of, learner.network.blocks)
+    return [flat(weight.grad for weight in weights if weight.grad is not None) for weights in blocks]
 
 
 @torch.no_grad()

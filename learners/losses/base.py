@@ -21,11 +21,6 @@ class LossSettings:
     name: str = MISSING  # a label
     kind: str = MISSING  # which loss it is: a key of LOSSES (learners/losses/build.py), or one of your own (examples/)
 
-    @property
-    def remembers(self) -> bool:
-        """Whether each frame passes through the network once, and what it is compared with is remembered."""
-        return False
-
 
 class Loss(nn.Module):
     """A loss of one head's embeddings; a module, since it may have weights of its own that learn with the network."""
@@ -35,9 +30,7 @@ class Loss(nn.Module):
     def draw(self, width: int, **init_kwargs) -> None:
         """Draws its own weights for embeddings of `width` dimensions; most losses have none."""
 
-    def forward(
-        self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
-    ) -> tuple[Tensor, Report]:
+    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         """The loss of u, v (B, D), whose rows show episodes (B,), `gap` (B,) steps apart, and what to watch of it."""
         raise NotImplementedError
 
@@ -54,6 +47,11 @@ class Loss(nn.Module):
         They are watched and not learned from.
         """
         return torch.cdist(u, v, compute_mode="donot_use_mm_for_euclid_dist")  # which is exact for near ones too
+
+
+def losses_of(losses: nn.ModuleList) -> list[Loss]:
+    """The losses in a list of modules."""
+    return [loss for loss in losses if isinstance(loss, Loss)]
 
 
 def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Report:
@@ -79,8 +77,7 @@ class FunctionLoss(Loss):
 
         `space` takes embeddings to the space in which the function compares them.
 
-        Raises:
-            SettingError: a result that is no number.
+        Raises SettingError: a result that is no number.
         """
         super().__init__()
         self.function, self.keywords, self.space = function, keywords, space
@@ -89,9 +86,7 @@ class FunctionLoss(Loss):
         if not isinstance(result, Tensor) or result.shape:
             raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {result!r}")
 
-    def forward(
-        self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
-    ) -> tuple[Tensor, Report]:
+    def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         """The function of u and v, and a report of it."""
         loss = self.function(u, v, episode=upload(episode, v.device), **self.keywords)
         return loss, {"loss": loss.detach()}

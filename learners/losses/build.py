@@ -2,24 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from inspect import isclass, signature
+from inspect import signature
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from envs.errors import SettingError
+from learners.losses import equations
 from learners.losses.base import FunctionLoss, Loss, LossSettings
 from learners.losses.clapp import Clapp, ClappSettings
-from learners.losses.equations import (
-    BarlowTwinsSettings,
-    NTXentSettings,
-    VICRegSettings,
-    barlow_twins,
-    ntxent,
-    standardised,
-    vicreg,
-)
 from learners.losses.hinge import Hinge, HingeSettings
 from learners.losses.memory_bank import Remembered
 from learners.networks.network import EMBEDDING, init_kwargs
@@ -37,10 +29,10 @@ class LossKind(NamedTuple):
 
 LOSSES: dict[str, LossKind] = {
     "hinge": LossKind(HingeSettings, Hinge),
-    "ntxent": LossKind(NTXentSettings, ntxent, space=normalize),
+    "ntxent": LossKind(equations.NTXentSettings, equations.ntxent, space=normalize),
     "clapp": LossKind(ClappSettings, Clapp),
-    "barlow_twins": LossKind(BarlowTwinsSettings, barlow_twins, space=standardised),
-    "vicreg": LossKind(VICRegSettings, vicreg),
+    "barlow_twins": LossKind(equations.BarlowTwinsSettings, equations.barlow_twins, equations.standardised),
+    "vicreg": LossKind(equations.VICRegSettings, equations.vicreg),
 }
 
 
@@ -53,36 +45,35 @@ def build_losses(
     Loss, or of a function `f(u, v, *, episode, **keywords)` that returns the loss. A loss that remembers keeps the
     embeddings of `longest_gap` steps.
 
-    Raises:
-        SettingError: an unknown kind, or a setting that it does not have.
+    Raises SettingError: an unknown kind, or a setting that it does not have.
     """
-    make, remembers = _maker(settings)
+    make = _maker(settings)
     losses = []
     for number in range(1, heads + 1):
         with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
             loss = make()
-        if remembers:
+        if isinstance(loss, Hinge) and loss.settings.remember:
             loss = Remembered(loss, longest_gap=longest_gap)
         loss.draw(EMBEDDING, **init_kwargs(seed, f"loss{number}", feedback=feedback))
         losses.append(loss)
     return nn.ModuleList(losses)
 
 
-def _maker(settings: LossSettings | Mapping[str, Any]) -> tuple[Callable[[], Loss], bool]:
-    """What makes a loss of these settings, and whether it remembers."""
+def _maker(settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
+    """What makes a loss of these settings."""
     name = settings.kind if isinstance(settings, LossSettings) else settings["kind"]
     kind = look_up("loss.kind", name, LOSSES, expected="a function or a Loss", fits=callable)
     if not isinstance(kind, LossKind):
-        return _own_maker(kind, settings), False
+        return _own_maker(kind, settings)
     if not isinstance(settings, kind.settings):
         values = _keywords(settings)
-        _refuse_unknown(
-            values, [item.name for item in fields(kind.settings)], of=name, instead=f", or choose loss={name}"
-        )
+        known = [item.name for item in fields(kind.settings)]
+        _refuse_unknown(values, known, of=name, instead=f", or choose loss={name}")
         settings = kind.settings(kind=name, **values)
-    if isclass(kind.loss):
-        return lambda: kind.loss(settings), settings.remembers
-    return lambda: FunctionLoss(kind.loss, _keywords(settings), space=kind.space), settings.remembers
+    loss, space = kind.loss, kind.space
+    if isinstance(loss, type):
+        return lambda: loss(settings)
+    return lambda: FunctionLoss(loss, _keywords(settings), space=space)
 
 
 def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Callable[[], Loss]:
@@ -91,7 +82,8 @@ def _own_maker(part: Callable, settings: LossSettings | Mapping[str, Any]) -> Ca
     known = [name for name in signature(part).parameters if name not in ("u", "v", "episode")]
     _refuse_unknown(values, known, of=part.__name__)
     check_numbers(part, values, group="loss")
-    return lambda: part(**values) if isclass(part) and issubclass(part, Loss) else FunctionLoss(part, values)
+    own = isinstance(part, type) and issubclass(part, Loss)
+    return lambda: part(**values) if own else FunctionLoss(part, values)
 
 
 def _keywords(settings: LossSettings | Mapping[str, Any]) -> dict[str, Any]:

@@ -41,11 +41,7 @@ class _Distances(Function):
 
 @dataclass
 class HingeSettings(LossSettings):
-    """loss=hinge.
-
-    Raises:
-        SettingError: a value that means nothing, when it is made.
-    """
+    """loss=hinge. Raises SettingError: a value that means nothing, when it is made."""
 
     name: str = "hinge"
     kind: str = "hinge"
@@ -74,11 +70,6 @@ class HingeSettings(LossSettings):
                 "loss.anchors=both has every row as anchor and as other, so it has no gradient block and takes all "
                 "negatives; set loss.stop_gradient=false loss.negatives=0, or loss.anchors=first"
             )
-
-    @property
-    def remembers(self) -> bool:
-        """As `remember` says."""
-        return self.remember
 
 
 class Hinge(Loss):
@@ -112,13 +103,14 @@ class Hinge(Loss):
 
     def from_distances(self, distance: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Report]:
         """The loss of N anchors from their distances, as in hinge_of_distances, and the report."""
+        weights = negative
         if self.settings.negatives and self.settings.average == "sum":
-            loss = hinge_of_distances(
-                distance, positive, negative.to(distance.dtype) / max(distance.shape[1], 1), self.settings
-            )
-        else:
-            loss = hinge_of_distances(distance, positive, negative, self.settings)
-        return loss, _report(loss, distance, positive, negative, self.settings)
+            weights = negative.to(distance.dtype) / max(distance.shape[1], 1)
+        loss = hinge_of_distances(distance, positive, weights, self.settings)
+        with torch.no_grad():
+            active = ((distance < self.settings.negative_margin) * negative).sum() / negative.sum().clamp_min(1)
+            report = {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)
+        return loss, report
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
         """(B, B) L1."""
@@ -134,10 +126,3 @@ class Hinge(Loss):
         steps = 1 + (len(u) - 1) * torch.arange(count, device=u.device) // count
         others = (torch.arange(len(u), device=u.device)[:, None] + steps) % len(u)
         return (u[:, None] - v[others]).abs().sum(2), episode[:, None] != episode[others]
-
-
-def _report(loss: Tensor, distance: Tensor, positive: Tensor, negative: Tensor, settings: HingeSettings) -> Report:
-    with torch.no_grad():
-        count = negative.sum().clamp_min(1)
-        active = ((distance < settings.negative_margin) * negative).sum() / count
-        return {"loss": loss.detach(), "active": active} | mean_distances(distance, positive, negative)

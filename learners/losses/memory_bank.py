@@ -25,8 +25,7 @@ class Remembered(Loss):
     def __init__(self, hinge: Hinge, *, longest_gap: int):
         """`longest_gap` is the longest gap that will be asked for.
 
-        Raises:
-            SettingError: a hinge of which both views learn.
+        Raises SettingError: a hinge of which both views learn.
         """
         super().__init__()
         if not hinge.stop_gradient:
@@ -37,11 +36,14 @@ class Remembered(Loss):
         self.hinge, self.bank = hinge, MemoryBank(longest_gap, hinge.settings.negatives)
         self.rows = 0  # that had a positive at the last moment
 
-    def forward(self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor) -> tuple[Tensor, Report]:
+    def forward(
+        self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
+    ) -> tuple[Tensor, Report]:
         """The loss of v (N, D), the present embeddings of N worlds; no report, where none has a positive yet."""
         if u is not None:
             self.rows = len(u)
             return self.hinge(u, v, episode=episode)
+        assert gap is not None
         rows, before = self.bank.before(gap, episode)
         self.rows = len(rows)
         result = self._compare(before, v, episode, rows) if self.rows else (v.new_zeros(()), {})
@@ -87,16 +89,16 @@ class MemoryBank:
     def __init__(self, longest_gap: int, episodes: int):
         self.longest_gap, self.episodes = longest_gap, episodes
         self.count = 0  # moments so far
-        self.moments: Tensor | None = None  # (longest_gap, N, D), moment s in slot s % longest_gap
-        self.shown: Tensor | None = None  # (longest_gap, N) int64: the episode of each, -1 where nothing has been yet
+        self.moments = torch.empty(0)  # (longest_gap, N, D), moment s in slot s % longest_gap
+        self.shown = torch.empty(0)  # (longest_gap, N) int64: the episode of each, -1 where nothing has been yet
         self.ends = 0  # episodes that ended so far
-        self.last: Tensor | None = None  # (episodes, D), the e-th to end in slot e % episodes
+        self.last = torch.empty(0)  # (episodes, D), the e-th to end in slot e % episodes
         self.last_shown = torch.full((episodes,), -1)
 
-    def before(self, gap: Tensor, episode: Tensor) -> tuple[Tensor, Tensor | None]:
+    def before(self, gap: Tensor, episode: Tensor) -> tuple[Tensor, Tensor]:
         """The rows whose moment `gap` (N,) ago showed their `episode` (N,), and its embeddings (N, D)."""
-        if self.moments is None:
-            return torch.zeros(0, dtype=torch.int64), None
+        if not self.count:
+            return torch.zeros(0, dtype=torch.int64), self.moments
         slots, worlds = (self.count - gap) % self.longest_gap, torch.arange(len(gap))
         rows = torch.nonzero(self.shown[slots, worlds] == episode)[:, 0]
         at = upload(slots * len(gap) + worlds, self.moments.device)
@@ -109,7 +111,7 @@ class MemoryBank:
 
     def add(self, v: Tensor, episode: Tensor) -> None:
         """The embeddings (N, D) of a moment that showed episodes (N,)."""
-        if self.moments is None:
+        if not self.count:
             self.moments = v.new_zeros(self.longest_gap, *v.shape)
             self.shown = torch.full((self.longest_gap, len(v)), -1)
             self.last = v.new_zeros(self.episodes, v.shape[1])
@@ -133,4 +135,5 @@ class MemoryBank:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What the CPU keeps comes back to it, wherever the rest was read to."""
         for name, value in state.items():
-            setattr(self, name, value.cpu() if name in ("shown", "last_shown") and value is not None else value)
+            if value is not None:  # as all were at the beginning, before November 2026
+                setattr(self, name, value.cpu() if name in ("shown", "last_shown") else value)

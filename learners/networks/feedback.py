@@ -14,6 +14,7 @@ The gradient of W itself is the usual one, of the layer's input and the error th
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +68,7 @@ class Layer(nn.Module):
     operation: type[Function]
 
     def __init__(
-        self,
-        shape: tuple[int, ...],
-        *,
-        feedback: str,
-        generators: tuple[torch.Generator, torch.Generator],
-        gain: float = 1.0,
+        self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, ...], gain: float = 1.0
     ):
         """`generators` draw the forward and the backward weights, both uniform in +-gain/sqrt(fan in)."""
         super().__init__()
@@ -135,7 +131,7 @@ def cosine(a: Tensor, b: Tensor) -> Tensor:
     return cosine_similarity(a.flatten(), b.flatten(), dim=0)
 
 
-def flat(tensors: list[Tensor]) -> Tensor:
+def flat(tensors: Iterable[Tensor]) -> Tensor:
     """All the elements in one vector."""
     return torch.cat([tensor.flatten() for tensor in tensors])
 

@@ -19,7 +19,9 @@ from learners.registry import look_up
 from streams.seeding import generator, seeded
 
 EMBEDDING = 64  # dimensions of a head's output
-LAYERS = {"pool": lambda: nn.MaxPool2d(2), "tanh": nn.Tanh, "hardtanh": nn.Hardtanh, "relu": nn.ReLU}
+LAYERS = dict[str, Callable[[], nn.Module]](
+    pool=lambda: nn.MaxPool2d(2), tanh=nn.Tanh, hardtanh=nn.Hardtanh, relu=nn.ReLU
+)
 DRAWING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
 
 
@@ -65,8 +67,7 @@ SPECS: dict[str, Spec] = {
 def spec_of(name: str) -> Spec:
     """One of SPECS, or a Spec of one's own by its dotted path.
 
-    Raises:
-        SettingError: there is none such, or it has a block of which nothing would learn.
+    Raises SettingError: there is none such, or it has a block of which nothing would learn.
     """
     spec = look_up("network.name", name, SPECS, expected="a Spec", fits=lambda part: isinstance(part, Spec))
     if not spec.blocks:
@@ -106,8 +107,7 @@ class Network(nn.Module):
 
         `name` is one of SPECS, or the dotted path of a Spec of one's own.
 
-        Raises:
-            SettingError: an unknown network, or images too small for it.
+        Raises SettingError: an unknown network, or images too small for it.
         """
         super().__init__()
         self.spec = spec = spec_of(name)
@@ -119,13 +119,12 @@ class Network(nn.Module):
         self.blocks, self.heads = nn.ModuleList(), nn.ModuleList()
         channels = 3
         for number, block in enumerate(spec.blocks, 1):
-            layers = []
+            layers: list[nn.Module] = []
             for layer in block:
                 where = f"block{number}/layer{len(layers)}"
                 if isinstance(layer, int):
-                    layers.append(
-                        Conv((layer, channels, 3, 3), **init_kwargs(seed, where, feedback=feedback, gain=spec.gain))
-                    )
+                    weights = init_kwargs(seed, where, feedback=feedback, gain=spec.gain)
+                    layers.append(Conv((layer, channels, 3, 3), **weights))
                     channels = layer
                 else:
                     with seeded(seed, f"weights/{where}"):  # which a layer of one's own may have

@@ -1,5 +1,6 @@
 """What all rules share: a network, a loss for each head, an optimiser, and what diagnostics ask of a rule."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from omegaconf import MISSING
 from torch import Tensor, nn
 
 from learners.losses import Report
+from learners.losses.base import Loss, losses_of
 from learners.networks.feedback import feedback_cosine, use_own_weights
 from learners.networks.network import Network, eval_mode
 from learners.rules.optimizer import OptimizerConfig
@@ -50,9 +52,9 @@ class Learner:
         """Raises SettingError where the settings cannot work with a network of that Spec on images of that size."""
 
     @property
-    def loss(self):
+    def loss(self) -> Loss:
         """The loss at the top."""
-        return self.losses[-1]
+        return losses_of(self.losses)[-1]
 
     def update(self, pairs: Pairs) -> Report:
         """One step of learning from a batch of pairs: detached scalars, of which `loss` is one.
@@ -96,7 +98,7 @@ class Learner:
         """A copy in which every block learns at every update, whatever the schedule."""
         return deepcopy(self)
 
-    def clones_by_turn(self) -> list["Learner"]:
+    def clones_by_turn(self) -> Sequence["Learner"]:
         """A copy for each set of blocks that an update may teach; here one, for all learn at once."""
         return [self.clone_all_blocks()]
 

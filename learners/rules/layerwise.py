@@ -4,7 +4,7 @@ Which blocks learn at an update is the schedule. Blocks above the last that lear
 remembered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from learners.losses import Report
+from learners.losses.base import losses_of
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.schedules import GreedySettings, Schedule, greedy, random, simultaneous
@@ -37,9 +38,8 @@ class Simultaneous(Learner):
         a, b = None if pairs.first is None else normalize(pairs.first), normalize(pairs.second)
         report: Report = {}
         total: Tensor | None = None
-        for number, (block, head, criterion) in enumerate(
-            zip(self.network.blocks, self.network.heads, self.losses, strict=True)
-        ):
+        parts = zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
+        for number, (block, head, criterion) in enumerate(parts):
             if number == learning.stop and not remembering:
                 break
             learns, u = number in learning, None
@@ -56,7 +56,7 @@ class Simultaneous(Learner):
                     loss.backward()  # at once: nothing of this block need be kept for later
                     total = loss.detach() if total is None else total + loss.detach()
                 report |= {f"block{number + 1}/{name}": value for name, value in losses.items()}
-            elif remembering:  # any block may be the next to learn
+            elif v is not None:  # any block may be the next to learn
                 criterion.keep(v, episode=pairs.episode)
         if total is None:
             return report
@@ -69,15 +69,18 @@ class Simultaneous(Learner):
         clone.schedule = Schedule(len(clone.network.blocks))
         return clone
 
-    def clones_by_turn(self) -> list[Learner]:
+    def clones_by_turn(self) -> Sequence[Learner]:
         """A copy for each block that the schedule has learn alone."""
         blocks = len(self.network.blocks)
         if len(self.schedule(0)) == blocks:
             return [self.clone_all_blocks()]
-        clones = [deepcopy(self) for _ in range(blocks)]
-        for number, clone in enumerate(clones):
-            clone.schedule = Schedule(blocks, lambda update, block=number: block)
-        return clones
+
+        def alone(block: int) -> Learner:
+            clone = deepcopy(self)
+            clone.schedule = Schedule(blocks, lambda update: block)
+            return clone
+
+        return [alone(block) for block in range(blocks)]
 
     def own_objective(self) -> Learner:
         """A copy whose heads send each block the true gradient of its own loss."""

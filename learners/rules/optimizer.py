@@ -21,8 +21,7 @@ LR_SCHEDULES = ("constant", "inverse_sqrt")
 class OptimizerConfig:
     """The optimiser and its learning rate, checked when made.
 
-    Raises:
-        SettingError: an unknown name, or a setting without a use.
+    Raises SettingError: an unknown name, or a setting without a use.
     """
 
     lr: float = 1e-3  # learning rate
@@ -54,7 +53,7 @@ class OptimizerConfig:
 
     def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
         """An optimiser of these weights, before its first step."""
-        keywords = {"fused": True} if self.optimiser in FUSED else {}
+        keywords: dict[str, float] = {"fused": True} if self.optimiser in FUSED else {}
         keywords |= {"momentum": self.momentum} if self.optimiser in WITH_MOMENTUM else {}
         return OPTIMISERS[self.optimiser](parameters, lr=self.lr, weight_decay=self.weight_decay, **keywords)
 

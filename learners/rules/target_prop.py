@@ -89,17 +89,12 @@ class Inverse(nn.Module):
 def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
     """The inverses of blocks 2 to L, for nobody needs a target for the image."""
     widths = [[layer for layer in block if isinstance(layer, int)][-1] for block in spec.blocks]
-    ends = [[layer for layer in block if layer in ("tanh", "hardtanh", "relu")][-1:] for block in spec.blocks]
-    return nn.ModuleList(
-        Inverse(
-            above,
-            below,
-            stride=2 ** spec.blocks[number - 1].count("pool"),
-            ends=ends[number - 2][0] if ends[number - 2] else "linear",
-            draws=generator(seed, f"weights/inverse{number}"),
-        )
-        for number, (below, above) in enumerate(pairwise(widths), 2)
-    )
+    inverses = nn.ModuleList()
+    for number, (below, above) in enumerate(pairwise(widths), 2):
+        ends = ["linear", *(layer for layer in spec.blocks[number - 2] if layer in ("tanh", "hardtanh", "relu"))][-1]
+        stride, draws = 2 ** spec.blocks[number - 1].count("pool"), generator(seed, f"weights/inverse{number}")
+        inverses.append(Inverse(above, below, stride=stride, ends=str(ends), draws=draws))
+    return inverses
 
 
 @dataclass
@@ -137,7 +132,7 @@ class TargetProp(Learner):
     ):
         super().__init__(network, losses, settings, seed=seed, updates=updates)
         device = next(network.parameters()).device
-        self.inverses = inverses_of(network.spec, seed=seed).to(device, memory_format=torch.channels_last)
+        self.inverses = inverses_of(network.spec, seed=seed).to(device).to(memory_format=torch.channels_last)
         self.inverse_optimiser = OptimizerConfig(lr=settings.inverse_lr).build(self.inverses.parameters())
 
     @classmethod
@@ -157,7 +152,7 @@ class TargetProp(Learner):
         stop_gradient, head = self.loss.stop_gradient, self.network.heads[-1]
         with torch.no_grad():  # a remembered view gives embeddings and learns nothing
             u = head(self.activities(pairs.first)[-1]) if stop_gradient and pairs.first is not None else None
-        h = self.activities(pairs.second if stop_gradient else torch.cat([pairs.first, pairs.second]))
+        h = self.activities(pairs.second if stop_gradient else torch.cat([x for x in pairs[:2] if x is not None]))
         top = h[-1].detach().requires_grad_()
         z = head(top)
         views = (u, z) if stop_gradient else z.chunk(2)
@@ -165,6 +160,7 @@ class TargetProp(Learner):
         if not report:
             return report
         loss.backward()  # teaches the head, and tells the top activity which way to go
+        assert top.grad is not None
         below = [activity.detach() for activity in h]
         targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))
         inverse_errors = self.teach_inverses(below)

@@ -45,7 +45,8 @@ def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
     if len(shared) > 1:
         return Estimate.of([a[seed] - b[seed] for seed in shared], paired=True)
     left, right = np.array([*a.values()]), np.array([*b.values()])
-    return Estimate(float(_less(left, right)), *map(float, _bounds(left, right, statistic=_less)), paired=False)
+    low, high = _bounds(left, right, statistic=_less)
+    return Estimate(float(_less(left, right)), float(low), float(high), paired=False)
 
 
 def _less(left: np.ndarray, right: np.ndarray, axis: int = 0) -> np.ndarray:

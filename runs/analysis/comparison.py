@@ -10,8 +10,8 @@ import numpy as np
 from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import Estimate, difference
 from runs.analysis.grouping import comparison_step, grouped, refuse
-from runs.analysis.reading import LoadedRun, baseline, score, scored
-from runs.scores import BASELINES, FINETUNE, ScoreKey, measure_of
+from runs.analysis.reading import LoadedRun, baseline, measure_name, score, scored
+from runs.scores import BASELINES, FINETUNE, ScoreKey
 
 TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
 
@@ -113,7 +113,7 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
     rows.sort(key=lambda row: -row.score.mean)
     levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
     means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
-    return TaskComparison(key, measure_of(runs[0].scores[key]), frames, means, rows)
+    return TaskComparison(key, measure_name(runs[0], key), frames, means, rows)
 
 
 def as_json(part: Any) -> dict[str, Any]:

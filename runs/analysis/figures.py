@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,7 +15,7 @@ from runs.analysis.reading import LoadedRun, baseline, task_keys, values
 from runs.scores import BASELINES, MEASURES
 from streams.recording.storage import replace
 
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
@@ -44,11 +45,10 @@ def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndar
     """
     rows, columns = frames.shape[:2]
     with rc_context(STYLE):
-        figure = Figure(figsize=(0.62 * columns + 0.5, 0.62 * rows + 0.5), layout="none")
+        figure = Figure(figsize=(0.62 * columns + 0.5, 0.62 * rows + 0.5))
         left, bottom = 0.45 / figure.get_figwidth(), 0.42 / figure.get_figheight()
-        grid = figure.add_gridspec(
-            rows, columns, left=left, right=0.995, bottom=bottom, top=0.995, wspace=0.04, hspace=0.04
-        )
+        edges = {"left": left, "right": 0.995, "bottom": bottom, "top": 0.995}
+        grid = figure.add_gridspec(rows, columns, **edges, wspace=0.04, hspace=0.04)
         for row in range(rows):
             for column in range(columns):
                 axes = figure.add_subplot(grid[row, column])

@@ -20,11 +20,12 @@ RENDERED = (None, "unseen_categories", "moving_objects_dark")  # tasks whose ima
 
 def whole(runs: list[LoadedRun], *, named: Iterable[str], at: int | None) -> tuple[list[LoadedRun], list[LoadedRun]]:
     """The runs that are scored and have come to their end, or to `at`, or are named (else all of them); the others."""
-    named = {Path(place) for place in named}
-    kept, short = [], []
+    paths = set(map(Path, named))
+    kept: list[LoadedRun] = []
+    short: list[LoadedRun] = []
     for run in runs:
         done = run.frames >= (run.settings["run.frames"] if at is None else at) and scored(run)
-        (kept if done or run.path in named else short).append(run)
+        (kept if done or run.path in paths else short).append(run)
     return (kept, short) if kept else (short, [])
 
 
@@ -64,8 +65,8 @@ def refuse(runs: list[LoadedRun], keys: list[ScoreKey]) -> None:
                 f"scored on different images; compare them apart{way_out}"
             )
     for task in dict.fromkeys(key.task for key in keys if key.task is not None):
-        a, b = runs[0], next((run for run in runs if _path_of(run, task) != _path_of(runs[0], task)), None)
-        if b is not None:
+        a = runs[0]
+        for b in [run for run in runs if _path_of(run, task) != _path_of(a, task)]:
             raise SettingError(
                 f"eval.transfer names {_path_of(a, task)} in {a.path} and {_path_of(b, task)} in {b.path}, so "
                 f"{ScoreKey(task).name} is of different images; compare them apart, or on what they share, as in "

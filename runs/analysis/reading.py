@@ -105,14 +105,19 @@ def probe_keys(run: LoadedRun) -> list[ScoreKey]:
     return [key for key in others if key.probe not in (WORLD.probe, FINETUNE)]
 
 
+def measure_name(run: LoadedRun, key: ScoreKey) -> str:
+    """The name in `MEASURES` of what a score is measured in."""
+    return next(name for name in MEASURES if name in run.scores[key])
+
+
 def measure(run: LoadedRun, key: ScoreKey) -> Measure:
     """In what a score is measured."""
-    return MEASURES[measure_of(run.scores[key])]
+    return MEASURES[measure_name(run, key)]
 
 
 def values(run: LoadedRun, key: ScoreKey) -> np.ndarray:
     """The score (E,) at each evaluation."""
-    return run.scores[key][measure_of(run.scores[key])]
+    return run.scores[key][measure_name(run, key)]
 
 
 def baseline(run: LoadedRun, name: str, key: ScoreKey) -> float:

@@ -14,7 +14,7 @@ from runs.analysis.comparison import number
 from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import summed_up
-from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey
 
 SHARES = ("world", "stream", "learner", "eval")
 
@@ -39,8 +39,8 @@ def summary(path: Path) -> dict[str, Any]:
 
 def _continual(run: LoadedRun) -> dict[str, Any]:
     """Scores of every phase after every phase of a world that drifts, summed up; empty where it does not."""
-    drift = run.facts.get("drift")
-    phases = [ScoreKey(split=f"phase{number}") for number in range(drift["phases"])] if drift else []
+    drift = run.facts.get("drift", {})
+    phases = [ScoreKey(split=f"phase{number}") for number in range(drift.get("phases", 0))]
     if not phases or not all(key in run.scores for key in phases):
         return {}
     return summed_up(run.scores[phases[0]]["frames"], np.stack([values(run, key) for key in phases], 1), **drift)
@@ -51,7 +51,8 @@ def _curve(run: LoadedRun, key: ScoreKey) -> dict[str, list]:
     if key not in run.scores:
         return {"frames": [], "top1": []}
     series = run.scores[key]
-    return {"frames": series["frames"].tolist(), measure_of(series): [number(value) for value in values(run, key)]}
+    name = next(name for name in MEASURES if name in series)
+    return {"frames": series["frames"].tolist(), name: [number(value) for value in series[name]]}
 
 
 def _levels(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, float | None]:

@@ -14,12 +14,8 @@ from runs.analysis.bootstrap import Estimate
 from runs.analysis.comparison import Comparison, GroupScores, as_json
 from runs.scores import BASELINES, MEASURES, Measure
 
-LATEX = {letter: f"\\{letter}" for letter in "_%&#${}"} | {  # what has another meaning there
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "²": "$^2$",
-}
+LATEX: dict[str, str | int | None] = {letter: f"\\{letter}" for letter in "_%&#${}"}  # what has another meaning there
+LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def new_table(title: str) -> Table:
 
 def comparison_table(comparison: Comparison) -> Group:
     """The comparison for a terminal."""
-    parts = []
+    parts: list[Table | Text] = []
     for each in text_tables(comparison):
         table = new_table(each.title)
         for name in each.head:

@@ -29,7 +29,14 @@ def current_override(text: str) -> str:
     return f"{prefix}{key}{equals}{value}"
 
 
-def current_config(config: DictConfig) -> DictConfig:
+def merged(first: DictConfig, *others: DictConfig | dict[str, Any]) -> DictConfig:
+    """Settings, of which later ones stand over those before."""
+    config = OmegaConf.merge(first, *others)
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def current_config(config: Any) -> DictConfig:
     """The settings of a run, in place, by the present names."""
     for old, new in KEYS.items():
         group, _, name = old.partition(".")

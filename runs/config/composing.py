@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
+from envs.settings import as_object
 from runs.config.aliases import current_override
 from streams.sources import recorded_env
 
@@ -117,15 +118,10 @@ def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
             yield list((first | {name: text}).values())
 
 
-def keywords(group: DictConfig, *without: str) -> dict[str, Any]:
-    """A group as keyword arguments, less some."""
-    return {name: value for name, value in OmegaConf.to_container(group, resolve=True).items() if name not in without}
-
-
 def keys(config: DictConfig, prefix: str = "") -> list[str]:
     """Every dotted key of a configuration, branches too."""
     names = []
-    for name in config:
+    for name in map(str, config):
         names.append(f"{prefix}{name}")
         if not OmegaConf.is_missing(config, name) and OmegaConf.is_dict(config[name]):
             names += keys(config[name], f"{prefix}{name}.")
@@ -172,7 +168,7 @@ def _of_another_choice(key: str, picks: list[str]) -> SettingError | None:
 
 def _with_recorded_env(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
     """The settings with the recording's own world, which no override may contradict."""
-    stream = OmegaConf.to_object(config.stream)
+    stream = as_object(config.stream)
     recorded = recorded_env(stream)
     given = {override.key_or_group: override.value() for override in map(_parse, picks)}
     given |= {override.key_or_group: override.value() for _, override in values}
@@ -214,7 +210,7 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
 def _each(override: Override) -> list[str]:
     """A sweep over a setting as one override for each value; anything else as it is."""
     if not override.is_discrete_sweep():
-        return [override.input_line]
+        return [str(override.input_line)]
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 

@@ -76,12 +76,13 @@ class Evaluation:
         names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
         probes = [probe for name, probe in registered().items() if name in names]
         if BLOCKS in names:
-            *lower, whole = encoded_blocks(encoder, task, device=self.device)
+            *lower, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device)
         else:
             lower, whole = [], encoded(encoder.encode, task, device=self.device)
         scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
         every = [probe for probe in probes if probe.every_block and BLOCKS in names]
-        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if PROBES[key.kind] in every}
+        kinds = {probe.name for probe in every}
+        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if key.kind in kinds}
         for block, features in enumerate(lower, 1):
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
         scores |= top
@@ -172,8 +173,8 @@ def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) 
 
 def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
     """The scores that need no learning: linear probes of pixels and mean colour, the commonest class, one in K."""
-    scores = {}
-    for name, encode in (("pixels", pixels), ("mean_colour", mean_colour)):
+    scores: dict[ScoreKey, Scores] = {}
+    for name, encode in PLAIN.items():
         own = linear_scores(encode, tasks, device=device)
         scores |= {replace(key, encoder=name): score for key, score in own.items()}
     for key, task in tasks.items():

@@ -67,7 +67,7 @@ def ridge_target(name: str, *, label: str | None = None, **options) -> Callable[
 
 
 def _register(name: str, kind: str, label, options: dict[str, Any], function: Callable) -> Callable:
-    PROBES[name] = Probe(name, **{kind: function}, **options)
+    PROBES[name] = Probe(name, **(options | {kind: function}))
     if label:
         LABELS[name] = label
     return function
@@ -179,16 +179,16 @@ def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
 
     Each begins where the one before it ended.
     """
-    x, weight, best = standardised(features), None, None
+    x, weight = standardised(features), None
+    least = float("inf")
     for strength in LOGISTIC_STRENGTHS:
         weight = logistic(x.train, labels.train, classes=classes, strength=strength, start=weight)
         loss = float(cross_entropy(read_out(x.validation, weight), labels.validation))
-        if best is not None and loss > best[0]:
+        if loss > least:
             break
-        best = loss, weight, strength
-    _, weight, strength = best
-    tested, validated = (top1(read_out(x[part], weight), labels[part]) for part in (2, 1))
-    return {"top1": tested, "validation_top1": validated, "strength": strength}
+        least, best, penalty = loss, weight, strength
+    tested, validated = (top1(read_out(x[part], best), labels[part]) for part in (2, 1))
+    return {"top1": tested, "validation_top1": validated, "strength": penalty}
 
 
 @probe("knn", every_block=True, block_images=1000)  # below the top, for the time it takes

@@ -38,7 +38,8 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
     least, most = int(labels.min()), int(labels.max())
     if not 0 <= least <= most <= MAX_LABEL:
         raise SettingError(f"stream.path={paths} shows categories from {least} to {most}, and not 0, 1, 2 and so on")
-    return Task("linear", *parts, classes=1 + most)
+    train, validation, test = parts
+    return Task("linear", train, validation, test, 1 + most)
 
 
 def _frames(recordings: list[Recording], places: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:

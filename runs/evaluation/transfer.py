@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def digits(settings, device) -> Task:
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     images = _sized(images[order, None].expand(-1, 3, -1, -1), size)
     labels = torch.from_numpy(data.target)[order]
-    parts = zip(images.split(DIGITS_SPLIT), labels.split(DIGITS_SPLIT), strict=True)
-    return Task("digits", *(LabelledImages(*part) for part in parts), classes=10)
+    train, validation, test = map(LabelledImages, images.split(DIGITS_SPLIT), labels.split(DIGITS_SPLIT))
+    return Task("digits", train, validation, test, 10)
 
 
 MADE: dict[str, Callable[[Any, torch.device], Task]] = {  # need no file
@@ -199,7 +200,8 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
     was = parts[0].images
     notes = [] if was.shape[1:3] == (size, size) else [f"{was.shape[2]}x{was.shape[1]} resized to {size}x{size}"]
     notes += ["grey, shown in three equal channels"] if (was[..., 0] == was[..., 1]).all() else []
-    return Task(name, *splits, classes=len(kinds), note="; ".join(notes))
+    train, validation, test = splits
+    return Task(name, train, validation, test, len(kinds), "; ".join(notes))
 
 
 def _sized(images: Tensor, size: int) -> Tensor:

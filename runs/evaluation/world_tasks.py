@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import envs  # noqa: F401  registers the worlds
+from envs.base import VectorWorld
 from envs.errors import SettingError
 from envs.scene.categories import CATEGORIES
 from runs.evaluation.features import LabelledImages, Task
@@ -39,11 +40,12 @@ def _episodes(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, dict[str, Tensor], int]:
     """Images, factors, and how many categories there are, whether shown or not."""
-    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings)
+    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings).unwrapped
+    assert isinstance(world, VectorWorld)
     frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
     for _ in range(steps):
         frames, *_, info = world.step(torch.zeros(len(numbers), 2))
-    return frames.permute(0, 3, 1, 2), info, world.unwrapped.categories
+    return frames.permute(0, 3, 1, 2), info, world.categories
 
 
 def of_settings(settings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -31,12 +32,14 @@ from runs.store.folder import RunFolder, differences
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.preview import save_preview
 from runs.store.tensorboard import TensorBoardLogger
+from streams.pairs.single_frames import Stream
 from streams.process.errors import guarded, of_memory
 from streams.process.signals import Stop
 from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
+AnyRun = TypeVar("AnyRun", bound=Run)
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
 
@@ -49,11 +52,11 @@ _guarded = partial(
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(Generic[AnyRun]):
     """A main job: what its settings are, and how a run of them is made and trained."""
 
-    build: Callable[[DictConfig], Run]
-    train: Callable[[Run, RunLog, Stop], None]
+    build: Callable[[DictConfig], AnyRun]
+    train: Callable[[AnyRun, RunLog, Stop], None]
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
     schemas: Mapping[tuple[str | None, str], type]
 
@@ -176,7 +179,9 @@ def _facts(settings: DictConfig) -> dict:
     return {name: of for name, of in facts.items() if of != {}}
 
 
-def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program) -> int:
+def _follow(
+    run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
+) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Console()
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
@@ -201,7 +206,7 @@ def _follow(run: Run, evaluation: Evaluation | None, folder: RunFolder, metrics:
     return 0
 
 
-def _pictures(folder: RunFolder, stream, loaded: LoadedRun) -> list[Path]:
+def _pictures(folder: RunFolder, stream: Stream, loaded: LoadedRun) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride

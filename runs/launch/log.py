@@ -3,27 +3,40 @@
 from typing import Any, Protocol
 
 from omegaconf import DictConfig
+from torch import nn
 
-from runs.evaluation.evaluation import Evaluation, pending_tasks
+from runs.evaluation.evaluation import BlockEncoder, Evaluation, pending_tasks
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
 from runs.store.checkpoint import save, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
 from runs.store.timing import RunningMean, Stopwatch, due
+from streams.pairs.single_frames import Stream
 from streams.process.signals import Stop
+
+
+class Learner(BlockEncoder, Protocol):
+    """What learns in a run."""
+
+    @property
+    def network(self) -> nn.Module:
+        """Blocks and heads."""
 
 
 class Run(Protocol):
     """What is logged: the parts of a run, and where it is."""
 
     settings: DictConfig
-    stream: Any
-    learner: Any
+    stream: Stream
     means: RunningMean
     frames: int
     previous: int
     updates: int
+
+    @property
+    def learner(self) -> Learner:
+        """What learns."""
 
     @property
     def finished(self) -> bool:
@@ -32,7 +45,7 @@ class Run(Protocol):
     def monitor(self) -> dict[str, dict[str, float]]:
         """A row of each series about the network itself."""
 
-    def preview(self) -> Any:
+    def preview(self) -> Stream:
         """The same stream from its beginning, to look at."""
 
     def check_extension(self, planned: int) -> None:
@@ -107,6 +120,7 @@ class RunLog:
     def score(self) -> None:
         """Writes what the encoder scores on every task."""
         run = self.run
+        assert self.evaluation is not None
         check_finite(run, self.folder, self.metrics)
         with self.clock("eval"):
             scores = self.evaluation.scores(run.learner, frames=run.frames)
@@ -123,7 +137,7 @@ class RunLog:
         """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""
         run = self.run
         tasks = pending_tasks(run.settings, frames=run.frames, latest=self.metrics.latest)
-        if tasks and not self.stop:
+        if self.evaluation and tasks and not self.stop:
             self._commit()
             with self.clock("eval"):
                 scores = self.evaluation.fine_tuned(run.learner, tasks, stop=self.stop, tell=self.progress.note)

@@ -82,7 +82,7 @@ def line_chart(
     )  # fmt: skip
 
 
-def _ticks(values, *, count: int) -> np.ndarray:
+def _ticks(values, *, count: int) -> Sequence[float]:
     """Round numbers that hold all the values."""
     values = np.asarray(values, float)
     low, high = np.nanmin(values), np.nanmax(values)

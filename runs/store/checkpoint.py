@@ -40,7 +40,7 @@ def load_newest(folder: Path, *, device: torch.device | str = "cpu") -> tuple[di
 
     Raises SettingError: there are checkpoints, and all are damaged.
     """
-    damaged = []
+    damaged: list[Path] = []
     for path in _newest_first(folder):
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest()[:DIGITS] == path.stem.partition("-")[2]:

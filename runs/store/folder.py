@@ -4,14 +4,14 @@ import fcntl
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from envs.errors import SettingError
-from runs.config.aliases import current_config
+from runs.config.aliases import current_config, merged
 from streams.process.versions import versions
 from streams.recording.storage import replace
 
@@ -23,7 +23,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path, self.checkpoints, self.metrics = path, path / "checkpoints", path / "metrics.zarr"
-        self._lock = None
+        self._lock: IO[str] | None = None
 
     @classmethod
     def create(cls, results: Path, name: str, settings: DictConfig, overrides: list[str]) -> "RunFolder":
@@ -82,7 +82,7 @@ class RunFolder:
     def settings_over(self, defaults: DictConfig) -> DictConfig:
         """The run's settings over these, which stand for what did not exist yet when the run was begun."""
         try:
-            return OmegaConf.merge(defaults, self.settings)
+            return merged(defaults, self.settings)
         except OmegaConfBaseException as error:
             what = str(error).splitlines()[0]
             raise SettingError(f"{self.path} has settings that this version does not know ({what})") from error
@@ -105,28 +105,26 @@ class RunFolder:
         return json.loads((self.path / "versions.json").read_text())
 
     def _take(self) -> None:
-        self._lock = (self.path / "lock").open("a")
+        self._lock = lock = (self.path / "lock").open("a")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however the process ends
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however the process ends
         except BlockingIOError:
-            self._lock.close()
+            lock.close()
             raise SettingError(f"{self.path} is being written by another process; wait for it or stop it") from None
 
     def __enter__(self) -> "RunFolder":
         return self
 
     def __exit__(self, *_) -> None:
-        self._lock.close()
+        if self._lock:
+            self._lock.close()
 
 
 def differences(saved: DictConfig, asked: DictConfig, *, ignore: Iterable[str] = ()) -> list[str]:
     """The settings that differ, as lines `learner.lr: 0.001 in the run, 0.002 asked for`."""
     before, now = flat(saved), flat(asked)
-    return [
-        f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for"
-        for name in sorted({*before, *now} - set(ignore))
-        if before.get(name) != now.get(name)
-    ]
+    names = [name for name in sorted({*before, *now} - set(ignore)) if before.get(name) != now.get(name)]
+    return [f"{name}: {before.get(name, 'absent')} in the run, {now.get(name, 'absent')} asked for" for name in names]
 
 
 def flat(config: DictConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import zarr
@@ -53,6 +53,8 @@ UNITS = {
     **dict.fromkeys(("world", "stream", "learner", "eval"), "share of time"),
 }
 Series = dict[str, np.ndarray]
+Row = Mapping[str, float | np.ndarray]
+Group = TypeVar("Group", bound=ScoreKey | str)
 
 
 class Metrics:
@@ -60,8 +62,8 @@ class Metrics:
 
     def __init__(self, root: zarr.Group):
         self.root = root
-        self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # gets committed rows
-        self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
+        self.mirror: Callable[[str, list[Row]], None] = lambda group, rows: None  # gets committed rows
+        self._waiting: dict[str, list[Row]] = {}
         self.latest = _latest(root)  # frames of each series' last row, of those that wait too
 
     @classmethod
@@ -93,7 +95,7 @@ class Metrics:
         for name, values in arrays.items():
             group.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
 
-    def add(self, group: ScoreKey | str, frames: int, values: dict[str, float | np.ndarray]) -> None:
+    def add(self, group: ScoreKey | str, frames: int, values: Row) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
 
         A slash in a name would put an array into a group of its own, apart from its frames: `block1/loss` is kept as
@@ -103,14 +105,14 @@ class Metrics:
         self._waiting.setdefault(group, []).append({**row, "frames": frames})
         self.latest[group] = frames
 
-    def add_all(self, frames: int, groups: Mapping[ScoreKey | str, dict[str, float | np.ndarray]]) -> None:
+    def add_all(self, frames: int, groups: Mapping[Group, Row]) -> None:
         """Adds a row to each of several series."""
         for group, values in groups.items():
             self.add(group, frames, values)
 
     def commit(self, **attributes: Any) -> None:
         """Writes the rows that wait, then says, together with the attributes, that they are there."""
-        committed = dict(self.root.attrs["committed"])
+        committed = _committed(self.root)
         for group, rows in self._waiting.items():
             committed[group] = self._append(group, committed.get(group, 0), rows)
         self.root.update_attributes({"committed": committed, **attributes})
@@ -118,14 +120,14 @@ class Metrics:
             self.mirror(group, rows)
         self._waiting = {}
 
-    def _append(self, group: str, length: int, rows: list[dict[str, float | np.ndarray]]) -> int:
+    def _append(self, group: str, length: int, rows: list[Row]) -> int:
         node = self.root.require_group(group)
         total, given = length + len(rows), dict.fromkeys(name for row in rows for name in row)
         for name in given:
             if name not in node:
                 self._create(node, name, next(row[name] for row in rows if name in row))
         for name, array in node.arrays():
-            if array.metadata.dimension_names[0] == "frames":
+            if _grows(array):
                 array.resize((total, *array.shape[1:]))
                 array[length:] = np.array([row.get(name, array.fill_value) for row in rows])
         return total
@@ -133,12 +135,12 @@ class Metrics:
     def _create(self, node: zarr.Group, name: str, value: float | np.ndarray) -> None:
         """An empty series of such values; a row of arrays is a chunk of its own."""
         if isinstance(value, np.ndarray):
-            shape, kind, empty, names = value.shape, value.dtype, np.nan, DIMENSIONS[name]
+            shape, kind, names = value.shape, str(value.dtype), DIMENSIONS[name]
         else:
-            shape, names = (), ("frames",)
-            kind, empty = ("int64", -1) if name == "frames" else ("float64", np.nan)
+            shape, kind, names = (), "int64" if name == "frames" else "float64", ("frames",)
         node.create_array(
-            name, shape=(0, *shape), chunks=(1 if shape else CHUNK, *shape), dtype=kind, fill_value=empty,
+            name, shape=(0, *shape), chunks=(1 if shape else CHUNK, *shape), dtype=kind,
+            fill_value=-1 if name == "frames" else np.nan,
             attributes={"units": UNITS.get(name, "1")}, dimension_names=names,
         )  # fmt: skip
 
@@ -160,7 +162,7 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
             continue
         length = root.attrs["committed"][group]
         with _damage(path / group):
-            series[name] = {array_name: _padded(array, length) for array_name, array in root[group].arrays()}
+            series[name] = {array_name: _padded(array, length) for array_name, array in group_of(root, group).arrays()}
             if "frames" not in series[name]:
                 raise KeyError("frames")
     return dict(root.attrs), series
@@ -168,10 +170,11 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
 
 def _names_today(groups: Iterable[str]) -> dict[str, str]:
     """The name of each group today: where there is no `majority_class`, its share is what `chance` holds."""
-    keys = {group: ScoreKey.parse(group) for group in groups}
-    old = not any(key and key.encoder == "majority_class" for key in keys.values())
-    renamed = {group for group, key in keys.items() if old and key and key.encoder == "chance"}
-    return {group: replace(keys[group], encoder="majority_class").path if group in renamed else group for group in keys}
+    keys = {group: key for group in groups if (key := ScoreKey.parse(group))}
+    old = not any(key.encoder == "majority_class" for key in keys.values())
+    chance = {group: key for group, key in keys.items() if old and key.encoder == "chance"}
+    renamed = {group: replace(key, encoder="majority_class").path for group, key in chance.items()}
+    return {group: renamed.get(group, group) for group in groups}
 
 
 def latest(path: Path) -> dict[str, int]:
@@ -197,16 +200,38 @@ def read_samples(path: Path) -> Series:
     """
     root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
-        length = root.attrs["committed"].get(SAMPLES, 0)
-        arrays = dict(root[SAMPLES].arrays()) if length else {}
-        return {
-            name: _padded(array, length) if array.metadata.dimension_names[0] == "frames" else array[:]
-            for name, array in arrays.items()
-        }
+        length = _committed(root).get(SAMPLES, 0)
+        arrays = group_of(root, SAMPLES).arrays() if length else ()
+        return {name: _padded(array, length) if _grows(array) else np.asarray(array[:]) for name, array in arrays}
+
+
+def group_of(root: zarr.Group, name: str) -> zarr.Group:
+    """The group of this name. Raises KeyError where it is none."""
+    node = root[name]
+    if not isinstance(node, zarr.Group):
+        raise KeyError(name)
+    return node
+
+
+def _committed(root: zarr.Group) -> dict[str, int]:
+    committed: Any = root.attrs["committed"]
+    return dict(committed)
+
+
+def _frames(root: zarr.Group, group: str, length: int) -> np.ndarray:
+    array = root[f"{group}/frames"]
+    if not isinstance(array, zarr.Array):
+        raise KeyError("frames")
+    return np.asarray(array[:length])
+
+
+def _grows(array: zarr.Array) -> bool:
+    """Whether its first axis is `frames`."""
+    return (getattr(array.metadata, "dimension_names", None) or (None,))[0] == "frames"
 
 
 def _latest(root: zarr.Group) -> dict[str, int]:
-    return {name: int(root[f"{name}/frames"][:length][-1]) for name, length in root.attrs["committed"].items()}
+    return {name: int(_frames(root, name, length)[-1]) for name, length in _committed(root).items()}
 
 
 def _tidy(path: Path) -> None:
@@ -221,7 +246,7 @@ def _tidy(path: Path) -> None:
 def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:
     """Makes arrays along `frames` as long as the mark says, for readers who know nothing of the mark."""
     for name, node in root.members(max_depth=None):
-        if isinstance(node, zarr.Array) and (node.metadata.dimension_names or (None,))[0] == "frames":
+        if isinstance(node, zarr.Array) and _grows(node):
             node.resize((lengths.get(name.rpartition("/")[0], 0), *node.shape[1:]))
 
 
@@ -234,7 +259,7 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 def _padded(array: zarr.Array, length: int) -> np.ndarray:
-    rows = array[:length]
+    rows = np.asarray(array[:length])
     missing = (length - len(rows), *rows.shape[1:])
     return np.concatenate([rows, np.full(missing, array.fill_value, rows.dtype)])
 

@@ -5,10 +5,11 @@ its attribute `stride` is the number of steps between two frames of the strip.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from runs.store.metrics import open_run
+from runs.store.metrics import group_of, open_run
 
 GROUP = "seen"
 DIMENSIONS = {
@@ -27,14 +28,12 @@ def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:
     group.update_attributes({"stride": stride, "units": "stride and gap in steps of the world"})
 
 
-def load_preview(store: Path) -> dict[str, np.ndarray | int]:
+def load_preview(store: Path) -> dict[str, Any]:
     """The arrays of a run's preview, and `stride`; empty where the run has not come to its end.
 
     Raises SettingError: no such store, or one of another format.
     """
     root = open_run(store, mode="r")
-    if GROUP not in root or "stride" not in root[GROUP].attrs:
-        return {}
-    group = root[GROUP]
-    arrays = {name: array[:] for name, array in group.arrays()}
-    return arrays | {"stride": int(group.attrs["stride"])}
+    group = group_of(root, GROUP) if GROUP in root else root
+    stride: Any = group.attrs.get("stride")
+    return {} if stride is None else {name: np.asarray(array[:]) for name, array in group.arrays()} | {"stride": stride}

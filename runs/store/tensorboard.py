@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from envs.errors import SettingError
+from runs.store.metrics import Row
 
 FOLDER = "tensorboard"
 
@@ -17,7 +18,7 @@ class TensorBoardLogger:
 
         self._writer = SummaryWriter(str(run / FOLDER), purge_step=frames + 1 if frames else None)
 
-    def __call__(self, group: str, rows: list[dict[str, float]]) -> None:
+    def __call__(self, group: str, rows: list[Row]) -> None:
         """Writes the rows of one series."""
         for row in rows:
             for name, value in row.items():

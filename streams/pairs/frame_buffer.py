@@ -17,12 +17,12 @@ class Ring:
     def __init__(self, longest: int):
         self.longest = longest  # gap, in steps
         self.count = 0  # steps so far
-        self.images: Tensor | None = None  # (longest + 1, N, H, W, 3) uint8, step s in slot s % (longest + 1)
-        self.episodes: Tensor | None = None  # (longest + 1, N) int64 on the CPU, -1 where there was none yet
+        self.images = torch.empty(0)  # (longest + 1, N, H, W, 3) uint8, step s in slot s % (longest + 1)
+        self.episodes = torch.empty(0)  # (longest + 1, N) int64 on the CPU, -1 where there was none yet
 
     def add(self, images: Tensor, episode: Tensor) -> None:
         """Stores the frames (N, H, W, 3) of the next step, which show episodes (N,)."""
-        if self.images is None:
+        if not self.count:
             self.images = images.new_zeros(self.longest + 1, *images.shape)
             self.episodes = torch.full((self.longest + 1, len(images)), -1)
         slot = self.count % (self.longest + 1)
@@ -42,9 +42,9 @@ class Ring:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts saved frames in place of the present ones."""
-        self.count, self.images, self.episodes = state["count"], state["images"], state["episodes"]
-        if self.episodes is not None:
-            self.episodes = self.episodes.cpu()  # wherever the images were read to
+        self.count = state["count"]
+        if self.count:
+            self.images, self.episodes = state["images"], state["episodes"].cpu()  # wherever the images were read to
 
 
 def gaps(distribution: str, gap: int, *, count: int, draws: torch.Generator) -> Tensor:

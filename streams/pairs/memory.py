@@ -22,6 +22,7 @@ from streams.types import Rows
 MAX_COMPARED = 1024  # slots that redundancy is computed from
 THUMBNAIL = 8  # pixels along its edge
 NEVER = -2.0  # less than any cosine
+NONE = Rows((), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), {})
 # Key in a saved state: attribute.
 COUNTS = {"slots": "slots", "filled": "filled", "seen": "rows_added", "additions": "additions", "known": "label_counts"}
 
@@ -49,7 +50,7 @@ class Memory:
 
     def __init__(self, settings: MemorySettings | None = None, *, seed: int = 0):
         self.settings, self.seed = settings or MemorySettings(), seed
-        self.rows: Rows | None = None  # in slots, the axis of each of its tensors
+        self.rows = NONE  # in slots, the axis of each of its tensors
 
     def check(self, count: int, *, views: int) -> None:
         """Raises SettingError where a batch of `count` rows of `views` frames does not fit; here all do."""
@@ -62,18 +63,21 @@ class Memory:
         """Returns `count` rows, or all where there are fewer, and the slots (count,) that they lie in."""
         return self.rows, torch.arange(len(self.rows.episode))
 
+    def remember(self, slots: Tensor, features: Tensor) -> None:
+        """Takes the features (m, D) of the rows in slots (m,), where it asks for them."""
+
     def statistics(self) -> dict[str, dict[str, float]]:
         """Returns series of numbers about the rows; none here."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the rows."""
-        return {"rows": None if self.rows is None else self.rows._asdict()}
+        return {"rows": self.rows._asdict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts saved rows in place of the present ones; gaps and episodes go to the CPU, wherever the images are."""
-        rows = state["rows"] and Rows(**state["rows"])
-        self.rows = rows and rows._replace(gap=rows.gap.cpu(), episode=rows.episode.cpu())
+        rows = Rows(**(state["rows"] or NONE._asdict()))
+        self.rows = rows._replace(gap=rows.gap.cpu(), episode=rows.episode.cpu())
 
 
 class Buffer(Memory):
@@ -85,7 +89,7 @@ class Buffer(Memory):
         self.slots = self.filled = 0  # number of slots, and of those that hold a row
         self.rows_added = self.additions = 0  # rows that ever came, and in how many batches
         self.label_counts: dict[str, int] = {}  # how many values of each label have been counted
-        self.since: Tensor | None = None  # (slots,) int64 on the CPU: at which addition a row came
+        self.since = torch.empty(0)  # (slots,) int64 on the CPU: at which addition a row came
 
     def check(self, count: int, *, views: int) -> None:
         """Raises SettingError where a batch of `count` rows of `views` frames does not fit."""
@@ -99,7 +103,7 @@ class Buffer(Memory):
         """Stores rows, or some of them. Raises SettingError: as `check`."""
         count = len(rows.episode)
         self.check(count, views=len(rows.views))
-        if self.rows is None:
+        if not self.slots:
             self.slots = self.capacity // len(rows.views)
             self.rows = _apply(lambda x: x.new_zeros(self.slots, *x.shape[1:]), rows)
             self.since = torch.zeros(self.slots, dtype=torch.int64)
@@ -153,7 +157,7 @@ class Buffer(Memory):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts a saved state in place of the present one."""
         super().load_state_dict(state)
-        self.since = state["since"] if state["since"] is None else state["since"].cpu()
+        self.since = torch.empty(0) if state["since"] is None else state["since"].cpu()
         for key, value in state["counts"].items():
             setattr(self, COUNTS[key], value)
 

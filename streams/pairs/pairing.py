@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from omegaconf import MISSING
@@ -16,7 +16,7 @@ from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
 from streams.pairs.memory import Fifo, Memory, MemorySettings, Reservoir, select
 from streams.pairs.minred import MinRed
 from streams.seeding import generator
-from streams.types import Frames, Pairs, Rows
+from streams.types import Frames, OutOfOrder, Pairs, Rows, Source
 
 KINDS = ("temporal", "augmentation", "both")
 MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
@@ -33,8 +33,8 @@ class PairsSettings:
     name: str = MISSING  # of the kind: pairs=NAME
     gap: int = 4  # steps from the earlier frame of a pair; the most, or the mean, where it is drawn; augmentation: or 0
     gap_distribution: str = "fixed"  # fixed, uniform (1 to gap) or geometric (mean gap)
-    symmetric: ClassVar[bool] = False
-    views: ClassVar[str | None] = None  # no augmentation
+    symmetric = False  # as the next line, no field
+    views = ""  # no augmentation
 
 
 @dataclass
@@ -62,7 +62,7 @@ class BothSettings(TemporalSettings):
 
 
 def build_pairs(
-    frames: Iterator[Frames],
+    frames: Source,
     *,
     pairs: PairsSettings,
     memory: MemorySettings | None = None,
@@ -96,15 +96,12 @@ class PairStream(Iterator[Pairs]):
 
     Rows go through the memory, which gives `updates` batches a step, each of as many rows as have come at it.
 
-    A source is an iterator of Frames with state and `seconds`. One whose frames do not come in order has `look_back`,
-    which takes a function of the gaps (N,) of each step, so that it can read ahead; its `before` then gives the images
-    (N, H, W, 3) and episodes (N,) at those gaps before the last frames, -1 where there were none. For all others a ring
-    of the last frames, uint8 on the device, is kept here.
+    Of a source in the order of time, a ring of the last frames, uint8 on the device, is kept here.
     """
 
     def __init__(
         self,
-        frames: Iterator[Frames],
+        frames: Source,
         settings: PairsSettings,
         *,
         memory: Memory | None = None,
@@ -126,13 +123,13 @@ class PairStream(Iterator[Pairs]):
         if self.updates < 1:
             raise SettingError(f"memory.updates={self.updates} would learn nothing; try 1 or more a step")
         assert self.encode or not self.memory.asks_for_features
-        self.view = settings.views and augmentation(settings.views)
+        self.view = augmentation(settings.views) if settings.views else None
         self.seconds = 0.0  # spent here, not in the frames' own making
         self._longest = longest(settings.gap_distribution, settings.gap)
         self._ring = Ring(self._longest)
-        self._out_of_order = hasattr(frames, "look_back")
+        self._out_of_order = frames if isinstance(frames, OutOfOrder) else None
         if self._out_of_order and settings.gap:
-            frames.look_back(self._gaps)
+            self._out_of_order.look_back(self._gaps)
         self._frame_count = 0  # world frames so far
         self._batches = 0  # given so far
         self._batches_left, self._rows, self._worlds = 0, 0, 0  # of the present step: batches to come; rows; frames
@@ -170,15 +167,14 @@ class PairStream(Iterator[Pairs]):
             return Rows((now,), torch.zeros(worlds, dtype=torch.int64), frames.episode, labels)
         gap = self._gaps(frames.step, worlds)
         if self._out_of_order:
-            earlier, episode = self.frames.before()
+            earlier, episode = self._out_of_order.before()
             episode = torch.where(gap > frames.step, -1, episode)  # as in order, so that all orders see equal updates
         else:
             self._ring.add(now, frames.episode)
             earlier, episode = self._ring.before(gap)
-        views = (earlier, now)
+        rows = Rows((earlier, now), gap, frames.episode, labels)
         if self.settings.name == "augmentation":
-            views, gap = (now,), torch.zeros_like(gap)
-        rows = Rows(views, gap, frames.episode, labels)
+            rows = rows._replace(views=(now,), gap=torch.zeros_like(gap))
         in_one_episode = torch.nonzero(episode == frames.episode)[:, 0]
         return rows if len(in_one_episode) == worlds else select(rows, in_one_episode)
 
@@ -201,7 +197,7 @@ class PairStream(Iterator[Pairs]):
                 for which, images in (("first", first), ("second", second))
             )
         first, second = (images.contiguous(memory_format=torch.channels_last) for images in (first, second))
-        if self.memory.asks_for_features:
+        if self.memory.asks_for_features and self.encode:
             self.memory.remember(slots, self.encode(second))
         self._batches, self._batches_left = number + 1, self._batches_left - 1
         used = self._frame_count - (self._worlds if self._batches_left else 0)

@@ -6,9 +6,9 @@ from typing import Any
 
 from envs.errors import SettingError, unknown
 from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, gaps
-from streams.pairs.pairing import PairsSettings, as_float
+from streams.pairs.pairing import PairsSettings, PairStream, as_float
 from streams.seeding import generator
-from streams.types import Frames, Pairs
+from streams.types import OutOfOrder, Pairs, Source
 
 
 class SingleFrameStream(Iterator[Pairs]):
@@ -17,13 +17,13 @@ class SingleFrameStream(Iterator[Pairs]):
     The first view of its Pairs is None, and rows are all N worlds in order, also those whose episode has just begun.
     """
 
-    def __init__(self, frames: Iterator[Frames], settings: PairsSettings, *, seed: int = 0):
+    def __init__(self, frames: Source, settings: PairsSettings, *, seed: int = 0):
         if settings.gap < 1:
             raise SettingError(f"pairs.gap={settings.gap} pairs a frame with itself; try 1 or more")
         if settings.gap_distribution not in GAP_DISTRIBUTIONS:
             raise unknown("pairs.gap_distribution", settings.gap_distribution, GAP_DISTRIBUTIONS)
         self.frames, self.settings, self.gap, self.seed = frames, settings, settings.gap, seed
-        if hasattr(frames, "before"):
+        if isinstance(frames, OutOfOrder):
             raise SettingError("loss.remember=true needs frames in the order of time; set stream.order=sequential")
         self.seconds = 0.0  # spent here, not in the frames' own making
 
@@ -48,3 +48,6 @@ class SingleFrameStream(Iterator[Pairs]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with the frames that followed the saved ones."""
         self.frames.load_state_dict(state["frames"])
+
+
+Stream = PairStream | SingleFrameStream  # of Pairs, whose first view is None in the latter

@@ -10,9 +10,7 @@ from typing import Any
 
 from envs.errors import SettingError
 
-TOO_MUCH = re.compile(
-    "allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED"
-)  # in messages of torch and Warp
+TOO_MUCH = re.compile("allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED")  # of torch and Warp
 CROWDED = "ask for less at once"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

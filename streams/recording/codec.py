@@ -132,7 +132,7 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
     for number in range(len(steps) // layout.chunk[0] * sides):
         time, side = divmod(number, sides)
         cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
-        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8)))
+        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8).data))
         index[number] = place, len(packed)
         parts.append(packed)
         place += len(packed)

@@ -26,6 +26,8 @@ from streams.process.versions import cpus
 TOGETHER, SLOT_BYTES = 64, 1 << 22  # pictures that are handed over at once, unless they are larger
 FEW = 4  # times as many are decoded before a process would have begun
 AHEAD = 2  # times as many are decoded by each process while others are taken
+_SLOTS: np.ndarray  # of a process that decodes, and the size of pictures
+_SIZE: int
 
 
 def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:

@@ -69,7 +69,8 @@ class Recording:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a frame."""
-        return self.layouts["images"].shard[2:4]
+        height, width = self.layouts["images"].shard[2:4]
+        return height, width
 
     def refresh(self) -> int:
         """Reads the facts again and returns how many steps are committed by now."""

@@ -83,9 +83,7 @@ class Recorded(Iterator[Frames]):
         self.writer.close()
 
 
-STATE_TYPES = {
-    str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.int64, torch.bool)
-}
+STATE_TYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "bool": torch.bool}
 
 
 def as_plain(state: Any) -> Any:

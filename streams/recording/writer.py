@@ -12,7 +12,7 @@ from envs.errors import SettingError
 from streams.process.versions import versions
 from streams.recording.codec import Layout, document, encode, layouts
 from streams.recording.reader import FORMAT, Recording
-from streams.recording.storage import open_folder
+from streams.recording.storage import Lock, open_folder
 from streams.types import Frames
 
 UNCOMMITTED = {"images", "episode", "factors", "zarr.json.tmp"}  # what a writer killed before its first mark leaves
@@ -38,7 +38,8 @@ class Writer:
     def __init__(self, path: str, about: dict[str, Any], *, setting: str):
         self.path, self.setting, self.about = path, setting, about
         self.step = 0  # of the next frames
-        self._folder, self._lock = open_folder(path, setting=setting), None
+        self._folder = open_folder(path, setting=setting)
+        self._lock: Lock | None = None
         self._facts: dict[str, Any] | None = None  # as last packed
         self._layouts: dict[str, Layout] = {}
         self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not
@@ -185,12 +186,8 @@ class Writer:
 
     def _differences(self, facts: dict[str, Any]) -> list[str]:
         there, here = ({**one["env"], "seed": one["seed"], "gaze": one["gaze"]} for one in (facts, self.about))
-        names = sorted({*there, *here})
-        return [
-            f"{name}: {there.get(name)} there, {here.get(name)} asked for"
-            for name in names
-            if there.get(name) != here.get(name)
-        ]
+        names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+        return [f"{name}: {there.get(name)} there, {here.get(name)} asked for" for name in names]
 
     def _wrong(self, what: str) -> SettingError:
         return SettingError(f"{self.setting}={self.path} {what}; choose another path")

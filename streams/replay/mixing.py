@@ -20,12 +20,12 @@ def opened(path: str | list[str]) -> list[Recording]:
     for one in paths:
         if not one or not isinstance(one, str):
             raise SettingError(f"stream.path={path} is no path of a recording; write ./{one} for a folder")
-    recordings = [Recording(one) for one in paths]
-    for one in recordings:
-        if not one.committed:
-            raise SettingError(f"stream.path={one.path} holds no frames yet; let the recording run on")
-        if one.size != recordings[0].size:
-            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (recordings[0], one)]
+    recordings = list(map(Recording, paths))
+    for recording in recordings:
+        if not recording.committed:
+            raise SettingError(f"stream.path={recording.path} holds no frames yet; let the recording run on")
+        if recording.size != recordings[0].size:
+            sizes = [f"{other.path} is {other.size[1]}x{other.size[0]}" for other in (recordings[0], recording)]
             raise SettingError(f"stream.path mixes sizes: {' and '.join(sizes)}; record or import them at one size")
     return recordings
 
@@ -50,13 +50,5 @@ def shares(recordings: list[Recording], order: OrderSettings, *, weights: list[f
 
 def shared(recordings: list[Recording]) -> list[str]:
     """The names of the arrays that all recordings have, with the same type and shape of a row."""
-    first = recordings[0].layouts
-    return [
-        name
-        for name, layout in first.items()
-        if all(
-            name in one.layouts
-            and (one.layouts[name].kind, one.layouts[name].shard[2:]) == (layout.kind, layout.shard[2:])
-            for one in recordings
-        )
-    ]
+    rows = [{name: (of.kind, of.shard[2:]) for name, of in one.layouts.items()} for one in recordings]
+    return [name for name, kind in rows[0].items() if all(row.get(name) == kind for row in rows)]

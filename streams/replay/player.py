@@ -33,10 +33,8 @@ class Player:
                 f"{steps} of them; put back the recording it began with"
             )
         self.steps, self.episodes = steps, episodes
-        self._stretches = None
         if self._settings.order == "episodes":
-            number = self.recording.span(0, steps, "episode")
-            self._stretches = stretches(number)
+            self._stretches = stretches(self.recording.span(0, steps, "episode"))
         self._order = 0, self._ordered(0)
 
     def refresh(self) -> None:
@@ -52,8 +50,8 @@ class Player:
     def block(self) -> int:
         """The number of steps to read at once; fewer where they would be too many bytes."""
         steps, _, *frame = self.recording.layouts["images"].shard
-        if self._settings.order == "window":
-            steps = self._order[1].shown
+        if self._settings.order == "window" and isinstance(order := self._order[1], Shuffled):
+            steps = order.shown
         elif self._settings.order != "sequential":
             steps = BLOCK_FRAMES // self._rows
         return max(1, min(steps, BLOCK_BYTES // (self._rows * math.prod(frame))))

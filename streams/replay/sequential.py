@@ -1,5 +1,6 @@
 """Recordings as a source of Frames: in any order, never past the commit mark, read ahead in the background."""
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -142,10 +143,10 @@ class Replay(Iterator[Frames]):
         each = [np.where(own < 0, own, own * count + number) for number, own in enumerate(episodes)]
         return np.concatenate(each, -1)
 
-    def _available(self) -> float:
+    def _available(self) -> int:
         """The number of steps that can be read by now."""
         if self._repeat:
-            return float("inf") if self.length else 0
+            return sys.maxsize if self.length else 0
         if self._follows and self._ordered + self._start >= self.length:
             self.players[0].refresh()
         return self.length - self._start

@@ -20,7 +20,8 @@ class ShuffledReplay(Replay):
 
     def before(self) -> tuple[Tensor, Tensor]:
         """Returns images (N, H, W, 3) and episodes (N,) at those gaps before the last frames; -1 for none."""
-        return tuple(self._block[f"before/{name}"][self.step - self._first] for name in ("images", "episode"))
+        at = self.step - self._first
+        return self._block["before/images"][at], self._block["before/episode"][at]
 
     def _read(self, first: int, past: int) -> dict[str, Tensor]:
         block = super()._read(first, past)

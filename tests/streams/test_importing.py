@@ -155,7 +155,7 @@ def test_a_learner_goes_through_an_imported_turntable(tmp_path):
     with pytest.raises(SettingError, match="pairs.gap=12 is longer than an episode"):
         check(read([*replay, "pairs.gap=12"]))
     with pytest.raises(SettingError, match="stream.worlds=1 makes a batch of one"):
-        check(read(replay[:2]))
+        PROGRAM.check(read(replay[:2]))
     with pytest.raises(SettingError, match="env.size=32 is not what stream.path=.* shows .env.size=16"):
         read([*replay, "env.size=32"])
 

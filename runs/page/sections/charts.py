@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from runs.analysis.reading import LoadedRun, baseline, measure, probe_keys, scored, task_keys, values
+from runs.analysis.reading import LoadedRun, baseline, measure, measure_name, probe_keys, scored, task_keys, values
 from runs.page.charts import Level, Line, chart, over_time
 from runs.page.section import Groups, section
-from runs.scores import BASELINES, ScoreKey, measure_of
+from runs.scores import BASELINES, ScoreKey
 
 TITLES = {  # of the monitor's numbers
     "effective_rank": "Effective rank of each block's output",
@@ -46,7 +46,7 @@ def blocks(run: LoadedRun) -> dict[str, Any] | None:
     keys = [key for key in scored(run) if key.block is not None]
     charts = []
     for probe in dict.fromkeys(key.probe for key in keys):
-        rows = sorted((key for key in keys if key.probe == probe), key=lambda key: key.block)
+        rows = sorted((key for key in keys if key.probe == probe), key=lambda key: key.block or 0)
         unit, numbers = measure(run, rows[0]), np.array([key.block for key in rows])
         scores = unit.scale * np.stack([values(run, key)[[0, -1]] for key in rows], 1)  # (2, blocks)
         lines = [Line("after learning", numbers, scores[1])] if len(values(run, rows[0])) > 1 else []
@@ -67,7 +67,7 @@ def probes(run: LoadedRun) -> dict[str, Any] | None:
 def _charts(run: LoadedRun, keys: list[ScoreKey]) -> list[dict[str, str]]:
     charts = []
     for key in keys:
-        unit, lines = measure(run, key), [over_time("", [run.scores[key]], measure_of(run.scores[key]))]
+        unit, lines = measure(run, key), [over_time("", [run.scores[key]], measure_name(run, key))]
         levels = [Level("random", unit.scale * float(values(run, key)[0]))]
         charts += chart(key.title, lines, levels, unit=unit.title, span=(0, unit.scale), size=(330, 170))
     return charts

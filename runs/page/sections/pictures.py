@@ -58,7 +58,7 @@ def filters(run: LoadedRun) -> dict[str, Any] | None:
     state = load_newest(checkpoints)[0] if checkpoints.is_dir() else None
     weights = state["learner"]["network"].values() if state else ()
     first = next((of for of in weights if isinstance(of, Tensor) and of.ndim == 4 and of.shape[1] == 3), None)
-    if first is None:
+    if first is None or state is None:
         return None
     w = first.float().permute(0, 2, 3, 1).cpu().numpy()  # (C, k, k, 3)
     w = w / np.abs(w).max((1, 2, 3), keepdims=True).clip(1e-12)

@@ -95,7 +95,7 @@ def test_silhouettes_are_of_similar_size_so_that_size_does_not_tell_the_category
     category = np.repeat(np.arange(len(KNOWN)), INSTANCES)
     settings = SceneSettings(size=32, categories=len(KNOWN))
     numbers = np.arange(len(category))
-    scene = draw_scene(Episode(numbers.astype(np.uint64), category, numbers), settings)
+    scene = draw_scene(Episode(Draws(numbers.astype(np.uint64)), category, numbers), settings)
     now = snapshot(scene, torch.zeros(len(category)), torch.zeros(len(category), 2), settings)
     now.place[:, 0] = torch.tensor([0.0, 0.0, -5.0])
     areas = (ground_truth(scene, now, settings).mask == 1).double().mean((1, 2)).numpy() * (2 * HALF_VIEW * 5) ** 2

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.features import Task, encoded, encoded_blocks, majority_class, mean_colour, pixels
+from runs.evaluation.features import Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import PROBES, Scores, linear_probe, probe_scores, registered
+from runs.evaluation.probes import Scores, linear_probe, probe_scores, registered
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all

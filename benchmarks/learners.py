@@ -2,7 +2,7 @@
 
     python benchmarks/learners.py
 
-Everything is measured in turns in one process, as the median of the rounds' ratios, since the machine may be shared.
+All is measured in turns in one process, and given as the median of the rounds' ratios; the machine may be shared.
 Backpropagation is beside a bare torch training step of the same network and loss. All rules keep what memory they free,
 as our commands do; the hinge is beside its (B, B, D) form with and without, since that form mostly waits for memory.
 """
@@ -50,6 +50,7 @@ class Bare(nn.Module):
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * (SIZE // 16) ** 2, EMBEDDING, bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) to embeddings."""
         return self.encoder((images - 0.5) * 4).tanh()
 
 

@@ -1,7 +1,7 @@
 """What each rule uses and costs, measured: python -m learners.audit [learner=bp,dtp] [loss=...] [--json | --markdown]
 
-Weight transport, update locking and other rows are found by perturbation (learners/perturbation.py), the rest is
-counted (learners/costs.py). All rules by default, with the loss, network and size that the settings give.
+Weight transport, update locking and other rows are found by perturbation (learners/diagnostics/dependence.py), the
+rest is counted (learners/diagnostics/costs.py). All rules by default, with the loss, network and size of the settings.
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""What a rule uses, costs and does inside the network."""

@@ -74,6 +74,7 @@ class Remembered(Loss):
         return self.bank.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Puts back what was remembered."""
         self.bank.load_state_dict(state)
 
 
@@ -125,6 +126,7 @@ class MemoryBank:
         self.count += 1
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything remembered."""
         tensors = ("moments", "shown", "last", "last_shown")
         return {name: getattr(self, name) for name in ("count", "ends", *tensors)}
 

@@ -95,6 +95,7 @@ class Layer(nn.Module):
         return (2 * torch.rand(shape, generator=draws) - 1) * self.bound
 
     def forward(self, x: Tensor) -> Tensor:
+        """The layer's output, through which errors go back as `feedback` says."""
         if self.feedback == "backprop":
             return self.plain(x)
         return self.operation.apply(x, self.weight, self.error_weight())
@@ -145,6 +146,7 @@ class Conv(Layer):
     operation = _Conv
 
     def plain(self, x: Tensor) -> Tensor:
+        """`W * x`."""
         return nn.functional.conv2d(x, self.weight, padding=1)
 
 
@@ -154,4 +156,5 @@ class Linear(Layer):
     operation = _Linear
 
     def plain(self, x: Tensor) -> Tensor:
+        """`x W^T`."""
         return x @ self.weight.T

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from learners.losses import Report
 from learners.networks.network import Network, normalize
 from learners.rules.base import Learner, LearnerSettings
-from learners.rules.schedules import GreedySettings, RandomBlock, Schedule, greedy
+from learners.rules.schedules import GreedySettings, Schedule, greedy, random, simultaneous
 from streams.types import Pairs
 
 
@@ -22,14 +22,14 @@ class Simultaneous(Learner):
     """Every block learns from its own head's loss; its input is detached."""
 
     heads = "every"
-    schedule_type: Callable[..., Schedule] = Schedule
+    make_schedule: Callable[..., Schedule] = staticmethod(simultaneous)
 
     def __init__(
         self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, seed: int = 0, updates: int = 0
     ):
         super().__init__(network, losses, settings, seed=seed, updates=updates)
-        self.schedule = type(self).schedule_type(len(network.blocks), settings, updates=updates, seed=seed)
-        self.shares_updates = self.schedule.planned
+        self.schedule = self.make_schedule(len(network.blocks), settings, updates=updates, seed=seed)
+        self.shares_updates = self.schedule.shared
 
     def learn(self, pairs: Pairs) -> Report:
         """Sends each learning block's loss down to its own weights and no further."""
@@ -76,7 +76,7 @@ class Simultaneous(Learner):
             return [self.clone_all_blocks()]
         clones = [deepcopy(self) for _ in range(blocks)]
         for number, clone in enumerate(clones):
-            clone.schedule = Only(blocks, number)
+            clone.schedule = Schedule(blocks, lambda update, block=number: block)
         return clones
 
     def own_objective(self) -> Learner:
@@ -98,21 +98,10 @@ class Greedy(Simultaneous):
     """GLL: the blocks learn one after another."""
 
     settings_type = GreedySettings
-    schedule_type = staticmethod(greedy)
+    make_schedule = staticmethod(greedy)
 
 
 class Random(Simultaneous):
     """RLL: one block, drawn anew at each update, learns."""
 
-    schedule_type = RandomBlock
-
-
-class Only(Schedule):
-    """The same block at every update."""
-
-    def __init__(self, blocks: int, block: int):
-        super().__init__(blocks)
-        self.block = block
-
-    def __call__(self, update: int) -> range:
-        return range(self.block, self.block + 1)
+    make_schedule = staticmethod(random)

@@ -11,6 +11,8 @@ from envs.errors import SettingError, unknown
 from learners.rules.base import LearnerSettings
 from streams.seeding import seed_of
 
+TURNS = ("share", "rotate", "plateau")
+
 
 @dataclass
 class GreedySettings(LearnerSettings):
@@ -31,16 +33,18 @@ class GreedySettings(LearnerSettings):
 
 
 class Schedule:
-    """Which of a network's `blocks` learn at each update. This one: all of them at every update."""
+    """Which of a network's `blocks` learn at each update: the one that `block_at` says, or all of them."""
 
-    planned = False  # whether it depends on how many updates a run will have
-
-    def __init__(self, blocks: int, settings: LearnerSettings | None = None, *, updates: int = 0, seed: int = 0):
-        self.blocks, self.updates, self.seed = blocks, updates, seed
+    def __init__(self, blocks: int, block_at: Callable[[int], int] | None = None, *, shared: bool = False):
+        """`shared` says whether it depends on how many updates a run will have."""
+        self.blocks, self.block_at, self.shared = blocks, block_at, shared
 
     def __call__(self, update: int) -> range:
         """The blocks that learn at this update; both are counted from 0."""
-        return range(self.blocks)
+        if self.block_at is None:
+            return range(self.blocks)
+        block = self.block_at(update)
+        return range(block, block + 1)
 
     def observe(self, loss: Tensor) -> None:
         """Takes note of the loss () of the blocks that learned, after each update."""
@@ -53,73 +57,47 @@ class Schedule:
         """The next update's blocks are those that followed the saved ones."""
 
 
-class OneBlock(Schedule):
-    """A single block at each update; a concrete one says which (`block_at`)."""
-
-    def __call__(self, update: int) -> range:
-        block = self.block_at(update)
-        return range(block, block + 1)
-
-    def block_at(self, update: int) -> int:
-        """The block that learns."""
-        raise NotImplementedError
+def simultaneous(blocks: int, settings: LearnerSettings, *, updates: int, seed: int) -> Schedule:
+    """Every block at every update."""
+    return Schedule(blocks)
 
 
-class RandomBlock(OneBlock):
+def random(blocks: int, settings: LearnerSettings, *, updates: int, seed: int) -> Schedule:
     """RLL: one block an update, uniform, a function of (seed, update)."""
-
-    def block_at(self, update: int) -> int:
-        """A uniform draw."""
-        return seed_of(self.seed, "block", update) % self.blocks
+    return Schedule(blocks, lambda update: seed_of(seed, "block", update) % blocks)
 
 
-class Share(OneBlock):
-    """GLL: one block after another, each for an equal share of the updates; the last one goes on afterwards."""
-
-    planned = True
-
-    def __init__(self, blocks: int, settings: LearnerSettings | None = None, *, updates: int = 0, seed: int = 0):
-        super().__init__(blocks, settings, updates=updates, seed=seed)
-        if updates < blocks:
-            raise SettingError(
-                f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
-                f"blocks; try run.frames of at least {blocks} x env.num_worlds"
-            )
-
-    def block_at(self, update: int) -> int:
-        """The one whose share it is."""
-        return min(update * self.blocks // self.updates, self.blocks - 1)
+def greedy(blocks: int, settings: GreedySettings, *, updates: int, seed: int) -> Schedule:
+    """GLL: one block after another, for as long as `settings.turns` says."""
+    if settings.turns == "plateau":
+        return Plateau(blocks, patience=settings.patience, min_delta=settings.min_delta)
+    if settings.turns == "rotate":
+        return Schedule(blocks, lambda update: update // settings.patience % blocks)
+    if updates < blocks:
+        raise SettingError(
+            f"run.frames is enough for {updates} updates, and a greedy schedule shares them out among {blocks} "
+            f"blocks; try run.frames of at least {blocks} x env.num_worlds"
+        )
+    return Schedule(blocks, lambda update: min(update * blocks // updates, blocks - 1), shared=True)
 
 
-class Rotate(OneBlock):
-    """Turns of `patience` updates, round and round."""
-
-    def __init__(self, blocks: int, settings: GreedySettings, *, updates: int = 0, seed: int = 0):
-        super().__init__(blocks, settings, updates=updates, seed=seed)
-        self.patience = settings.patience
-
-    def block_at(self, update: int) -> int:
-        """The one whose turn it is."""
-        return update // self.patience % self.blocks
-
-
-class Plateau(OneBlock):
+class Plateau(Schedule):
     """One block until its loss stops falling, then the next, and after the last the first again.
 
     It has stopped where the mean loss of a window of `patience` updates is not less, by the share `min_delta`, than
     that of the best window of the turn. Waits for the device once a window.
     """
 
-    def __init__(self, blocks: int, settings: GreedySettings, *, updates: int = 0, seed: int = 0):
-        super().__init__(blocks, settings, updates=updates, seed=seed)
-        self.patience, self.min_delta = settings.patience, settings.min_delta
+    def __init__(self, blocks: int, *, patience: int, min_delta: float):
+        super().__init__(blocks)
+        self.patience, self.min_delta = patience, min_delta
         self.block, self.observed = 0, 0
         self.best: float | None = None
         self.total: Tensor = torch.zeros(())  # of the losses in this window
 
-    def block_at(self, update: int) -> int:
-        """The one whose loss is still falling."""
-        return self.block
+    def __call__(self, update: int) -> range:
+        """The block whose loss is still falling."""
+        return range(self.block, self.block + 1)
 
     def observe(self, loss: Tensor) -> None:
         """Adds the loss to the window; at its end, decides whether the next block's turn begins."""
@@ -141,12 +119,3 @@ class Plateau(OneBlock):
         """The window goes on; before November 2026 `observed` was called `heard`."""
         for name, value in state.items():
             setattr(self, "observed" if name == "heard" else name, value)
-
-
-GREEDY: dict[str, Callable[..., Schedule]] = {"share": Share, "rotate": Rotate, "plateau": Plateau}
-TURNS = tuple(GREEDY)
-
-
-def greedy(blocks: int, settings: GreedySettings, *, updates: int = 0, seed: int = 0) -> Schedule:
-    """The greedy schedule that `settings.turns` names."""
-    return GREEDY[settings.turns](blocks, settings, updates=updates, seed=seed)

@@ -81,6 +81,7 @@ class Inverse(nn.Module):
         self.weight = nn.Parameter((2 * torch.rand(above, below, *2 * [self.kernel], generator=draws) - 1) * bound)
 
     def forward(self, h: Tensor) -> Tensor:
+        """Activities of a block to those of the block below."""
         x = nn.functional.conv_transpose2d(h, self.weight, stride=self.stride, padding=(self.kernel - self.stride) // 2)
         return x.relu_() if self.ends == "relu" else tanh(x) if self.ends in ("tanh", "hardtanh") else x
 
@@ -238,10 +239,12 @@ class TargetProp(Learner):
         return rows
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything the next update depends on, the inverses too."""
         inverses = {"inverses": self.inverses.state_dict(), "inverse_optimiser": self.inverse_optimiser.state_dict()}
         return super().state_dict() | inverses
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next update is the one that followed the saved ones."""
         super().load_state_dict(state)
         self.inverses.load_state_dict(state["inverses"])
         self.inverse_optimiser.load_state_dict(state["inverse_optimiser"])

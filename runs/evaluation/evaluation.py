@@ -54,16 +54,10 @@ class EvalSettings:
     validation: int = 1_000  # images its strength is chosen on, of validation instances
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
-    probes: list[str] = field(
-        default_factory=lambda: ["linear", "factors"]
-    )  # at every evaluation: of runs.evaluation.probes
-    ends: list[str] = field(  # beside them, at a run's start and end; finetune takes minutes
-        default_factory=lambda: ["knn", "few", "blocks"]
-    )
+    probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation
+    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # beside them, at a run's start and end
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
-    transfer: list[str] = field(  # other sets the same encoder is scored on: of runs.evaluation.transfer, paths, or all
-        default_factory=lambda: ["digits"]
-    )
+    transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets it is scored on: names, paths, or all
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
     download: bool = False  # whether torchvision may fetch those that are not there
 

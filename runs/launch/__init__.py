@@ -1,0 +1,1 @@
+"""What stands around a run, from its settings to its last table."""

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.rules.layerwise import Only
-from learners.rules.schedules import GreedySettings, Plateau, RandomBlock, Schedule, Share, greedy
+from learners.rules.base import LearnerSettings
+from learners.rules.schedules import GreedySettings, Plateau, Schedule, greedy, random
 from tests.helpers.learners import batches, learner, same, weights
 
 
@@ -16,7 +16,7 @@ def moved(before, after):
 @pytest.mark.parametrize("rule", ["dgl", "gll", "rll"])
 def test_block_twos_loss_leaves_block_ones_gradient_exactly_zero(rule):
     layers = learner(rule, stop_gradient=False)
-    layers.schedule = Only(4, 1)
+    layers.schedule = Schedule(4, lambda update: 1)
     layers.learn(batches(1)[0])
     assert all(p.grad is None or not p.grad.any() for p in layers.network.blocks[0].parameters())
     assert any(p.grad.any() for p in layers.network.blocks[1].parameters())
@@ -26,7 +26,7 @@ def test_in_simultaneous_learning_too_a_blocks_gradient_is_its_own_losses():
     pairs = batches(1)[0]
     every, alone = learner("dgl"), learner("dgl")
     every.learn(pairs)
-    alone.schedule = Only(4, 0)
+    alone.schedule = Schedule(4, lambda update: 0)
     alone.learn(pairs)
     for a, b in zip(every.network.blocks[0].parameters(), alone.network.blocks[0].parameters(), strict=True):
         assert torch.equal(a.grad, b.grad)
@@ -64,24 +64,25 @@ def test_random_learns_one_block_an_update_and_only_that():
 
 
 def test_random_visits_blocks_uniformly_and_is_a_function_of_the_seed():
-    visits = torch.tensor([RandomBlock(4, seed=3)(update).start for update in range(8000)])
+    one, other = (random(4, LearnerSettings(), updates=0, seed=seed) for seed in (3, 4))
+    visits = torch.tensor([one(update).start for update in range(8000)])
     assert torch.allclose(visits.bincount() / 8000, torch.tensor(0.25), atol=0.02)
-    assert (visits != torch.tensor([RandomBlock(4, seed=4)(update).start for update in range(8000)])).any()
+    assert (visits != torch.tensor([other(update).start for update in range(8000)])).any()
 
 
 def test_greedy_shares_the_updates_equally():
-    visits = torch.tensor([Share(4, updates=100)(update).start for update in range(120)])
+    visits = torch.tensor([greedy(4, GreedySettings(), updates=100, seed=0)(update).start for update in range(120)])
     assert visits.bincount().tolist() == [25, 25, 25, 45]
 
 
 def test_turns_go_round_and_round_without_an_end():
-    schedule = greedy(3, GreedySettings(turns="rotate", patience=5), updates=1)
+    schedule = greedy(3, GreedySettings(turns="rotate", patience=5), updates=1, seed=0)
     assert [schedule(update).start for update in range(0, 40, 5)] == [0, 1, 2, 0, 1, 2, 0, 1]
     assert schedule(10**9).start == 10**9 // 5 % 3
 
 
 def test_a_block_learns_until_its_loss_stops_falling():
-    schedule, visited = Plateau(2, GreedySettings(patience=4, min_delta=0.1)), []
+    schedule, visited = Plateau(2, patience=4, min_delta=0.1), []
     losses = [8.0, 6, 4, 3.9, 5, 4.9, 2]  # of windows: block 1 falls twice, then stops; block 2 falls not at all
     for loss in losses:
         for _ in range(4):

@@ -11,6 +11,7 @@ from runs.config.composing import read
 from runs.config.sweeps import label
 from runs.evaluation.evaluation import tasks
 from runs.launch import launch as commands
+from runs.scores import WORLD
 from tests.helpers.online import SMALL
 
 SCORED = [*SMALL, "run.frames=32", "eval.every=32", "eval.ends=[]", "eval.transfer=[]", "eval.samples=0"]
@@ -46,7 +47,7 @@ def test_runs_of_a_sweep_without_a_group_are_named_after_what_varies(tmp_path, o
 
 
 def test_seeds_share_the_images_they_are_scored_on():
-    one, other = (tasks(read([*SCORED, f"seed={seed}"]), torch.device("cpu"))[0]["linear"] for seed in (0, 1))
+    one, other = (tasks(read([*SCORED, f"seed={seed}"]), torch.device("cpu"))[0][WORLD] for seed in (0, 1))
     for part, same in zip(one[1:4], other[1:4], strict=True):
         assert torch.equal(part.images, same.images)
 

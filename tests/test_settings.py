@@ -28,7 +28,7 @@ CLASSES = list(
 
 
 def own_fields(kind):
-    return {item.name: item for item in fields(kind) if item.name in kind.__dict__.get("__annotations__", {})}
+    return {item.name: item for item in fields(kind) if item.name in inspect.get_annotations(kind)}
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -56,7 +56,11 @@ def functions():
                 if getattr(part, "__module__", None) != info.name:
                     continue
                 members = vars(part).values() if inspect.isclass(part) else [part]
-                yield from ((module, each) for each in members if inspect.isfunction(each))
+                yield from ((module, each) for each in members if _written_in(module, each))
+
+
+def _written_in(module, part):
+    return inspect.isfunction(part) and part.__code__.co_filename == module.__file__  # not made by a decorator
 
 
 def test_no_function_beside_a_settings_class_writes_its_default_a_second_time():

@@ -39,12 +39,10 @@ RULES, LOSSES = choices()["learner"], choices()["loss"]
 @pytest.fixture(autouse=True)
 def device(monkeypatch):
     """What the simulated device has not: generators, a fused optimiser, files, our renderer; `device=auto` finds it."""
-    monkeypatch.setattr(
-        "runs.config.composing.device_of", lambda name: torch.device("cpu") if name == "cpu" else DEVICE
-    )
+    for user in ("learners.run.device_of", "runs.launch.launch.device", "runs.launch.validate.device"):
+        monkeypatch.setattr(user, lambda name: torch.device("cpu") if name == "cpu" else DEVICE)
     monkeypatch.setattr(steps, "FUSED", ())
-    for user in ("learners.rules.target_prop", "learners.diagnostics.monitor"):
-        monkeypatch.setattr(f"{user}.generator", lambda *name, device="cpu": generator(*name))
+    monkeypatch.setattr("learners.rules.target_prop.generator", lambda *name, device="cpu": generator(*name))
     monkeypatch.setattr(moving_objects, "render", rendered(moving_objects.render))
     monkeypatch.setattr(torch, "save", saved(torch.save))
     monkeypatch.setattr(torch, "load", loaded(torch.load))

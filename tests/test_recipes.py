@@ -150,7 +150,7 @@ class Clipped(EndToEnd):
     copy.insert("learners/build.py", '    "clipped": Clipped,', after="RULES: dict[str, type[Learner]]")
     copy.write(
         "runs/conf/learner/clipped.yaml",
-        SCHEMA.format("clipped") + "name: clipped\nschedule: clipped\nfeedback: backprop\nlr: 0.001\n",
+        SCHEMA.format("clipped") + "name: clipped\nschedule: clipped\n",
     )
     assert len(copy.changed) == 2
     copy.learn(*SMALL, "eval.every=0", "learner=clipped", "learner.most=0.5")

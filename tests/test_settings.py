@@ -50,10 +50,10 @@ def test_a_settings_class_does_not_repeat_a_default_that_it_inherits(kind):
 
 def functions():
     for package in (envs, streams, runs, learners):
-        for found in walk_packages(package.__path__, f"{package.__name__}."):
-            module = import_module(found.name)
+        for info in walk_packages(package.__path__, f"{package.__name__}."):
+            module = import_module(info.name)
             for part in vars(module).values():
-                if getattr(part, "__module__", None) != found.name:
+                if getattr(part, "__module__", None) != info.name:
                     continue
                 members = vars(part).values() if inspect.isclass(part) else [part]
                 yield from ((module, each) for each in members if _written_in(module, each))

@@ -38,9 +38,8 @@ def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     return towards(info["bearing"] + miss, info) * jumps[:, None]
 
 
-GAZES: dict[str, Callable[[int, int, dict[str, Any]], Tensor]] = {
-    one.__name__: one for one in (fixed, pursuit, saccades)
-}
+Gaze = Callable[[int, int, dict[str, Any]], Tensor]
+GAZES: dict[str, Gaze] = {one.__name__: one for one in (fixed, pursuit, saccades)}
 
 
 def gaze(name: str, world: VectorWorld | None = None) -> Gaze:

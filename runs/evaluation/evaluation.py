@@ -10,7 +10,7 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.features import Task, encoded, encoded_blocks, majority_class
+from runs.evaluation.features import PLAIN, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
 from runs.evaluation.probes import Scores, linear_probe, probe_scores, registered

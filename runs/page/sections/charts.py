@@ -29,7 +29,7 @@ def curves(groups: Groups) -> dict[str, Any] | None:
     keys = [key for key in task_keys(runs[0]) if all(key in run.scores for run in runs)]
     charts = []
     for key in keys:
-        unit, name = measure(runs[0], key), measure_of(runs[0].scores[key])
+        unit, name = measure(runs[0], key), measure_name(runs[0], key)
         lines = [over_time(label, [run.scores[key] for run in group], name) for label, group in groups.items()]
         means = {label: np.mean([baseline(run, each, key) for run in runs]) for each, label in BASELINES.items()}
         levels = [Level(label, unit.scale * mean) for label, mean in means.items() if np.isfinite(mean)]

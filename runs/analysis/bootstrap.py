@@ -24,7 +24,8 @@ class Estimate:
     @classmethod
     def of(cls, values: Sequence[float], *, paired: bool | None = None) -> "Estimate":
         """The mean of one value a seed."""
-        return cls(float(np.mean(values)), *map(float, interval(values)), tuple(map(float, values)), paired)
+        low, high = interval(np.asarray(values))
+        return cls(float(np.mean(values)), float(low), float(high), tuple(map(float, values)), paired)
 
 
 def interval(values: np.ndarray, *, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:

@@ -62,7 +62,7 @@ def _levels(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKe
 
 def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
     """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the names."""
-    tree = {"linear": None, "transfer": {}}
+    tree: dict[str, Any] = {"linear": None, "transfer": {}}
     for key, value in values.items():
         *branch, leaf = key.name.split("/")
         node = tree

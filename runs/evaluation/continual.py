@@ -72,4 +72,4 @@ def summed_up(frames: np.ndarray, scores: np.ndarray, *, phases: int, segment: i
         summary["forgetting"] = forgetting(matrix)
         summary["backward_transfer"] = backward_transfer(matrix, shown)
         summary["forward_transfer"] = forward_transfer(matrix, shown, scores[0])
-    return {name: np.where(np.isnan(value), None, value).tolist() for name, value in summary.items()}
+    return {name: np.asarray(np.where(np.isnan(value), None, value)).tolist() for name, value in summary.items()}

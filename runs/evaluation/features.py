@@ -80,7 +80,7 @@ def flat(maps: Tensor) -> Tensor:
 
 def encoded_blocks(encoder, task: Task, *, device: torch.device) -> list[Split]:
     """The features of every block from one pass: pooled below the top, at the top as they are."""
-    widths = []
+    widths: list[int] = []
 
     def side_by_side(images: Tensor) -> Tensor:
         *lower, top = encoder.encode_blocks(images)

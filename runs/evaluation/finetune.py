@@ -95,6 +95,7 @@ def fine_tune(
             tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
         if stop:
             return None
+    assert best is not None  # a look follows every so many steps
     (validated, _), rate, step, model = best
     tested = top1(encode_images(model, task.test.images, device=device), labels.test)
     return Tuned(tested, validated, rate, step / -(-len(images) // ROWS))

@@ -32,7 +32,7 @@ class Probe:
     """One way of scoring features. Either `score` or `targets` is given."""
 
     name: str
-    score: Callable[..., Scores | dict[str, Scores]] | None = None
+    score: Callable[..., dict[str, Any]] | None = None  # Scores, or some by their arguments
     targets: Callable[..., dict[str, Split]] | None = None
     every_block: bool = False  # whether `blocks` asks for it at every block
     block_images: int | None = None  # test images that are scored below the top; None for all

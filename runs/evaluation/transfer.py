@@ -27,7 +27,7 @@ TURNTABLE = 4  # views of an object: each first one trains, each third one valid
 
 BY_FLAG = ({"train": True}, {"train": False})  # the arguments of torchvision's class for either part
 BY_NAME = ({"split": "train"}, {"split": "test"})
-SOURCES = {  # name: torchvision's class, and those arguments
+SOURCES: dict[str, tuple[str, tuple[dict, dict]]] = {  # name: torchvision's class, and those arguments
     "cifar10": ("CIFAR10", BY_FLAG),
     "cifar100": ("CIFAR100", BY_FLAG),
     "fashion_mnist": ("FashionMNIST", BY_FLAG),

@@ -86,7 +86,8 @@ def unseen_categories(settings, device) -> Task:
         rows = labels >= known
         of_rows = {name: of[rows] for name, of in factors.items()}
         parts.append(LabelledImages(images[rows], labels[rows] - known, of_rows))
-    return Task("unseen_categories", *parts, classes=all_of_them - known)
+    train, validation, test = parts
+    return Task("unseen_categories", train, validation, test, all_of_them - known)
 
 
 def moving_objects_dark(settings, device) -> Task:

@@ -5,7 +5,7 @@ at many times the size.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
@@ -20,8 +20,8 @@ WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 108, 12, 34  # room around the axes for ticks and for the names at the lines' ends
 LABEL_GAP = 13  # between two names, at least
 FRAMES = "world frames seen (thousands)"
-OPTIONS = {"loader": PackageLoader("runs.page"), "autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-SVG = Environment(**OPTIONS).get_template("chart.html")
+OPTIONS: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+SVG = Environment(loader=PackageLoader("runs.page"), **OPTIONS).get_template("chart.html")
 
 
 class Line(NamedTuple):

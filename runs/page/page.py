@@ -42,8 +42,8 @@ def _header(groups: Groups) -> dict[str, Any]:
     title = first.path.name if len(runs) == 1 else f"{learner}, {len(runs)} seeds"
     figures = []
     if WORLD in first.scores:
-        last = np.mean([values(run, WORLD)[-1] for run in runs])
-        levels = {name: np.mean([baseline(run, name, WORLD) for run in runs]) for name in BASELINES}
+        last = float(np.mean([values(run, WORLD)[-1] for run in runs]))
+        levels = {name: float(np.mean([baseline(run, name, WORLD) for run in runs])) for name in BASELINES}
         gain = TOP1.text(last - levels["random_encoder"], signed=True)
         figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", TOP1.text(last)), ("gain over random", gain)]
         figures += [(BASELINES[name], TOP1.text(level)) for name, level in levels.items() if np.isfinite(level)]

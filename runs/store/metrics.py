@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import zarr
@@ -78,8 +78,8 @@ class Metrics:
         """An existing store, cut back to the rows of the first `cut_to` frames."""
         _tidy(path)
         root = open_run(path, mode="r+")
-        committed = root.attrs["committed"].items()
-        lengths = {name: int((root[f"{name}/frames"][:length] <= cut_to).sum()) for name, length in committed}
+        marks = _committed(root).items()
+        lengths = {name: int((_frames(root, name, length) <= cut_to).sum()) for name, length in marks}
         root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
         _cut(root, lengths)
         return cls(root)
@@ -91,9 +91,9 @@ class Metrics:
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
         """Keeps the images and labels whose features the rows of `samples` hold."""
-        group = self.root.require_group(SAMPLES)
+        samples = self.root.require_group(SAMPLES)
         for name, values in arrays.items():
-            group.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
+            samples.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
 
     def add(self, group: ScoreKey | str, frames: int, values: Row) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
@@ -155,12 +155,13 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     """
     root = open_run(path, mode="r")
     with _damage(path):
-        names = _names_today(group for group in root.attrs["committed"] if group != SAMPLES)
+        committed = {group: length for group, length in _committed(root).items() if group != SAMPLES}
+        names = _names_today(committed)
     series = {}
-    for group, name in names.items():
+    for group, length in committed.items():
+        name = names[group]
         if not any(fnmatch(name, pattern) for pattern in only):
             continue
-        length = root.attrs["committed"][group]
         with _damage(path / group):
             series[name] = {array_name: _padded(array, length) for array_name, array in group_of(root, group).arrays()}
             if "frames" not in series[name]:
@@ -178,7 +179,7 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 
 
 def latest(path: Path) -> dict[str, int]:
-    """The frames of the last row of each of a run's series. Raises as `read` does."""
+    """The frames of the last row of each of a run's series. Raises SettingError: as `read`."""
     with _damage(path):
         return _latest(open_run(path, mode="r"))
 
@@ -196,7 +197,7 @@ def read_samples(path: Path) -> Series:
 
     Empty where none were kept.
 
-    Raises as `read` does.
+    Raises SettingError: as `read`.
     """
     root = open_run(path, mode="r")
     with _damage(path / SAMPLES):
@@ -264,7 +265,7 @@ def _padded(array: zarr.Array, length: int) -> np.ndarray:
     return np.concatenate([rows, np.full(missing, array.fill_value, rows.dtype)])
 
 
-def open_run(path: Path, *, mode: str) -> zarr.Group:
+def open_run(path: Path, *, mode: Literal["r", "r+"]) -> zarr.Group:
     """The store of a run. Raises SettingError: no such store, or one of another format."""
     try:
         root = zarr.open_group(path, mode=mode)

@@ -147,14 +147,14 @@ def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tupl
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     for number, packed in _packed(layout, file, numbers):
-        packed = _without_crc(packed, f"chunk {number}")
+        data = memoryview(_without_crc(packed, f"chunk {number}"))
         try:
-            if frame_content_size(packed) != size:  # no more is decompressed than it should hold
+            if frame_content_size(data) != size:  # no more is decompressed than it should hold
                 raise Damaged(f"chunk {number} does not hold {size:,} bytes")
-            data = decompressor.decompress(packed, allow_extra_data=False)
+            chunk = decompressor.decompress(data, allow_extra_data=False)
         except ZstdError as error:
             raise Damaged(f"chunk {number} does not decompress ({error})") from None
-        yield number, np.frombuffer(data, layout.kind).reshape(layout.chunk)
+        yield number, np.frombuffer(chunk, layout.kind).reshape(layout.chunk)
 
 
 def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -110,7 +110,7 @@ def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
         raise SettingError("is a video with no frames; remove it")
 
 
-def stacked(images: list[np.ndarray], *, size: int) -> np.ndarray:
+def stacked(images: Iterable[np.ndarray], *, size: int) -> np.ndarray:
     """Images (H, W, 3) as one array (s, H, W, 3), fitted. Raises SettingError: they are of more sizes than one."""
     images = [fitted(image, size) for image in images]
     check_sizes(*images)

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from envs.errors import SettingError
 from streams.process.versions import versions
 from streams.recording.codec import Layout, document, encode, layouts
 from streams.recording.reader import FORMAT, Recording
-from streams.recording.storage import Lock, open_folder
+from streams.recording.storage import open_folder
 from streams.types import Frames
 
 UNCOMMITTED = {"images", "episode", "factors", "zarr.json.tmp"}  # what a writer killed before its first mark leaves
@@ -39,7 +40,7 @@ class Writer:
         self.path, self.setting, self.about = path, setting, about
         self.step = 0  # of the next frames
         self._folder = open_folder(path, setting=setting)
-        self._lock: Lock | None = None
+        self._lock: ExitStack | None = None
         self._facts: dict[str, Any] | None = None  # as last packed
         self._layouts: dict[str, Layout] = {}
         self._blocks: list[dict[str, Tensor]] = []  # (steps, N, ...) of the last shard, written or not

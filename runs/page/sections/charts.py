@@ -31,7 +31,7 @@ def curves(groups: Groups) -> dict[str, Any] | None:
     for key in keys:
         unit, name = measure(runs[0], key), measure_name(runs[0], key)
         lines = [over_time(label, [run.scores[key] for run in group], name) for label, group in groups.items()]
-        means = {label: np.mean([baseline(run, each, key) for run in runs]) for each, label in BASELINES.items()}
+        means = {label: float(np.mean([baseline(run, each, key) for run in runs])) for each, label in BASELINES.items()}
         levels = [Level(label, unit.scale * mean) for label, mean in means.items() if np.isfinite(mean)]
         charts += chart(key.title, lines, levels, unit=unit.title)
     if all("train" in run.series for run in runs):

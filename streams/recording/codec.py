@@ -147,7 +147,7 @@ def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tupl
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     for number, packed in _packed(layout, file, numbers):
-        data = memoryview(_without_crc(packed, f"chunk {number}"))
+        data = _without_crc(packed, f"chunk {number}").data
         try:
             if frame_content_size(data) != size:  # no more is decompressed than it should hold
                 raise Damaged(f"chunk {number} does not hold {size:,} bytes")

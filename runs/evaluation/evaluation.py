@@ -35,7 +35,7 @@ class EvalSettings:
     test: int = 4_000  # images it is scored on, of test instances
     seed: int = 0  # of the images; runs that share it are scored on the same ones
     probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation: of known_probes
-    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # also at both ends; finetune is slow
+    ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # at start and end; finetune: minutes
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets: of evaluation.transfer, paths, or all
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
@@ -96,10 +96,7 @@ class Evaluation:
     def fine_tuned(
         self, encoder: BlockEncoder, keys: Iterable[ScoreKey], *, stop: Stop, tell: Callable[[str], None]
     ) -> dict[ScoreKey, Scores]:
-        """The scores of copies of the encoder that learn these tasks; takes minutes.
-
-        Those that `stop` left no time for are not among them.
-        """
+        """The scores of copies of the encoder that learn these tasks, minutes each; those after `stop` are left out."""
         scores, seed = {}, self.settings.eval.seed
         for key in keys:
             score = fine_tune(encoder, self.tasks[key], seed=seed, device=self.device, stop=stop, tell=tell)
@@ -145,10 +142,7 @@ def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreK
 
 
 def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
-    """The tasks of a run by the key of their linear probe, and notes on them, a line each.
-
-    Raises SettingError: pictures without classes, or transfer sets that are not there or are none.
-    """
+    """A run's tasks, and notes on them, a line each. Raises SettingError: no classes, or transfer sets not there."""
     of = of_settings(settings)
     if of["env_id"]:
         own = world_task(**of, device=device)

@@ -123,10 +123,7 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
 
 
 def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:
-    """Scores of the ridge regression from features to each target.
-
-    {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
-    """
+    """Ridge regression to each target: {name: {top1 (of labels) or r2 (of numbers), validation_..., strength}}."""
     return {name: scored(each, targets[name]) for name, each in ridge_predictions(features, targets).items()}
 
 
@@ -175,10 +172,7 @@ def _numbers(of: Split) -> Split:
 
 @probe("logistic", every_block=True)
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
-    """Multinomial logistic regression; strengths are tried from strong to weak until validation's cross-entropy rises.
-
-    Each begins where the one before it ended.
-    """
+    """Multinomial logistic regression, from strong to weak, each from the last, until validation's loss rises."""
     x, weight, best = standardised(features), None, None
     for strength in LOGISTIC_STRENGTHS:
         weight = logistic(x.train, labels.train, classes=classes, strength=strength, start=weight)

@@ -62,7 +62,8 @@ class Metrics:
         self.root = root
         self.mirror: Callable[[str, list[dict[str, Any]]], None] = lambda group, rows: None  # gets committed rows
         self._waiting: dict[str, list[dict[str, float | np.ndarray]]] = {}
-        self.latest = _latest(root)  # frames of each series' last row, of those that wait too
+        committed = root.attrs["committed"].items()  # frames of each series' last row, of those that wait too:
+        self.latest = {name: int(root[f"{name}/frames"][:length][-1]) for name, length in committed}
 
     @classmethod
     def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
@@ -177,14 +178,11 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 def latest(path: Path) -> dict[str, int]:
     """The frames of the last row of each of a run's series. Raises as `read` does."""
     with _damage(path):
-        return _latest(open_run(path, mode="r"))
+        return Metrics(open_run(path, mode="r")).latest
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """A run's attributes alone: what it is, and how far its last commit was.
-
-    Raises SettingError: no such store, or one of another format.
-    """
+    """A run's attributes alone: what it is, and how far its last commit was. Raises as `open_run` does."""
     return dict(open_run(path, mode="r").attrs)
 
 
@@ -203,10 +201,6 @@ def read_samples(path: Path) -> Series:
             name: _padded(array, length) if array.metadata.dimension_names[0] == "frames" else array[:]
             for name, array in arrays.items()
         }
-
-
-def _latest(root: zarr.Group) -> dict[str, int]:
-    return {name: int(root[f"{name}/frames"][:length][-1]) for name, length in root.attrs["committed"].items()}
 
 
 def _tidy(path: Path) -> None:

@@ -11,12 +11,8 @@ import numpy as np
 from runs.store.metrics import open_run
 
 GROUP = "seen"
-DIMENSIONS = {
-    "strip": ("world", "time", "y", "x", "channel"),
-    "first": ("pair", "y", "x", "channel"),
-    "second": ("pair", "y", "x", "channel"),
-    "gap": ("pair",),
-}
+PAIRS = ("pair", "y", "x", "channel")
+DIMENSIONS = {"strip": ("world", "time", "y", "x", "channel"), "first": PAIRS, "second": PAIRS, "gap": PAIRS[:1]}
 
 
 def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:
@@ -28,10 +24,7 @@ def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:
 
 
 def load_preview(store: Path) -> dict[str, np.ndarray | int]:
-    """The arrays of a run's preview, and `stride`; empty where the run has not come to its end.
-
-    Raises SettingError: no such store, or one of another format.
-    """
+    """The arrays of a run's preview, and `stride`; empty before the run's end. Raises as `open_run` does."""
     root = open_run(store, mode="r")
     if GROUP not in root or "stride" not in root[GROUP].attrs:
         return {}

@@ -58,10 +58,7 @@ def group_patterns(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class ScoreKey:
-    """What one score is of. The score of an encoder's last block by a linear probe is `ScoreKey()`.
-
-    Raises ValueError: a combination that is never evaluated and has no path.
-    """
+    """What one score is of; `ScoreKey()`: the whole encoder, linear probe. Raises ValueError: one never evaluated."""
 
     task: str | None = None  # a transfer set; None is the run's own world
     probe: str = "linear"  # `knn`, `few/10`, `factors/position`, `finetune`, ...: a name, and an argument of the probe

@@ -38,10 +38,7 @@ def interval(values: np.ndarray, *, draws: int = DRAWS) -> tuple[np.ndarray, np.
 
 
 def difference(a: dict[int, float], b: dict[int, float]) -> Estimate:
-    """The mean of a less that of b, {seed: score} each: paired by the seeds that both have.
-
-    Where they share fewer than two seeds, each is drawn from by itself.
-    """
+    """The mean of a less b, {seed: score}, paired by shared seeds; under two shared, each is drawn from by itself."""
     shared = sorted(a.keys() & b.keys())
     if len(shared) > 1:
         return Estimate.of([a[seed] - b[seed] for seed in shared], paired=True)

@@ -51,10 +51,7 @@ def grouped(runs: list[LoadedRun]) -> dict[str, list[LoadedRun]]:
 
 
 def refuse(runs: list[LoadedRun], keys: list[ScoreKey]) -> None:
-    """Checks that the scores of runs are of the same images.
-
-    Raises SettingError: they are not; names the setting, two runs and a way out.
-    """
+    """Checks that runs were scored on the same images. Raises SettingError: the setting, two runs, a way out."""
     of_world = any(key.task in RENDERED for key in keys)
     for name in sorted(_names(runs), key=lambda name: name != "env.name"):  # of two worlds, which they are
         if (name in IMAGES or (of_world and _is_shown(name, runs, keys))) and len(_values(runs, [name])) > 1:
@@ -89,10 +86,7 @@ def _path_of(run: LoadedRun, task: str) -> str | None:
 
 
 def comparison_step(runs: list[LoadedRun], key: ScoreKey, *, at: int | None) -> int:
-    """The number of frames at which runs are compared: `at`, or their ends where all have one.
-
-    Raises SettingError: they ended at different frames, or one of them was not scored then.
-    """
+    """The frames at which runs are compared: `at`, or their common end. Raises SettingError: no such common frame."""
     shared = set.intersection(*({int(n) for n in run.scores[key]["frames"]} for run in runs))
     ends = {int(run.scores[key]["frames"][-1]): run for run in reversed(runs)}
     if at is None and len(ends) == 1:

@@ -38,10 +38,7 @@ class LoadedRun(NamedTuple):
 
 
 def find(places: Iterable[str]) -> list[Path]:
-    """The folders of runs that places name: runs, folders of runs (at any depth), and patterns with * of both.
-
-    Raises SettingError: a place that holds no run.
-    """
+    """The folders of runs, at any depth, that places or patterns with * name. Raises SettingError: one has none."""
     paths = []
     for place in places:
         matches = sorted(glob.glob(place)) if glob.has_magic(place) else [place]  # noqa: PTH207  it may be absolute
@@ -66,10 +63,7 @@ def _within(place: Path) -> list[Path]:
 
 
 def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
-    """A run, and those of its series whose groups fit one of the patterns.
-
-    Raises SettingError: no run, one of another format, a damaged one, or one that has not written any number yet.
-    """
+    """A run and its series that fit a pattern. Raises SettingError: no run, other format, damaged, or no number yet."""
     run, folder = load_numbers(path, series=series), RunFolder(path)
     if not folder.is_run:
         raise SettingError(f"{path} has numbers and no settings (.hydra/config.yaml); it cannot be told from others")

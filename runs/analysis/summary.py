@@ -20,10 +20,7 @@ SHARES = ("world", "stream", "learner", "eval")
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """All numbers of a run as one JSON object; those that were not measured are None.
-
-    Raises SettingError: there is no run, or it is of another format.
-    """
+    """A run as one JSON object, None for what was not measured. Raises SettingError: no run, or of another format."""
     run = load_numbers(path)
     keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
     continual, shares = _continual(run), {part: _last(run, part) for part in SHARES}

@@ -60,10 +60,7 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
 
 
 def read(overrides: list[str]) -> DictConfig:
-    """The settings that command-line overrides ask for.
-
-    Raises SettingError: an unknown group or key (with the near miss), several values, or a value of the wrong type.
-    """
+    """The settings that overrides ask for. Raises SettingError: an unknown group or key, several values, wrong type."""
     overrides = [current_override(text) for text in overrides]
     picks, values = _sorted(overrides)
     with _hydra():

@@ -97,10 +97,7 @@ class Evaluation:
     def fine_tuned(
         self, encoder: BlockEncoder, keys: Iterable[ScoreKey], *, stop: Stop, tell: Callable[[str], None]
     ) -> dict[ScoreKey, Scores]:
-        """The scores of copies of the encoder that learn these tasks; takes minutes.
-
-        Those that `stop` left no time for are not among them.
-        """
+        """The scores of copies of the encoder that learn these tasks, minutes each; those after `stop` are left out."""
         scores, seed = {}, self.settings.eval.seed
         for key in keys:
             score = fine_tune(encoder, self.tasks[key], seed=seed, device=self.device, stop=stop, tell=tell)
@@ -146,10 +143,7 @@ def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreK
 
 
 def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
-    """The tasks of a run by the key of their linear probe, and notes on them, a line each.
-
-    Raises SettingError: pictures without classes, or transfer sets that are not there or are none.
-    """
+    """A run's tasks, and notes on them, a line each. Raises SettingError: no classes, or transfer sets not there."""
     of = of_settings(settings)
     if of["env_id"]:
         own = world_task(**of, device=device)

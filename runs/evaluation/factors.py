@@ -16,10 +16,7 @@ MOST_CLASSES = 64  # a factor of more whole numbers than these counts something,
 
 @ridge_target("factors")
 def factor_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
-    """The targets for each factor of a task's images: labels (M,) int64, or numbers (M, K) float32.
-
-    Factors that are the same in all training images, or that count something, are left out.
-    """
+    """Labels (M,) int64 or numbers (M, K) float32 of each factor that varies in training images and counts nothing."""
     targets = {}
     for name in task.train.factors:
         parts = [read_as(name, part.factors[name]).to(device) for part in task[1:4]]

@@ -64,10 +64,7 @@ def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> T
 
 
 def pooled(maps: Tensor) -> Tensor:
-    """A block's output (B, C, H, W) as features (B, D): averaged over patches where there would be more than 1,024.
-
-    The patches make the largest square grid that stays within that number.
-    """
+    """A block's output (B, C, H, W) as features (B, D), averaged over the largest square grid with D within 1,024."""
     channels, height = maps.shape[1:3]
     side = max(int((BLOCK_FEATURES / channels) ** 0.5), 1)
     return flat(adaptive_avg_pool2d(maps, side) if side < height else maps)

@@ -104,10 +104,7 @@ def fine_tune(
 def train_steps(
     model: nn.Module, images: Tensor, labels: Tensor, *, orders: Iterable[Tensor], rate: float, stop: Stop | None = None
 ) -> Iterator[int]:
-    """Steps of Adam on images (M, 3, H, W) uint8 and labels (M,); yields the step where a look at validation is due.
-
-    Then the model is in evaluation mode. It ends where `stop` comes.
-    """
+    """Adam on images (M, 3, H, W) uint8 and labels (M,) until `stop`; yields, in eval mode, steps to validate at."""
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
     for step, rows in zip(range(1, STEPS + 1), orders, strict=False):
         if stop:

@@ -123,10 +123,7 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
 
 
 def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:
-    """Scores of the ridge regression from features to each target.
-
-    {name: {top1, validation_top1, strength}} of labels, {name: {r2, validation_r2, strength}} of numbers.
-    """
+    """Ridge regression to each target: {name: {top1 (of labels) or r2 (of numbers), validation_..., strength}}."""
     return {name: scored(each, targets[name]) for name, each in ridge_predictions(features, targets).items()}
 
 

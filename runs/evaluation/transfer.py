@@ -58,12 +58,15 @@ KNOWN = (*MADE, *SOURCES, "coil100")
 
 
 def check(settings) -> None:
-    """Checks, before any work, that the sets named in `eval.transfer` can be looked for.
-
-    Raises SettingError: an unknown name (with the near miss), a path where nothing is, no folder to find named sets in.
-    """
+    """Checks before any work that `eval.transfer` can be found. Raises SettingError: an unknown name, path, folder."""
     names, root = settings.eval.transfer, settings.eval.data_root
-    _check_root(settings)
+    folder, sought = Path(root or "").expanduser(), any(name not in MADE and not _is_path(name) for name in names)
+    if root and sought and not folder.is_dir():
+        if folder.exists():
+            raise SettingError(f"eval.data_root={folder} is no folder; give the one that holds the data sets")
+        if not settings.eval.download:
+            way_out = "give the folder that holds the data sets, or set eval.download=true"
+            raise SettingError(f"eval.data_root={folder} isn't there; {way_out}")
     for name in names:
         if _is_path(name):
             if URL not in name and not Path(name).expanduser().exists():
@@ -80,24 +83,8 @@ def check(settings) -> None:
             raise SettingError(f"eval.transfer names {title} twice, and scores go by that name; rename one of them")
 
 
-def _check_root(settings) -> None:
-    root = settings.eval.data_root and Path(settings.eval.data_root).expanduser()
-    sought = any(name not in MADE and not _is_path(name) for name in settings.eval.transfer)
-    if not sought or not root or root.is_dir():
-        return
-    if root.exists():
-        raise SettingError(f"eval.data_root={root} is no folder; give the one that holds the data sets")
-    if not settings.eval.download:
-        raise SettingError(
-            f"eval.data_root={root} isn't there; give the folder that holds the data sets, or set eval.download=true"
-        )
-
-
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
-    """The transfer tasks of a run by name, and notes on them, a line each.
-
-    Raises SettingError: a set that was asked for by name and is not there, or is no set of labelled pictures.
-    """
+    """A run's transfer tasks by name, and notes, a line each. Raises SettingError: a named set is absent or no set."""
     tasks, notes = {}, []
     for name in settings.eval.transfer:
         if name != EVERYTHING:

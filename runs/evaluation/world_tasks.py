@@ -66,10 +66,7 @@ def drift_of(settings) -> dict[str, Any]:
 
 
 def unseen_categories(settings, device) -> Task:
-    """The categories of envs.scene.categories that the run's own world does not show; about as many images.
-
-    Raises SettingError: a world that has no such categories, or shows them all.
-    """
+    """Those of envs.scene.categories that a run's world leaves out; as many images. Raises SettingError: under two."""
     if settings.env.id != "MovingObjects-v0":
         raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
     known, all_of_them = settings.env.categories, len(CATEGORIES)

@@ -25,7 +25,13 @@ def check(settings: DictConfig) -> None:
         value = OmegaConf.select(settings, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise SettingError(f"{name}={value} is no number to work with; give a finite one")
-    _check_gap(settings)
+    gap, length = settings.pairs.gap, settings.env.episode_length
+    if gap >= length:
+        way_out = f"try {max(1, length // 4)}" if length > 1 else "try pairs=augmentation pairs.gap=0"
+        raise SettingError(
+            f"pairs.gap={gap} is longer than an episode (env.episode_length={length} frames), "
+            f"so no pair would ever form; {way_out}"
+        )
     for name, least in {"run.frames": settings.env.num_worlds, **LEAST}.items():
         value = OmegaConf.select(settings, name)
         if value is not None and value < least:
@@ -35,16 +41,6 @@ def check(settings: DictConfig) -> None:
     if settings.stream.name == "live":
         gaze(settings.stream.gaze)
     device(settings.device)
-
-
-def _check_gap(settings: DictConfig) -> None:
-    gap, length = settings.pairs.gap, settings.env.episode_length
-    if gap >= length:
-        way_out = f"try {max(1, length // 4)}" if length > 1 else "try pairs=augmentation pairs.gap=0"
-        raise SettingError(
-            f"pairs.gap={gap} is longer than an episode (env.episode_length={length} frames), "
-            f"so no pair would ever form; {way_out}"
-        )
 
 
 def _check_run(settings: DictConfig) -> None:

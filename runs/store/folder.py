@@ -27,10 +27,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, results: Path, name: str, settings: DictConfig, overrides: list[str]) -> "RunFolder":
-        """A new folder that knows its settings.
-
-        Raises SettingError: a name that is no plain folder name, a used folder, or a place that cannot be written.
-        """
+        """A new folder that knows its settings. Raises SettingError: no plain name, used, or not to be written."""
         if not name or Path(name).name != name or name.startswith("."):
             raise SettingError(f"run.name={name!r} must be a plain folder name; results_dir says where it lies")
         self = cls(results / name)
@@ -40,11 +37,11 @@ class RunFolder:
             )
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
-            (self.path / ".hydra").mkdir(exist_ok=True)
+            self._config.parent.mkdir(exist_ok=True)
             self._take()
-            replace(self.path / ".hydra" / "overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(overrides)).encode())
+            replace(self._config.with_name("overrides.yaml"), OmegaConf.to_yaml(OmegaConf.create(overrides)).encode())
             replace(self.path / "versions.json", json.dumps(versions(), indent=2).encode())
-            replace(self.path / ".hydra" / "config.yaml", OmegaConf.to_yaml(settings).encode())  # last: now it is a run
+            replace(self._config, OmegaConf.to_yaml(settings).encode())  # last: now it is a run
         except OSError as error:
             if self._lock:
                 self._lock.close()
@@ -55,10 +52,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """The folder of a run that is there, to go on with.
-
-        Raises SettingError: no run is there, or another process is writing to it.
-        """
+        """The folder of a run to go on with. Raises SettingError: no run is there, or another process writes to it."""
         self = cls(path)
         if not self.is_run:
             raise SettingError(f"run.resume={path} is no run; give the folder of one, as in results/NAME")
@@ -68,16 +62,15 @@ class RunFolder:
     @property
     def is_run(self) -> bool:
         """Whether a run has begun here: its settings are the last thing a new folder is given."""
-        return (self.path / ".hydra" / "config.yaml").is_file()
+        return self._config.is_file()
 
     @property
     def settings(self) -> DictConfig:
         """The settings that the run was begun with, defaults and all. Raises SettingError: the file is damaged."""
-        path = self.path / ".hydra" / "config.yaml"
         try:
-            return current_config(OmegaConf.load(path))
+            return current_config(OmegaConf.load(self._config))
         except YAMLError as error:
-            raise SettingError(f"{path} is damaged; leave its run out, or mend the file") from error
+            raise SettingError(f"{self._config} is damaged; leave its run out, or mend the file") from error
 
     def settings_over(self, defaults: DictConfig) -> DictConfig:
         """The run's settings over these, which stand for what did not exist yet when the run was begun."""
@@ -92,12 +85,12 @@ class RunFolder:
         settings = self.settings
         if settings.device != device:
             settings.device = device
-            replace(self.path / ".hydra" / "config.yaml", OmegaConf.to_yaml(settings).encode())
+            replace(self._config, OmegaConf.to_yaml(settings).encode())
 
     @property
     def overrides(self) -> list[str]:
         """The overrides on its command line."""
-        return list(OmegaConf.load(self.path / ".hydra" / "overrides.yaml"))
+        return list(OmegaConf.load(self._config.with_name("overrides.yaml")))
 
     @property
     def versions(self) -> dict[str, Any]:

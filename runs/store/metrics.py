@@ -181,14 +181,11 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 def latest(path: Path) -> dict[str, int]:
     """The frames of the last row of each of a run's series. Raises SettingError: as `read`."""
     with _damage(path):
-        return _latest(open_run(path, mode="r"))
+        return Metrics(open_run(path, mode="r")).latest
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """A run's attributes alone: what it is, and how far its last commit was.
-
-    Raises SettingError: no such store, or one of another format.
-    """
+    """A run's attributes alone: what it is, and how far its last commit was. Raises as `open_run` does."""
     return dict(open_run(path, mode="r").attrs)
 
 

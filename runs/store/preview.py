@@ -12,12 +12,8 @@ import numpy as np
 from runs.store.metrics import group_of, open_run
 
 GROUP = "seen"
-DIMENSIONS = {
-    "strip": ("world", "time", "y", "x", "channel"),
-    "first": ("pair", "y", "x", "channel"),
-    "second": ("pair", "y", "x", "channel"),
-    "gap": ("pair",),
-}
+PAIRS = ("pair", "y", "x", "channel")
+DIMENSIONS = {"strip": ("world", "time", "y", "x", "channel"), "first": PAIRS, "second": PAIRS, "gap": PAIRS[:1]}
 
 
 def save_preview(store: Path, *, stride: int, **arrays: np.ndarray) -> None:

@@ -19,9 +19,13 @@ ROWS, COLUMNS = 3, 16  # of test images that are shown, at most, and of filters
 @section(10)
 def preview(groups: Groups) -> dict[str, Any] | None:
     """Pictures of the first run."""
-    run = next(iter(groups.values()))[0]
+    run, tested = next(iter(groups.values()))[0], None
     strip = _strip(run)
-    tested = None if strip else _tested(run)
+    images = () if strip else read_samples(run.path / METRICS).get("images", ())
+    if len(images):
+        columns = min(COLUMNS, len(images))
+        count = columns * min(ROWS, len(images) // columns)
+        tested = {"image": mosaic(images[:count], columns=columns), "count": count}
     return {"strip": strip, "tested": tested} if strip or tested else None
 
 
@@ -40,15 +44,6 @@ def _strip(run: LoadedRun) -> dict[str, Any] | None:
         "of": run.settings["env.num_worlds"],
         "gaps": "two views of one frame" if gaps == [0] else f"{' or '.join(map(str, gaps))} steps apart",
     }
-
-
-def _tested(run: LoadedRun) -> dict[str, Any] | None:
-    images = read_samples(run.path / METRICS).get("images", np.empty(0))
-    if not len(images):
-        return None
-    columns = min(COLUMNS, len(images))
-    count = columns * min(ROWS, len(images) // columns)
-    return {"image": mosaic(images[:count], columns=columns), "count": count}
 
 
 @section(90, each_run=True)

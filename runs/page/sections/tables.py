@@ -33,8 +33,7 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
     keys = scored(run)
     if not keys:
         return None
-    others = list(BASELINES)[1:]
-    others = [name for name in others if any(np.isfinite(baseline(run, name, key)) for key in keys)]
+    others = [name for name in list(BASELINES)[1:] if any(np.isfinite(baseline(run, name, key)) for key in keys)]
     rows = []
     for key in keys:
         unit, numbers = measure(run, key), values(run, key)

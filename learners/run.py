@@ -17,8 +17,8 @@ from learners.rules.base import Learner
 from runs.config.aliases import merged
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.features import Encoder
+from runs.launch.log import Run as LoggedRun
 from runs.launch.settings import RunSettings
-from runs.store.timing import RunningMean
 from streams.pairs.frame_buffer import longest
 from streams.pairs.pairing import build_pairs
 from streams.pairs.single_frames import SingleFrameStream, Stream
@@ -53,27 +53,10 @@ class Settings:
 SCHEMAS: dict[tuple[str | None, str], type] = {(None, "settings_schema"): Settings, **STREAM_SCHEMAS, **LEARNER_SCHEMAS}
 
 
-@dataclass
-class Run:
-    """The parts of a run, which are saved and resumed together."""
+class Run(LoggedRun):
+    """A run whose learner is one of ours."""
 
-    settings: DictConfig
-    stream: Stream
     learner: Learner
-    means: RunningMean = field(default_factory=RunningMean)
-    frames: int = 0  # world frames shown so far
-    updates: int = 0  # of the weights
-    previous: int = 0  # frames before the last update
-
-    @property
-    def finished(self) -> bool:
-        """Whether it has seen all the frames that its settings ask for."""
-        return self.frames >= self.settings.run.frames
-
-    def advance(self, pairs: Pairs, losses: dict) -> None:
-        """Counts an update that was made from these pairs."""
-        self.means.add(losses)
-        self.previous, self.frames, self.updates = self.frames, pairs.frames, self.updates + 1
 
     def monitor(self) -> dict[str, dict[str, float]]:
         """A row of each of the monitor's series; waits for the device."""
@@ -87,7 +70,7 @@ class Run:
         return max(islice(stream, MONITORED), key=lambda pairs: len(pairs.episode))
 
     def preview(self) -> Stream:
-        """The same stream from its beginning, to look at: nothing is recorded, it never ends, both views are shown."""
+        """The same stream from its beginning, of which nothing is recorded and which never ends."""
         change = {"record": None} if self.settings.stream.name == "live" else {"repeat": True}
         settings = merged(with_both_views(self.settings), {"stream": change})
         return build_stream(settings, seed=settings.seed, encode=self.learner.encode)
@@ -97,17 +80,6 @@ class Run:
         frames = self.settings.run.frames
         if frames != planned and self.learner.shares_updates:
             raise SettingError(f"run.frames={frames} cannot change: a greedy schedule has shared out {planned}")
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state of every part, and where the run is."""
-        parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
-        return parts | {"frames": self.frames, "updates": self.updates}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next update is the one that followed the saved ones."""
-        for name in ("stream", "learner", "means"):
-            getattr(self, name).load_state_dict(state[name])
-        self.frames, self.updates = state["frames"], state["updates"]
 
 
 def build(settings: DictConfig) -> Run:

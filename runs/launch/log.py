@@ -14,6 +14,7 @@ from runs.store.metrics import Metrics
 from runs.store.timing import RunningMean, Stopwatch, due
 from streams.pairs.single_frames import Stream
 from streams.process.signals import Stop
+from streams.types import Pairs
 
 
 class Learner(BlockEncoder, Protocol):
@@ -24,38 +25,45 @@ class Learner(BlockEncoder, Protocol):
         """Blocks and heads."""
 
 
-class Run(Protocol):
-    """What is logged: the parts of a run, and where it is."""
+class Run:
+    """The parts of a run, which are saved and resumed together, and where it is. A concrete one says what it shows."""
 
-    settings: DictConfig
-    stream: Stream
-    means: RunningMean
-    frames: int
-    previous: int
-    updates: int
-
-    @property
-    def learner(self) -> Learner:
-        """What learns."""
+    def __init__(self, settings: DictConfig, stream: Stream, learner: Learner):
+        self.settings, self.stream, self.learner, self.means = settings, stream, learner, RunningMean()
+        self.frames = self.updates = 0  # world frames shown so far, updates of the weights
+        self.previous = 0  # frames before the last update
 
     @property
     def finished(self) -> bool:
-        """Whether it has seen all its frames."""
+        """Whether it has seen all the frames that its settings ask for."""
+        return self.frames >= self.settings.run.frames
+
+    def advance(self, pairs: Pairs, losses: dict) -> None:
+        """Counts an update that was made from these pairs."""
+        self.means.add(losses)
+        self.previous, self.frames, self.updates = self.frames, pairs.frames, self.updates + 1
 
     def monitor(self) -> dict[str, dict[str, float]]:
-        """A row of each series about the network itself."""
+        """A row of each series about the network itself; waits for the device."""
+        raise NotImplementedError
 
     def preview(self) -> Stream:
-        """The same stream from its beginning, to look at."""
+        """The same stream from its beginning, to look at: nothing is recorded, it never ends, both views are shown."""
+        raise NotImplementedError
 
     def check_extension(self, planned: int) -> None:
         """Raises SettingError where the run cannot go on to another number of frames than was planned."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next update depends on."""
+        """The state of every part, and where the run is."""
+        parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
+        return parts | {"frames": self.frames, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next update is the one that followed the saved ones."""
+        for name in ("stream", "learner", "means"):
+            getattr(self, name).load_state_dict(state[name])
+        self.frames, self.updates = state["frames"], state["updates"]
 
 
 class RunLog:

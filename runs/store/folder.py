@@ -23,6 +23,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path, self.checkpoints, self.metrics = path, path / "checkpoints", path / "metrics.zarr"
+        self._config = path / ".hydra" / "config.yaml"
         self._lock: IO[str] | None = None
 
     @classmethod

@@ -21,7 +21,7 @@ def preview(groups: Groups) -> dict[str, Any] | None:
     """Pictures of the first run."""
     run, tested = next(iter(groups.values()))[0], None
     strip = _strip(run)
-    images = () if strip else read_samples(run.path / METRICS).get("images", ())
+    images = np.empty(0) if strip else read_samples(run.path / METRICS).get("images", np.empty(0))
     if len(images):
         columns = min(COLUMNS, len(images))
         count = columns * min(ROWS, len(images) // columns)

@@ -76,7 +76,7 @@ class Evaluation:
         names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
         probes = [probe for name, probe in registered().items() if name in names]
         if BLOCKS in names:
-            *lower, whole = encoded_blocks(encoder, task, device=self.device)
+            *lower, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device)
         else:
             lower, whole = [], encoded(encoder.encode, task, device=self.device)
         scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)

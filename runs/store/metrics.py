@@ -159,8 +159,8 @@ def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], d
     for group, name in names.items():
         if not any(fnmatch(name, pattern) for pattern in only):
             continue
-        length = root.attrs["committed"][group]
         with _damage(path / group):
+            length = root.attrs["committed"][group]
             series[name] = {array_name: _padded(array, length) for array_name, array in root[group].arrays()}
             if "frames" not in series[name]:
                 raise KeyError("frames")

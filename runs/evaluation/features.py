@@ -75,12 +75,12 @@ def flat(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(1)
 
 
-def encoded_blocks(encoder, task: Task, *, device: torch.device) -> list[Split]:
+def encoded_blocks(encode_blocks: Callable[[Tensor], list[Tensor]], task: Task, *, device: torch.device) -> list[Split]:
     """The features of every block from one pass: pooled below the top, at the top as they are."""
     widths: list[int] = []
 
     def side_by_side(images: Tensor) -> Tensor:
-        *lower, top = encoder.encode_blocks(images)
+        *lower, top = encode_blocks(images)
         blocks = [*map(pooled, lower), flat(top)]
         widths[:] = [block.shape[1] for block in blocks]
         return torch.cat(blocks, 1)

@@ -106,7 +106,8 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
     (mean, deviation), validation = _scale(features.train), features.validation.double()
     y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]
     fits = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
-    best: dict[str, tuple] = {}  # squared error over validation images, strength, predictions for them, weights
+    # of each target: squared error over validation images, strength, predictions for them, weights
+    best: dict[str, tuple[float, float, Tensor, Tensor]] = {}
     for strength, scaled in zip(STRENGTHS, fits, strict=True):
         slope = scaled[:-1] / deviation[:, None]
         weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)  # of features as they are

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,8 @@ def _named(name: str, root: Path, *, download: bool) -> list[Pictures]:
     if download:
         root.mkdir(parents=True, exist_ok=True)
     dataset, parts = SOURCES[name]
-    named = {"setting": "eval.data_root", "absent": "put it there first, or set eval.download=true"}
-    options = [part | {"download": download} for part in parts]
-    return _split(*(load_pictures(str(root), dataset, options=each, **named) for each in options))
+    load_part = partial(load_pictures, setting="eval.data_root", absent="put it there first, or set eval.download=true")
+    return _split(*(load_part(str(root), dataset, options=part | {"download": download}) for part in parts))
 
 
 def _arrays(path: Path) -> tuple[Pictures, Pictures | None]:

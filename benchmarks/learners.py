@@ -16,7 +16,7 @@ from machine import Jobs, in_turns, show
 from rich.table import Table
 from torch import nn
 
-from learners.losses import Hinge
+from learners.losses.hinge import Hinge, HingeSettings
 from learners.online import PROGRAM
 from learners.run import learner_of
 from streams.process.errors import keep_memory
@@ -63,7 +63,7 @@ def hinges() -> Jobs:
     """Our hinge and the wide one, forth and back, on the same embeddings."""
     draws = torch.Generator().manual_seed(0)
     u, v = (torch.rand(HINGE_ROWS, EMBEDDING, generator=draws).requires_grad_() for _ in range(2))
-    episode, ours = torch.arange(HINGE_ROWS), Hinge(anchors="first", stop_gradient=False, average="sum")
+    episode, ours = torch.arange(HINGE_ROWS), Hinge(HingeSettings(anchors="first", average="sum"))
     others = episode[:, None] != episode
 
     def wide() -> None:

@@ -148,9 +148,8 @@ def importing(folder: Path) -> dict[str, float]:
         for _ in decoded([str(file) for file in files], size=0):
             pass
 
-    whole, decoding, rest, loading = in_turns(
-        bring, decode, lambda: bring("frames.npy"), partial(list, loader_of(files))
-    )
+    jobs = bring, decode, partial(bring, "frames.npy"), partial(list, loader_of(files))
+    whole, decoding, rest, loading = in_turns(*jobs)
     return {
         "import_frames_per_s": FRAMES / whole,
         "decoding_share_of_import": decoding / whole,

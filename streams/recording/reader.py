@@ -15,6 +15,7 @@ from streams.recording.storage import Folder, open_folder, read
 FORMAT = "contiguity-stream/1"
 FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed": int, "gaze": str}
 COUNTS = ("committed", "episodes")
+INTEGERS = ("episode", "factors/category", "factors/phase")  # which memories and probes count by
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -38,18 +39,14 @@ class Recording:
         self._document_read = b""  # the document that the facts are from
         self.refresh()
         self.layouts = {name: self._layout(name) for name in self.names}
-        images, worlds = self.layouts["images"], self.worlds
+        images = self.layouts["images"]
         if images.kind != "uint8" or len(images.shard) != 5 or images.shard[4] != 3:
             raise self._wrong(f"images are {images.kind} {images.shard[1:]}, and not uint8 (N, H, W, 3)")
-        if self.layouts["episode"].kind != "int64" or len(self.layouts["episode"].shard) != 2:
-            raise self._wrong("episode is not int64 (N,)")
-        for name in ("factors/category", "factors/phase"):  # which memories and probes count by
-            layout = self.layouts.get(name)
-            if layout and (layout.kind != "int64" or len(layout.shard) != 2):
-                raise self._wrong(f"{name} is not int64 (N,)")
         for name, layout in self.layouts.items():
-            if layout.shard[1] != worlds:
-                raise self._wrong(f"{name} is of {layout.shard[1]} worlds, images of {worlds}")
+            if name in INTEGERS and (layout.kind != "int64" or len(layout.shard) != 2):
+                raise self._wrong(f"{name} is not int64 (N,)")
+            if layout.shard[1] != self.worlds:
+                raise self._wrong(f"{name} is of {layout.shard[1]} worlds, images of {self.worlds}")
 
     @property
     def names(self) -> list[str]:
@@ -123,27 +120,23 @@ class Recording:
 
     @contextmanager
     def _sound(self, layout: Layout, shard: int) -> Iterator[BinaryIO]:
-        """The open file of a shard; where it is missing or damaged, the error is a SettingError."""
+        """The open file of a shard; where that is missing or not what was written, the error is a SettingError."""
         try:
             with self.folder.open(layout.key(shard)) as file:
                 yield file
         except (Damaged, FileNotFoundError) as error:
-            raise self.damaged(layout, shard, error) from None
-
-    def damaged(self, layout: Layout, shard: int, error: Exception) -> SettingError:
-        """The error for a file that is missing or is not what was written."""
-        what = str(error) if isinstance(error, Damaged) else "the file is missing"
-        return SettingError(
-            f"{self.path}/{layout.key(shard)} is damaged: {what}; "
-            f"python -m streams.check {self.path} says how much is sound"
-        )
+            what = str(error) if isinstance(error, Damaged) else "the file is missing"
+            raise SettingError(
+                f"{self.path}/{layout.key(shard)} is damaged: {what}; "
+                f"python -m streams.check {self.path} says how much is sound"
+            ) from None
 
     def _layout(self, name: str) -> Layout:
         try:
             layout, length = layout_of(name, self._parsed(f"{name}/zarr.json", self._read(f"{name}/zarr.json")))
+        except SettingError:
+            raise
         except ValueError as error:
-            if isinstance(error, SettingError):
-                raise
             raise self._wrong(f"{name} {error}") from None
         if length < self.committed:
             raise self._wrong(f"{name} has {length} steps, and {self.committed} are said to be committed")

@@ -71,8 +71,11 @@ class Writer:
         there = Recording(self.path, setting=self.setting)
         if fresh and there.committed:
             raise self._wrong(f"holds {there.committed} steps already")
-        if differences := self._differences(there.facts):
-            raise self._wrong(f"holds another stream ({'; '.join(differences)})")
+        known, own = ({**one["env"], "seed": one["seed"], "gaze": one["gaze"]} for one in (there.facts, self.about))
+        differences = [name for name in sorted({*known, *own}) if known.get(name) != own.get(name)]
+        if differences:
+            each = (f"{name}: {known.get(name)} there, {own.get(name)} asked for" for name in differences)
+            raise self._wrong(f"holds another stream ({'; '.join(each)})")
         if cut_to is not None and cut_to > there.committed:
             raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
         self._go_on(there, there.committed if cut_to is None else cut_to, state)
@@ -140,7 +143,7 @@ class Writer:
         documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
         if not self._facts:
             facts |= {"versions": versions()}
-            documents |= {"factors/zarr.json": _json(_group({}))}
+            documents |= {"factors/zarr.json": _group({})}
         self._facts = facts | {"committed": total, "state": state}
         return Commit(shards, documents, self._facts)
 
@@ -163,23 +166,19 @@ class Writer:
             self._mark(self._facts)
         length = self._layouts["images"].shard[0]
         self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
-        for layout in there.layouts.values():
-            self._trim(layout, last=(steps - 1) // length)
+        for layout in there.layouts.values():  # removes later shards, and what a killed writer left half written
+            for number in filter(str.isdigit, self._folder.names(f"{layout.name}/c")):
+                place = layout.key(int(number)).rpartition("/")[0]
+                for name in self._folder.names(place):
+                    if int(number) > (steps - 1) // length or name.endswith(".tmp"):
+                        self._folder.remove(f"{place}/{name}")
         first = steps // length * length
         if steps > first:
             self._blocks = [{name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}]
             self._held = steps - first
 
-    def _trim(self, layout: Layout, *, last: int) -> None:
-        """Removes files of shards after the last one, and what a killed writer left half written."""
-        for number in filter(str.isdigit, self._folder.names(f"{layout.name}/c")):
-            place = layout.key(int(number)).rpartition("/")[0]
-            for name in self._folder.names(place):
-                if int(number) > last or name.endswith(".tmp"):
-                    self._folder.remove(f"{place}/{name}")
-
     def _mark(self, facts: dict[str, Any]) -> None:
-        self._folder.put("zarr.json", _json(_group(facts)))
+        self._folder.put("zarr.json", _group(facts))
 
     def _put(self, files: dict[str, bytes]) -> None:
         """Writes files at once, since a disk flushes many in the time that it takes for one."""
@@ -211,5 +210,5 @@ def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document).encode()
 
 
-def _group(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+def _group(attributes: dict[str, Any]) -> bytes:
+    return _json({"zarr_format": 3, "node_type": "group", "attributes": attributes})

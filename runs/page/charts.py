@@ -76,7 +76,7 @@ def line_chart(
         names.append((points[-1][1], line.name, f"name c{number % 8}"))
     heights = spread_labels([y for y, *_ in names], gap=LABEL_GAP, low=TOP, high=bottom)
     names = [(height, *name) for height, (_, *name) in zip(heights, names, strict=True)]
-    return ENVIRONMENT.get_template("chart.html").render(
+    return SVG.render(
         size=size, left=LEFT, right=right, bottom=bottom, across=across, up=up, x_label=x_label, y_label=y_label,
         x_ticks=x_ticks, y_ticks=y_ticks, levels=levels, curves=curves, names=names,
     )  # fmt: skip

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from envs.scene.categories import CATEGORIES
 from envs.scene.drift import beginnings, categories_at
@@ -48,7 +47,9 @@ def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
     arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
     arrays |= draw_light(draws, settings)
     arrays |= _background(draws, settings)
-    return Scene(**{name: _tensor(arrays[name]) for name in FIELDS})
+    for name, array in arrays.items():
+        arrays[name] = np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None)
+    return Scene(**{name: torch.from_numpy(arrays[name]) for name in FIELDS})
 
 
 def _objects(episode: Episode, settings: SceneSettings) -> dict[str, np.ndarray]:
@@ -78,7 +79,3 @@ def _background(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
             [draws.log_uniform("background/cycles", 0.15, 0.5), draws.uniform("grain", 0, 64)], 1
         ),
     }
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None))

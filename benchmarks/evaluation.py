@@ -59,22 +59,23 @@ def comparing() -> float:
         for learner in LEARNERS:
             settings = PROGRAM.read([f"learner={learner}"])
             for seed in range(SEEDS):
-                a_run(Path(place), learner, seed, OmegaConf.merge(settings, {"seed": seed}))
+                whole, overrides = OmegaConf.merge(settings, {"seed": seed}), [f"learner={learner}", f"seed={seed}"]
+                with RunFolder.create(Path(place), f"{learner}-{seed}", whole, overrides) as folder:
+                    identity = {"run": folder.path.name, "learner": learner, "seed": seed}
+                    invent(Metrics.create(folder.metrics, identity), whole)
         command = [sys.executable, "-m", "runs.compare", place, "--json"]
         return seconds(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL))
 
 
-def a_run(place: Path, learner: str, seed: int, settings) -> None:
-    """A folder as a run leaves it, with scores that nobody measured."""
-    with RunFolder.create(place, f"{learner}-{seed}", settings, [f"learner={learner}", f"seed={seed}"]) as folder:
-        metrics = Metrics.create(folder.metrics, {"run": folder.path.name, "learner": learner, "seed": seed})
-        for task in ("linear", "transfer/digits"):
-            for name in ("pixels", "mean_colour", "majority_class", "chance"):
-                metrics.add(f"baseline/{name}/{task}", 0, {"top1": 0.1})
-            for number in range(SCORES):
-                top1 = 0.4 + 0.04 * number + 0.001 * seed
-                metrics.add(f"eval/{task}", number * settings.eval.every, {"top1": top1, "strength": 1.0})
-        metrics.commit(frames=settings.run.frames, updates=508, weights_sha256="0")
+def invent(metrics: Metrics, settings) -> None:
+    """What a run measures, made up."""
+    for task in ("linear", "transfer/digits"):
+        for name in ("pixels", "mean_colour", "majority_class", "chance"):
+            metrics.add(f"baseline/{name}/{task}", 0, {"top1": 0.1})
+        for number in range(SCORES):
+            top1 = 0.4 + 0.04 * number + 0.001 * settings.seed
+            metrics.add(f"eval/{task}", number * settings.eval.every, {"top1": top1, "strength": 1.0})
+    metrics.commit(frames=settings.run.frames, updates=508, weights_sha256="0")
 
 
 def main() -> None:

@@ -31,9 +31,7 @@ BASE = "temporal, in order"  # what the others are set against
 
 def main() -> None:
     """Records, runs, and prints a table; keeps benchmarks/results/online_vs_batch.json and draws a figure."""
-    parser = argparse.ArgumentParser(
-        description="Pairs by time and by augmentation, in order, remembered and shuffled."
-    )
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--frames", default="24_576", help="that are recorded, and learnt from")
     parser.add_argument("--memory", default="reservoir", help="fifo, reservoir or minred")
     parser.add_argument("--views", default="", help="of pairs.views, with commas between: runs beside the others")

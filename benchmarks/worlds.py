@@ -29,6 +29,7 @@ PROCESSES, SECONDS, ROUNDS = 2, 4.0, 5
 SCENE = {"size": 64, "shadows": False, "background": "plain"}
 WORLDS = 256
 SHAPES = 5
+WORKER = [sys.executable, __file__, "--worker"]  # which says what it measures, in a process of its own
 
 
 def rate(frame, *, frames: int = 1, seconds: float = SECONDS) -> float:
@@ -123,22 +124,13 @@ WORKERS = {"pybullet": pybullet, "mujoco": mujoco, "memory": memory}
 def together(worker: str) -> float | None:
     """Frames a second of a rival in PROCESSES processes at once; None where it is not installed or has no GL."""
     environment = os.environ | {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--worker", worker]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
-        for _ in range(PROCESSES)
-    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, "text": True}
+    running = [subprocess.Popen([*WORKER, worker], **pipes) for _ in range(PROCESSES)]
     answers = [process.communicate() for process in running]
     if any(process.returncode for process in running):
         print(f"{worker} does not run here: {answers[0][1].strip().splitlines()[-1]}", file=sys.stderr)
         return None
     return sum(float(out.split()[-1]) for out, _ in answers)
-
-
-def alone(worker: str, number: int) -> float:
-    """What a worker with one argument says, in a process of its own."""
-    command = [sys.executable, __file__, "--worker", worker, str(number)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
 def main() -> None:
@@ -155,8 +147,10 @@ def main() -> None:
         mine.append(ours(**SCENE))
         for name, rates in rivals.items():
             rates.append(together(name))
+    world = MovingObjectsVector(WORLDS, **SCENE)
+    world.reset(seed=0)
     results = {
-        "parts_a_scene": parts(),
+        "parts_a_scene": float((world.scene.radius > 0).sum() / WORLDS),  # besides the room's floor and wall
         "frames_per_s": {"moving_objects": statistics.median(mine)},
         "ratio_to": {},
         "ratio_to_every_round": {},
@@ -181,8 +175,8 @@ def main() -> None:
     results["others_frames_per_s"] = others
     counts = (1, 4, 16, 64, 256, 1024, 4096)
     results["frames_per_s_by_worlds"] = {count: ours(worlds=count, seconds=2.0, **SCENE) for count in counts}
-    held = [alone("memory", count) for count in (256, 4096)]
-    results["kib_a_world"] = 1024 * (held[1] - held[0]) / (4096 - 256)
+    held = [subprocess.check_output([*WORKER, "memory", str(count)], text=True).split()[-1] for count in (256, 4096)]
+    results["kib_a_world"] = 1024 * (float(held[1]) - float(held[0])) / (4096 - 256)
 
     table = Table("world", "frames/s", "ours is so many times", title="64x64 on CPU", title_justify="left")
     for name, number in results["frames_per_s"].items():
@@ -193,13 +187,6 @@ def main() -> None:
         table.add_row(name, f"{number:,.0f}", "")
     note = f"{results['kib_a_world']:.0f} KiB a world; {results['parts_a_scene']:.1f} primitives a scene"
     show(table, "worlds", results, note)
-
-
-def parts() -> float:
-    """Primitives of our scenes, on average, besides the room's floor and wall."""
-    world = MovingObjectsVector(WORLDS, **SCENE)
-    world.reset(seed=0)
-    return float((world.scene.radius > 0).sum() / WORLDS)
 
 
 if __name__ == "__main__":

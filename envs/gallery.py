@@ -90,15 +90,15 @@ def named(sheet: np.ndarray, names: list[str], *, row: int) -> Image.Image:
 
 def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
     """The values of the world's settings that `name=value` gives."""
-    config, names = OmegaConf.structured(WORLDS[world]), []
+    config, values = OmegaConf.structured(WORLDS[world]), {}
     for text in overrides:
         try:
             name, value = split_override(text)
             assign(config, name, value)
         except SettingError as error:
             raise SettingError(f"--set {text}: {error}") from None
-        names.append(name)
-    return {name: config[name] for name in names}
+        values[name] = config[name]
+    return values
 
 
 def main() -> None:

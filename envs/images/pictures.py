@@ -87,19 +87,15 @@ def _checked(images: np.ndarray, labels: Any) -> Pictures:
         raise SettingError(f"has an array of shape {images.shape}, no pictures; store (M, H, W, 3)")
     if images.dtype != np.uint8:
         raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
-    labels = np.zeros(len(images), np.int64) if labels is None else _whole(np.asarray(labels).reshape(-1))
-    if len(labels) != len(images):
-        raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
-    return Pictures(np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images), labels)
-
-
-def _whole(labels: np.ndarray) -> np.ndarray:
-    """Labels (M,) as int64."""
+    labels = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels).reshape(-1)
     if labels.dtype.kind not in "iuf" or (labels != np.round(labels)).any():
         raise SettingError(f"has labels that are no whole numbers (of type {labels.dtype}); store 0, 1, 2 and so on")
     if len(labels) and not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise SettingError(f"has labels from {labels.min()} to {labels.max()}; store 0, 1, 2 and so on")
-    return labels.astype(np.int64)
+    if len(labels) != len(images):
+        raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
+    images = np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images)
+    return Pictures(images, labels.astype(np.int64))
 
 
 def _named(arrays: Mapping[str, Any]) -> tuple[Any, Any]:

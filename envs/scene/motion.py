@@ -74,7 +74,8 @@ def _turn(draws: Draws, settings: SceneSettings, name: str) -> tuple[np.ndarray,
         pitch = _about(np.array([1.0, 0, 0]), np.radians(draws.uniform(f"{name}/pitch", 0, 35)))
         roll = _about(np.array([0, 0, 1.0]), np.radians(draws.uniform(f"{name}/roll", -15, 15)))
         upright = _product(roll, pitch)
-        facing, axis = _product(upright, yaw), _rotate(upright, np.array([0.0, 1.0, 0.0]))
+        up, v = np.array([0.0, 1.0, 0.0]), upright[:, 1:]
+        facing, axis = _product(upright, yaw), up + 2 * np.cross(v, np.cross(v, up) + upright[:, :1] * up)
     else:
         lie = _about(draws.direction(f"{name}/lie"), draws.uniform(f"{name}/lie_angle", 0, np.pi))
         facing, axis = _product(lie, yaw), draws.direction(f"{name}/axis")
@@ -126,9 +127,3 @@ def _about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
 def _product(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     (w, v), (a, u) = (p[:, :1], p[:, 1:]), (q[:, :1], q[:, 1:])
     return np.concatenate([w * a - (v * u).sum(1, keepdims=True), w * u + a * v + np.cross(v, u)], 1)
-
-
-def _rotate(q: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """(N, 3): a vector turned by quaternions (N, 4)."""
-    v = q[:, 1:]
-    return vector + 2 * np.cross(v, np.cross(v, vector) + q[:, :1] * vector)

@@ -178,9 +178,14 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
         raise Damaged("the file is cut short")
     file.seek(start)
     index = _without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
-    first, past = _span(index, numbers, size=start)
-    whole = None
-    if 2 * index[numbers, 1].sum() > past - first:  # most of it is needed: one read
+    places, lengths = index[numbers, 0], index[numbers, 1]
+    if (places == ABSENT).any():
+        raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
+    wrong = (places + lengths > start) | (lengths > start) | (lengths <= CRC)
+    if wrong.any():
+        raise Damaged(f"chunk {numbers[int(wrong.argmax())]} lies outside the file")
+    first, past, whole = int(places.min()), int((places + lengths).max()), None
+    if 2 * lengths.sum() > past - first:  # most of it is needed: one read
         file.seek(first)
         whole = np.frombuffer(file.read(past - first), np.uint8)
     for number, (place, length) in zip(numbers.tolist(), index[numbers].tolist(), strict=True):
@@ -189,18 +194,6 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
             yield number, np.frombuffer(file.read(length), np.uint8)
         else:
             yield number, whole[place - first : place - first + length]
-
-
-def _span(index: np.ndarray, numbers: np.ndarray, *, size: int) -> tuple[int, int]:
-    """First byte and end of the chunks in the file."""
-    places, lengths = index[numbers, 0], index[numbers, 1]
-    if (places == ABSENT).any():
-        raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
-    ends = places + lengths
-    wrong = (ends > size) | (lengths > size) | (lengths <= CRC)
-    if wrong.any():
-        raise Damaged(f"chunk {numbers[int(wrong.argmax())]} lies outside the file")
-    return int(places.min()), int(ends.max())
 
 
 def _with_crc(data: bytes) -> bytes:

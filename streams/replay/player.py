@@ -79,15 +79,14 @@ class Player:
     def _where(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Step and world (s, rows) in the recording, and the time round (s,), of what is shown at steps (s,)."""
         rounds, inside = np.divmod(steps, self.length)
-        where = [self._again(int(turn)).where(inside[rounds == turn]) for turn in np.unique(rounds)]
+        where = []
+        for turn in np.unique(rounds).tolist():
+            order = self._order  # once: two threads ask
+            if order[0] != turn:
+                self._order = order = turn, self._ordered(turn)
+            where.append(order[1].where(inside[rounds == turn]))
         step, world = (np.concatenate(part) for part in zip(*where, strict=True))
         return step, world, rounds
-
-    def _again(self, turn: int) -> Order:
-        order = self._order  # once: two threads ask
-        if order[0] != turn:
-            self._order = order = turn, self._ordered(turn)
-        return order[1]
 
     def _ordered(self, turn: int) -> Order:
         settings, worlds = self._settings, self.recording.worlds

@@ -29,7 +29,7 @@ from streams.importing import ImportSettings, import_stream
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.codec import CRC, ENTRY
-from streams.recording.image_files import decoded
+from streams.recording.decoding import decoded
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings
 

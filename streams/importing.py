@@ -29,7 +29,7 @@ from envs.settings import read
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
-from streams.recording.image_files import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
+from streams.recording.decoding import TOGETHER, check_sizes, decoded, files_of, stacked, video_frames
 from streams.recording.storage import open_folder
 from streams.recording.writer import Writer, check_free
 from streams.sources import ImportedSettings

@@ -4,18 +4,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.scene.motion import WAVE
 from envs.scene.random import Draws
 from envs.scene.settings import SceneSettings
 
 KEY_STRENGTH = 0.85  # irradiance of the key light at 0 stops, where 1 shows white paper at full scale
 SECOND_STRENGTH = 0.35  # of the key's
 SECOND_TURN = 130.0  # degrees of azimuth from the key
+FLICKER = {"light_azimuth": 12.0, "light_elevation": 6.0, "light_intensity": 0.5}  # a flame's: degrees and stops
 
 
-def draw_light(draws: Draws, settings: SceneSettings) -> dict[str, np.ndarray]:
-    """The parameters of the light that are constant in an episode; the others are in envs.scene.motion.WAVES."""
+def draw_light(draws: Draws, settings: SceneSettings, waves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The ambient light, constant in an episode. In `waves` (of N episodes) the key light gets its path."""
+    if settings.light_path == "arc":
+        _sun(**{name: waves[name] for name in ("level", "amplitude", "rate", "phase")}, draws=draws, settings=settings)
+    elif settings.light_path == "flicker":
+        for name, most in FLICKER.items():
+            waves["amplitude"][:, WAVE[name], 1] = most
     level = draws.uniform("ambient", 0.15, 0.35)[:, None]
     return {"ambient": level * draws.uniform("ambient/color", 0.85, 1.15, 3)}
+
+
+def _sun(level, amplitude, rate, phase, draws: Draws, settings: SceneSettings) -> None:
+    """Rises on one side, is highest half-way through the episode, and sets on the other."""
+    azimuth, elevation = WAVE["light_azimuth"], WAVE["light_elevation"]
+    day = settings.speed * ("light_direction" in settings.moving) * np.pi / settings.episode_length
+    level[:, azimuth], amplitude[:, azimuth, 0] = 0, 75 * draws.sign("sun/side")
+    level[:, elevation], amplitude[:, elevation, 0] = 15, draws.uniform("sun/noon", 25, 55)
+    rate[:, [azimuth, elevation], 0] = day
+    phase[:, azimuth, 0], phase[:, elevation, 0] = -np.pi / 2, 0
 
 
 def light_directions(wave: dict[str, Tensor], *, second: bool) -> Tensor:

@@ -30,7 +30,6 @@ WAVES = {
 }
 WAVE = {name: index for index, name in enumerate(WAVES)}
 JITTER_PERIOD = (3.0, 6.0)  # steps
-FLICKER = {"light_azimuth": 12.0, "light_elevation": 6.0, "light_intensity": 0.5}  # a flame's: degrees and stops
 OCCLUDER_DISTANCE = 0.62  # of the object's
 HALF_VIEW = 0.40  # tangent of half the field of view: about 44 degrees in all
 
@@ -46,25 +45,10 @@ def draw_motion(draws: Draws, settings: SceneSettings, *, objects: int) -> dict[
         rate[:, k, 0] = speed * 2 * np.pi / draws.uniform(f"{name}/period", *periods)
         rate[:, k, 1] = speed * 2 * np.pi / draws.uniform(f"{name}/jitter", *JITTER_PERIOD)
         phase[:, k] = draws.uniform(f"{name}/phase", 0, 2 * np.pi, 2)
-    if settings.light_path == "arc":
-        _sun(level, amplitude, rate, phase, draws, settings)
-    elif settings.light_path == "flicker":
-        for name, most in FLICKER.items():
-            amplitude[:, WAVE[name], 1] = most
     turns = [_turn(draws, settings, name) for name in ("object", "occluder")[:objects]]
     facing, axis, spin = (np.stack(part, 1) for part in zip(*turns, strict=True))
     waves_drawn = {"level": level, "amplitude": amplitude, "rate": rate, "phase": phase}
     return waves_drawn | {"facing": facing, "axis": axis, "spin": spin}
-
-
-def _sun(level, amplitude, rate, phase, draws: Draws, settings: SceneSettings) -> None:
-    """Rises on one side, is highest half-way through the episode, and sets on the other."""
-    azimuth, elevation = WAVE["light_azimuth"], WAVE["light_elevation"]
-    day = settings.speed * ("light_direction" in settings.moving) * np.pi / settings.episode_length
-    level[:, azimuth], amplitude[:, azimuth, 0] = 0, 75 * draws.sign("sun/side")
-    level[:, elevation], amplitude[:, elevation, 0] = 15, draws.uniform("sun/noon", 25, 55)
-    rate[:, [azimuth, elevation], 0] = day
-    phase[:, azimuth, 0], phase[:, elevation, 0] = -np.pi / 2, 0
 
 
 def _turn(draws: Draws, settings: SceneSettings, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -39,8 +39,8 @@ def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:
     draws = episode.draws
     arrays = {"category": episode.category, "instance": episode.instance}
     arrays |= _objects(episode, settings)
-    arrays |= draw_motion(draws, settings, objects=1 + settings.occluder)
-    arrays |= draw_light(draws, settings)
+    arrays |= (motion := draw_motion(draws, settings, objects=1 + settings.occluder))
+    arrays |= draw_light(draws, settings, motion)
     arrays |= _background(draws, settings)
     for name, array in arrays.items():
         arrays[name] = np.ascontiguousarray(array, np.float32 if array.dtype == np.float64 else None)

@@ -184,11 +184,6 @@ class Writer:
         """Writes files at once, since a disk flushes many in the time that it takes for one."""
         list(self._disk.map(self._folder.put, files, files.values()))
 
-    def _differences(self, facts: dict[str, Any]) -> list[str]:
-        there, here = ({**one["env"], "seed": one["seed"], "gaze": one["gaze"]} for one in (facts, self.about))
-        names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
-        return [f"{name}: {there.get(name)} there, {here.get(name)} asked for" for name in names]
-
     def _wrong(self, what: str) -> SettingError:
         return SettingError(f"{self.setting}={self.path} {what}; choose another path")
 

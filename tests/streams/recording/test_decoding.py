@@ -12,8 +12,8 @@ from envs.errors import SettingError
 from envs.settings import read
 from streams import importing
 from streams.importing import ImportSettings, import_stream
-from streams.recording import image_files as decoding
-from streams.recording.image_files import fitted
+from streams.recording import decoding as decoding
+from streams.recording.decoding import fitted
 from streams.recording.reader import Recording
 
 

@@ -79,7 +79,7 @@ def compared(folders: list[Path]) -> Comparison:
     """What `runs.compare` finds of the runs in folders, its groups named by their pairs and arrangement."""
     runs = [load(path, series=group_patterns(["linear"])) for path in find([*map(str, folders)])]
     (task,) = compare(runs, tasks=("linear",)).tasks
-    settings = {run.path: run.settings for run in runs}
+    settings = {str(run.path): run.settings for run in runs}
     names = {row.group: named_after(settings[row.seeds[0].run]) for row in task.groups}
     against = next(group for group, name in names.items() if name == BASE)
     (task,) = compare(runs, tasks=("linear",), against=against).tasks

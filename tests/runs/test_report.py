@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from runs import report
+from runs.analysis.reading import load
+from runs.page.sections.tables import every_score
 from runs.store.metrics import read
 from tests.helpers.runs import fake_run, furnished
 
@@ -184,3 +186,9 @@ def opened(folder, page, ask, *flags):
 def light(colour):
     """How light `rgb(...)` is, from 0 to 1."""
     return sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
+
+
+def test_every_row_of_the_scores_is_as_long_as_its_head(tmp_path):
+    section = every_score(load(furnished(fake_run(tmp_path))))
+    assert section["head"][:4] == ["", "", "last", "first"]  # of a row: its label, its unit
+    assert {len(row) for row in section["rows"]} == {len(section["head"])}

@@ -40,7 +40,7 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
         last = unit.text(numbers[-1], missing="") if len(numbers) > 1 else ""
         levels = [unit.text(baseline(run, name, key), missing="") for name in others]
         rows.append([key.label, unit.title, last, unit.text(numbers[0], missing=""), *levels])
-    return {"head": ["", "last", "first", *(BASELINES[name] for name in others)], "rows": rows}
+    return {"head": ["", "", "last", "first", *(BASELINES[name] for name in others)], "rows": rows}
 
 
 @section(100, each_run=True)

@@ -28,7 +28,8 @@ from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
 from streams.process.errors import keep_memory
 from streams.record import record
-from streams.recording.codec import CRC, ENTRY
+from streams.recording.checksum import CRC
+from streams.recording.codec import ENTRY
 from streams.recording.decoding import decoded
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings

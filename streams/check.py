@@ -13,7 +13,8 @@ from rich.table import Table
 
 from streams.process.errors import guarded
 from streams.process.progress import Bar
-from streams.recording.codec import Damaged, Layout, decode
+from streams.recording.checksum import Damaged
+from streams.recording.codec import Layout, decode
 from streams.recording.reader import Recording
 
 

@@ -9,21 +9,17 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from google_crc32c import value as crc32c
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError, frame_content_size
 
 from envs.errors import SettingError
+from streams.recording.checksum import CRC, Damaged, with_crc, without_crc
 
 LEVEL = -1  # of zstd: rendered frames are as small as at 1, and are unpacked a sixth faster
 CHUNK_STEPS, SHARD_FRAMES, CHUNK_BYTES = 16, 1024, 48 * 1024
 TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64")
 LARGEST = 1 << 31  # bytes of a shard's worth of frames
 ABSENT = np.uint64(2**64 - 1)
-CRC, ENTRY = 4, 16  # bytes
-
-
-class Damaged(ValueError):
-    """Stored data is missing or not what was written."""
+ENTRY = 16  # bytes
 
 
 class Layout(NamedTuple):
@@ -132,11 +128,11 @@ def encode(layout: Layout, steps: np.ndarray) -> bytes:
     for number in range(len(steps) // layout.chunk[0] * sides):
         time, side = divmod(number, sides)
         cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
-        packed = _with_crc(compressor.compress(cut.reshape(-1).view(np.uint8).data))
+        packed = with_crc(compressor.compress(cut.reshape(-1).view(np.uint8).data))
         index[number] = place, len(packed)
         parts.append(packed)
         place += len(packed)
-    return b"".join([*parts, _with_crc(index.astype("<u8").tobytes())])
+    return b"".join([*parts, with_crc(index.astype("<u8").tobytes())])
 
 
 def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -147,7 +143,7 @@ def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tupl
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
     for number, packed in _packed(layout, file, numbers):
-        data = _without_crc(packed, f"chunk {number}").data
+        data = without_crc(packed, f"chunk {number}").data
         try:
             if frame_content_size(data) != size:  # no more is decompressed than it should hold
                 raise Damaged(f"chunk {number} does not hold {size:,} bytes")
@@ -177,7 +173,7 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
     if start < 0:
         raise Damaged("the file is cut short")
     file.seek(start)
-    index = _without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
+    index = without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
     places, lengths = index[numbers, 0], index[numbers, 1]
     if (places == ABSENT).any():
         raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
@@ -194,17 +190,6 @@ def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tup
             yield number, np.frombuffer(file.read(length), np.uint8)
         else:
             yield number, whole[place - first : place - first + length]
-
-
-def _with_crc(data: bytes) -> bytes:
-    return data + crc32c(data).to_bytes(CRC, "little")
-
-
-def _without_crc(data: np.ndarray, what: str) -> np.ndarray:
-    """The bytes before their checksum, if they are sound."""
-    if crc32c(data[:-CRC]) != int.from_bytes(data[-CRC:], "little"):
-        raise Damaged(f"{what} has a wrong checksum")
-    return data[:-CRC]
 
 
 def _slice(number: int, width: int) -> slice:

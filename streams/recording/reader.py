@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from envs.errors import SettingError
-from streams.recording.codec import Damaged, Layout, decode, decode_steps, layout_of
+from streams.recording.checksum import Damaged
+from streams.recording.codec import Layout, decode, decode_steps, layout_of
 from streams.recording.storage import Folder, open_folder, read
 
 FORMAT = "contiguity-stream/1"

@@ -10,7 +10,8 @@ from zstandard import ZstdCompressor, frame_content_size
 
 from envs.errors import SettingError
 from streams.recording import codec as shards
-from streams.recording.codec import TYPES, Damaged, decode, decode_steps, document, encode, layout_of, layouts
+from streams.recording.checksum import Damaged, with_crc
+from streams.recording.codec import TYPES, decode, decode_steps, document, encode, layout_of, layouts
 
 
 def compress(data, level):
@@ -135,7 +136,7 @@ def shard_of(layout, packed):
     chunks = int(np.prod(layout.grid))
     length = len(packed) + shards.CRC
     index = np.array([(number * length, length) for number in range(chunks)], "<u8")
-    return shards._with_crc(packed) * chunks + shards._with_crc(index.tobytes())
+    return with_crc(packed) * chunks + with_crc(index.tobytes())
 
 
 @pytest.mark.parametrize("level", [-7, -1, 1, 3, 19])

@@ -147,7 +147,8 @@ def _recording(path: str) -> tuple[Pictures, Pictures]:
             f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
         )
     steps, worlds = (axis.ravel() for axis in np.indices((recording.committed, recording.worlds)))
-    arrays = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
+    shown = ~recording.masked(steps, worlds)
+    arrays = recording.gather(steps[shown], worlds[shown], names=["images", "factors/category", "episode"])
     episodes = np.unique(arrays["episode"])
     tested = np.random.default_rng(0).permutation(episodes)[: max(1, int(SHARES[2] * len(episodes)))]
     test = np.isin(arrays["episode"], tested)

@@ -83,10 +83,7 @@ class Run(LoggedRun):
 
 
 def build(settings: DictConfig) -> Run:
-    """The parts that the settings ask for, none of which has done anything yet.
-
-    Raises SettingError: settings that cannot work.
-    """
+    """The parts that settings ask for, none of which has done anything yet. Raises SettingError: what cannot work."""
     learner, record = learner_of(settings), settings.stream.get("record")
     return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
 

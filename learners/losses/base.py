@@ -12,6 +12,7 @@ from envs.devices import upload
 from envs.errors import SettingError
 
 Report = dict[str, Tensor]  # detached scalars
+Space = Callable[[Tensor], Tensor]  # from embeddings to where they are compared
 
 
 @dataclass
@@ -66,13 +67,7 @@ def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Repo
 class FunctionLoss(Loss):
     """A function `f(u, v, *, episode, **keywords) -> ()` as a loss."""
 
-    def __init__(
-        self,
-        function: Callable[..., Tensor],
-        keywords: Mapping[str, Any],
-        *,
-        space: Callable[[Tensor], Tensor] = lambda z: z,
-    ):
+    def __init__(self, function: Callable[..., Tensor], keywords: Mapping[str, Any], *, space: Space = lambda z: z):
         """Calls the function once, so that what it has to say of its keywords is said before any work.
 
         `space` takes embeddings to the space in which the function compares them.

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from envs.moving_objects import MovingObjectsVector
-from runs.evaluation.features import LabelledImages, Task, majority_class, mean_colour
+from runs.evaluation.features import PLAIN, LabelledImages, Task, majority_class
 from runs.evaluation.probes import linear_probe
 
 COUNTS = {"train": 4000, "validation": 1000, "test": 3000}
 ALLOWED = 0.08  # above chance
 CPU = torch.device("cpu")
+_, mean_colour = PLAIN.values()
 
 
 def areas(world):

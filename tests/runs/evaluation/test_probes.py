@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
-from runs.evaluation.features import LabelledImages, Split, Task, majority_class, mean_colour, pixels
+from runs.evaluation.features import PLAIN, LabelledImages, Split, Task, majority_class
 from runs.evaluation.probes import (
     LOGISTIC_STRENGTHS,
     STRENGTHS,
@@ -18,6 +18,7 @@ from runs.evaluation.probes import (
 )
 
 CPU = torch.device("cpu")
+pixels, mean_colour = PLAIN.values()
 
 
 def labelled(count, seed, classes=3):

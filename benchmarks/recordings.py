@@ -1,14 +1,13 @@
 """What recording a stream costs, and how fast recordings and pictures are read back.
 
-    python benchmarks/recordings.py            # all questions
-    python benchmarks/recordings.py zstd png   # some of them
-
-What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
+python benchmarks/recordings.py            # all questions
+python benchmarks/recordings.py zstd png   # some of them
 """
 
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -18,7 +17,7 @@ from time import process_time
 
 import numpy as np
 import torch
-from machine import answer, medians
+from machine import answer, medians, seconds
 from PIL import Image
 from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
@@ -56,8 +55,7 @@ def walk(folder: Path, *, size: int) -> str:
 def replayed(path: str) -> None:
     """Every frame of a recording, once."""
     with closing(Replay(ReplaySettings(path=path))) as replay:
-        for _ in replay:
-            pass
+        deque(replay, maxlen=0)
 
 
 def compressed(path: str) -> list[bytes]:
@@ -110,7 +108,7 @@ def against_png(folder: Path) -> dict[str, float]:
     path, files, workers = walk(folder, size=64), pictures(folder), _of_children()
     jobs = partial(list, loader_of(files)), partial(replayed, path)
     png, replay = in_turns(*jobs)
-    own, replaying = (_processor_seconds(job) for job in jobs)
+    own, replaying = (seconds(job, clock=process_time) for job in jobs)
     del jobs  # whose workers end: only then are they counted
     decoding = own + (_of_children() - workers) / (ROUNDS + 2)
     return {
@@ -119,12 +117,6 @@ def against_png(folder: Path) -> dict[str, float]:
         "png_processor_us_a_frame": decoding / FRAMES * 1e6,
         "replay_processor_us_a_frame": replaying / FRAMES * 1e6,
     }
-
-
-def _processor_seconds(job: Callable[[], object]) -> float:
-    start = process_time()
-    job()
-    return process_time() - start
 
 
 def _of_children() -> float:
@@ -146,8 +138,7 @@ def importing(folder: Path) -> dict[str, float]:
         import_stream(ImportSettings(source=str(folder / source), path=str(new), names=".*"))
 
     def decode() -> None:
-        for _ in decoded([str(file) for file in files], size=0):
-            pass
+        deque(decoded([str(file) for file in files], size=0), maxlen=0)
 
     jobs = bring, decode, partial(bring, "frames.npy"), partial(list, loader_of(files))
     whole, decoding, rest, loading = in_turns(*jobs)

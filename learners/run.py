@@ -134,7 +134,7 @@ def validate(settings: DictConfig) -> None:
 
     One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
     """
-    for group in ("learner", "loss"):
+    for group in ("learner", "loss", *(["env"] if settings.stream.name == "live" else [])):
         as_object(settings[group])  # which checks its own values
     alone, loss = settings.env.num_worlds < 2, settings.loss
     if not remembers(settings):

@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
-from envs.settings import as_object, keys
+from envs.settings import as_object, check_value, keys
 from runs.config.aliases import current_override
 from streams.sources import recorded_env
 
@@ -64,12 +64,15 @@ def read(overrides: list[str]) -> DictConfig:
     overrides = [current_override(text) for text in overrides]
     picks, values = _sorted(overrides)
     with _hydra():
-        known = keys(_compose([*picks, *(text for text in overrides if text.startswith(SEARCHPATH))]))
+        defaults = _compose([*picks, *(text for text in overrides if text.startswith(SEARCHPATH))])
+        known = keys(defaults)
         for text, override in values:
             if override.key_or_group.startswith(HYDRA):
                 continue
             if override.key_or_group not in known or text[0] in "+~":
                 raise _of_another_choice(override.key_or_group, picks) or no_such(override.key_or_group, known)
+            if override.value_type is not None and text[0] not in "+~":
+                check_value(override.key_or_group, override.value(), OmegaConf.select(defaults, override.key_or_group))
         config = _compose(overrides, values)
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
 
@@ -89,7 +92,7 @@ def sweep(overrides: list[str]) -> Sweep:
 
     Raises SettingError: an unknown experiment, or several of which one is a sweep itself.
     """
-    overrides = [current_override(text) for text in overrides]
+    overrides = [current_override(text, is_sweep=True) for text in overrides]
     experiments = [override for override in map(_parse, overrides) if override.key_or_group == "experiment"]
     picks = [text for override in experiments for text in _each(override)]
     mode = None
@@ -187,7 +190,7 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
             raise SettingError(f"{text} is more than one value; a sweep over them begins with -m")
         if group not in groups:
             values.append((text, override))
-        elif override.value() in [*groups[group], None]:
+        elif override.value() in groups[group] or (group == "experiment" and override.value() is None):
             picks.append(text)
         else:
             raise unknown(group, override.value(), groups[group], aliases=ALIASES.get(group, {}))

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 from envs.errors import SettingError
+from streams.process.terminal import one_line
 
 TOO_MUCH = re.compile("allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED")  # of torch and Warp
 CROWDED = "ask for less at once"
@@ -45,7 +46,7 @@ def guarded(
         text = f"{where}: {what}; {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
-    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
+    print(one_line(text), file=sys.stderr)  # noqa: T201
     if leave:
         sys.exit(2)
     return 2

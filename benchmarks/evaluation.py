@@ -1,8 +1,6 @@
 """What scoring costs: seconds an evaluation, and its share of a default run; and how long it takes to compare 100 runs.
 
-    python benchmarks/evaluation.py
-
-Evaluations of the default size and the loop's own work are done in turns, in one process; the machine may be shared.
+python benchmarks/evaluation.py
 """
 
 import subprocess
@@ -13,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from machine import medians, seconds, show
 from omegaconf import OmegaConf
-from rich.table import Table
 
 from envs.devices import device as device_of
 from learners.diagnostics.monitor import monitor
@@ -88,12 +85,11 @@ def main() -> None:
         "all_of_them": sum(share.values()),
         "comparing_100_runs_s": comparing(),
     }
-    table = Table("", "seconds", "share of a run", title="Scoring a run with its defaults, CPU", title_justify="left")
-    for name, part in share.items():
-        table.add_row(name.replace("_", " "), f"{took[name]:.2f}", f"{100 * part:.1f} %")
-    table.add_row("all of them", "", f"{100 * results['all_of_them']:.1f} %")
-    table.add_row("comparing 100 runs", f"{results['comparing_100_runs_s']:.1f}", "")
-    show(table, "evaluation", results)
+    rows = [(name.replace("_", " "), f"{took[name]:.2f}", f"{100 * part:.1f} %") for name, part in share.items()]
+    rows.append(("all of them", "", f"{100 * results['all_of_them']:.1f} %"))
+    rows.append(("comparing 100 runs", f"{results['comparing_100_runs_s']:.1f}", ""))
+    head = ("", "seconds", "share of a run")
+    show("evaluation", results, title="Scoring a run with its defaults, CPU", head=head, rows=rows)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/learners.py
 
-All is measured in turns in one process, and given as the median of the rounds' ratios; the machine may be shared.
-Backpropagation is beside a bare torch training step of the same network and loss. All rules keep what memory they free,
-as our commands do; the hinge is beside its (B, B, D) form with and without, since that form mostly waits for memory.
+Ratios are the median of the rounds'. Backpropagation is beside a bare torch step of the same network and loss. All
+rules keep what memory they free, as our commands do; the hinge is beside its (B, B, D) form with and without, since
+that form mostly waits for memory.
 """
 
 import statistics
@@ -13,7 +13,6 @@ from itertools import pairwise
 
 import torch
 from machine import Jobs, in_turns, show
-from rich.table import Table
 from torch import nn
 
 from learners.losses.hinge import Hinge, HingeSettings
@@ -99,9 +98,8 @@ def main() -> None:
     jobs["bp, remembered"] = lambda: [remembering.update(batch) for batch in later]
     ratios = ratios_to("bp", jobs)
     over_bare = 1 / ratios["bare"]
-    table = Table("rule", "times BP", "promised", title=f"An update of {BATCH} pairs, on CPU", title_justify="left")
-    for name, ratio in ratios.items():
-        table.add_row(name, f"{ratio:.2f}", f"{PROMISED[name]:.2f}" if name in PROMISED else "")
+    promised = {name: f"{most:.2f}" for name, most in PROMISED.items()}
+    rows = [(name, f"{ratio:.2f}", promised.get(name, "")) for name, ratio in ratios.items()]
     notes = (
         f"hinge of {HINGE_ROWS} rows: {hinge:.3f} times the (B, B, D) form (promised 0.1) in plain torch",
         f"hinge of {HINGE_ROWS} rows: {hinge_kept:.3f} times the (B, B, D) form where freed memory is kept",
@@ -113,7 +111,8 @@ def main() -> None:
         "hinge_over_wide": hinge,
         "hinge_over_wide_memory_kept": hinge_kept,
     }
-    show(table, "learners", everything, *notes)
+    head = ("rule", "times BP", "promised")
+    show("learners", everything, *notes, title=f"An update of {BATCH} pairs, on CPU", head=head, rows=rows)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
 """Where the time of the main loop goes, and what channels_last and pairing in the world's own memory are worth.
 
-    python benchmarks/loop.py
-
-Everything is measured side by side in one process, in turns, and given as a ratio; the machine may be shared.
+python benchmarks/loop.py
 """
 
 import statistics
 
 import torch
 from machine import seconds, show
-from rich.table import Table
 
 from learners.online import PROGRAM, build
 from streams.process.errors import keep_memory
@@ -37,11 +34,11 @@ def main() -> None:
         "rendering_and_pairing_share_of_loop": statistics.median(shares[1:]),
         "contiguous_over_channels_last": statistics.median(slower[1:]),
     }
-    table = Table("question", "median of rounds", title="The main loop with its defaults, on CPU", title_justify="left")
-    table.add_row("share of rendering and pairing", f"{100 * results['rendering_and_pairing_share_of_loop']:.0f} %")
-    slow = f"{results['contiguous_over_channels_last']:.2f} times as long"
-    table.add_row("learning without channels_last takes", slow)
-    show(table, "loop", results)
+    share, slow = results.values()
+    rows = [("share of rendering and pairing", f"{100 * share:.0f} %")]
+    rows.append(("learning without channels_last takes", f"{slow:.2f} times as long"))
+    head = ("question", "median of rounds")
+    show("loop", results, title="The main loop with its defaults, on CPU", head=head, rows=rows)
 
 
 if __name__ == "__main__":

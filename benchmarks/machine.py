@@ -1,4 +1,7 @@
-"""How a benchmark takes the time, shows what came out, and where it keeps the numbers and what they ran on."""
+"""How a benchmark takes the time, shows what came out, and where it keeps the numbers and what they ran on.
+
+What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
+"""
 
 import argparse
 import json
@@ -13,6 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 Jobs = dict[str, Callable[[], object]]
+Row = tuple[str, ...]
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]  # files here are named as packages are
 
 import envs  # noqa: F401  # isort: skip  before torch: it sets how threads wait
@@ -24,11 +28,11 @@ from rich.table import Table
 from runs.store.folder import versions
 
 
-def seconds(job: Callable[[], object]) -> float:
+def seconds(job: Callable[[], object], *, clock: Callable[[], float] = perf_counter) -> float:
     """Of one call."""
-    start = perf_counter()
+    start = clock()
     job()
-    return perf_counter() - start
+    return clock() - start
 
 
 def in_turns(jobs: Jobs, *, rounds: int, warm: int = 1) -> dict[str, list[float]]:
@@ -52,9 +56,11 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
-def show(table: Table, name: str, results: dict[str, Any], *notes: str) -> None:
+def show(name: str, results: dict[str, Any], *notes: str, title: str, head: Row, rows: list[Row]) -> None:
     """Prints a table and notes, and keeps the results with the number of threads."""
-    console = Console()
+    console, table = Console(), Table(*head, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
     for line in (*notes, f"kept in {keep(name, results | {'threads': torch.get_num_threads()})}"):
         console.print(line, highlight=False, soft_wrap=True)
@@ -65,8 +71,9 @@ def answer(name: str, questions: dict[str, Callable[[], dict[str, float]]], *, t
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("question", nargs="*", choices=[*questions, []], help="all where none is given")
     results = {each: questions[each]() for each in parser.parse_args().question or questions}
-    table = Table("question", "what", "result", title=f"{title}, on CPU", title_justify="left")
-    for each, numbers in results.items():
-        for what, number in numbers.items():
-            table.add_row(each, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
-    show(table, name, results)
+    rows = [
+        (each, what.replace("_", " "), f"{number:,.2f}" if number < 1000 else f"{number:,.0f}")
+        for each, numbers in results.items()
+        for what, number in numbers.items()
+    ]
+    show(name, results, title=f"{title}, on CPU", head=("question", "what", "result"), rows=rows)

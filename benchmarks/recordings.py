@@ -1,24 +1,24 @@
 """What recording a stream costs, and how fast recordings and pictures are read back.
 
-    python benchmarks/recordings.py            # all questions
-    python benchmarks/recordings.py zstd png   # some of them
-
-What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
+python benchmarks/recordings.py            # all questions
+python benchmarks/recordings.py zstd png   # some of them
 """
 
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from time import process_time
 
 import numpy as np
 import torch
-from machine import answer, medians
+from machine import answer, medians, seconds
 from PIL import Image
 from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
@@ -29,7 +29,7 @@ from streams.importing import ImportSettings, import_stream
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.checksum import CRC
-from streams.recording.codec import ENTRY
+from streams.recording.codec import ENTRY, decode_steps, encode
 from streams.recording.decoding import decoded
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings
@@ -56,8 +56,7 @@ def walk(folder: Path, *, size: int) -> str:
 def replayed(path: str) -> None:
     """Every frame of a recording, once."""
     with closing(Replay(ReplaySettings(path=path))) as replay:
-        for _ in replay:
-            pass
+        deque(replay, maxlen=0)
 
 
 def compressed(path: str) -> list[bytes]:
@@ -110,7 +109,7 @@ def against_png(folder: Path) -> dict[str, float]:
     path, files, workers = walk(folder, size=64), pictures(folder), _of_children()
     jobs = partial(list, loader_of(files)), partial(replayed, path)
     png, replay = in_turns(*jobs)
-    own, replaying = (_processor_seconds(job) for job in jobs)
+    own, replaying = (seconds(job, clock=process_time) for job in jobs)
     del jobs  # whose workers end: only then are they counted
     decoding = own + (_of_children() - workers) / (ROUNDS + 2)
     return {
@@ -119,12 +118,6 @@ def against_png(folder: Path) -> dict[str, float]:
         "png_processor_us_a_frame": decoding / FRAMES * 1e6,
         "replay_processor_us_a_frame": replaying / FRAMES * 1e6,
     }
-
-
-def _processor_seconds(job: Callable[[], object]) -> float:
-    start = process_time()
-    job()
-    return process_time() - start
 
 
 def _of_children() -> float:
@@ -146,8 +139,7 @@ def importing(folder: Path) -> dict[str, float]:
         import_stream(ImportSettings(source=str(folder / source), path=str(new), names=".*"))
 
     def decode() -> None:
-        for _ in decoded([str(file) for file in files], size=0):
-            pass
+        deque(decoded([str(file) for file in files], size=0), maxlen=0)
 
     jobs = bring, decode, partial(bring, "frames.npy"), partial(list, loader_of(files))
     whole, decoding, rest, loading = in_turns(*jobs)
@@ -183,7 +175,20 @@ def supply(folder: Path) -> dict[str, float]:
     return {"learner_frames_per_s": consumed, "replay_over_learner": FRAMES / replay / consumed}
 
 
+def sealing(folder: Path) -> dict[str, float]:
+    """What the seal, which binds a file to its place, adds to packing and to unpacking a shard of 1,024 frames."""
+    recording = Recording(walk(folder, size=64))
+    sealed = recording.layouts["images"]
+    steps, plain, jobs = recording.span(0, sealed.shard[0], "images"), sealed._replace(recording=""), []
+    for layout in (sealed, plain):
+        file, out = BytesIO(encode(layout, steps, number=0)), np.empty_like(steps)
+        jobs += [partial(encode, layout, steps, number=0), partial(decode_steps, layout, file, 0, out, number=0)]
+    packing, unpacking, plain_packing, plain_unpacking = in_turns(*jobs, rounds=4 * ROUNDS)
+    return {"seal_adds_packing": packing / plain_packing - 1, "seal_adds_unpacking": unpacking / plain_unpacking - 1}
+
+
 QUESTIONS = {
+    "sealing": sealing,
     "zstd": against_zstd,
     "png": against_png,
     "importing": importing,

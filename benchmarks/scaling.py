@@ -17,7 +17,6 @@ from contextlib import contextmanager
 
 import torch
 from machine import seconds, show
-from rich.table import Table
 
 from envs.moving_objects import MovingObjectsVector
 
@@ -78,10 +77,12 @@ def main() -> None:
     args = parser.parse_args()
     speeds = {count: measured(count, args.device, args.size) for count in map(int, args.worlds.split(","))}
     name = torch.cuda.get_device_name(args.device) if args.device.type == "cuda" else "CPU"
-    table = Table("worlds", "frames/s", "floor's share", title=f"MovingObjects on {name}", title_justify="left")
-    for count, of in speeds.items():
-        table.add_row(f"{count:,}", f"{of['frames_per_s']:,.0f}", f"{100 * of['floor_over_step']:.2f} %")
-    show(table, "scaling", {"device": name, "size": args.size, "by_worlds": speeds})
+    rows = [
+        (f"{count:,}", f"{of['frames_per_s']:,.0f}", f"{100 * of['floor_over_step']:.2f} %")
+        for count, of in speeds.items()
+    ]
+    results, head = {"device": name, "size": args.size, "by_worlds": speeds}, ("worlds", "frames/s", "floor's share")
+    show("scaling", results, title=f"MovingObjects on {name}", head=head, rows=rows)
 
 
 if __name__ == "__main__":

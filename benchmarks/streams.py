@@ -1,9 +1,7 @@
 """What stands between a world and a learner: what views, memories and long streams cost.
 
-    python benchmarks/streams.py                 # all questions
-    python benchmarks/streams.py augmentation    # one of them
-
-What is set beside something else is measured in turns in one process, and given as a ratio; the machine may be shared.
+python benchmarks/streams.py                 # all questions
+python benchmarks/streams.py augmentation    # one of them
 """
 
 import statistics

@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -95,10 +96,8 @@ def collected(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         curves = {}
         for seed in args.seeds:
             path = Path(args.results) / args.group / f"{row}-seed{seed}"
-            try:
+            with suppress(SettingError, KeyError):  # it has failed, or not begun
                 curves[seed] = summary(path)["eval"]["transfer"]["cifar10"]["top1"]
-            except (SettingError, KeyError):
-                continue  # it has failed, or not begun
         ended = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
         if ended:
             last = np.array([curve[-1] for curve in ended.values()])

@@ -39,10 +39,10 @@ def check_ranges(settings: object, **ranges: tuple[int, int]) -> None:
             raise SettingError(f"env.{name}={getattr(settings, name)} is out of range; try {low} to {high}")
 
 
-def check_choices(settings: object, **choices: Iterable[str]) -> None:
-    """Raises SettingError where a world's setting, or one of a tuple, is none of the known names."""
+def check_choices(settings: object, *, group: str = "env", **choices: Iterable[str]) -> None:
+    """Raises SettingError where a setting of a group, or one of a tuple, is none of the known names."""
     for name, known in choices.items():
         value = getattr(settings, name)
         for one in value if isinstance(value, tuple) else (value,):
             if one not in known:
-                raise unknown(f"env.{name}", one, known)
+                raise unknown(f"{group}.{name}", one, known)

@@ -43,10 +43,7 @@ GAZES: dict[str, Gaze] = {one.__name__: one for one in (fixed, pursuit, saccades
 
 
 def gaze(name: str, world: VectorWorld | None = None) -> Gaze:
-    """The gaze of this name, checked against a world where one is given.
-
-    Raises SettingError: no such gaze, or it follows an object whose bearing the world does not give.
-    """
+    """The gaze of this name. Raises SettingError: there is none such, or it needs a bearing that the world lacks."""
     if name not in GAZES:
         raise unknown("stream.gaze", name, GAZES)
     if name != "fixed" and world is not None and not world.has_bearing:

@@ -17,7 +17,7 @@ from torch import Tensor
 from envs.base import SingleWorld, VectorWorld
 from envs.errors import SettingError, check_choices, check_ranges
 from envs.images.pictures import load_pictures
-from envs.scene.drift import DriftSettings, beginnings, block_edges, phase_at, phase_of, stops_at
+from envs.scene.drift import DriftSettings, beginnings, in_block, phase_of, stops_at
 from envs.scene.random import Draws, key
 from envs.scene.settings import SPLITS
 
@@ -40,7 +40,7 @@ WAVES = {
 NUISANCES = tuple(dict.fromkeys(nuisance for nuisance, _ in WAVES.values()))
 PAPER = ("translation", "deformation", "saturation", "hue")  # what the paper's augmentation changes
 ACROSS = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # cross product with (1, 1, 1)
-_load = lru_cache(maxsize=1)(load_pictures)  # a run makes many worlds of them
+_load = lru_cache(maxsize=1)(load_pictures)  # whose last pictures are kept: a run makes many worlds of them
 SHARES = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0)}  # of the pictures, by a draw for each
 
 
@@ -71,9 +71,6 @@ class MovingImagesSettings(DriftSettings):
         check_choices(self, split=(*SPLITS, "all"), moving=NUISANCES, nuisances=NUISANCES)
 
 
-_load = lru_cache(maxsize=1)(load_pictures)  # whose last pictures are kept: a run makes many worlds of them
-
-
 class MovingImagesVector(VectorWorld):
     """N pictures at once; every field of MovingImagesSettings is a keyword.
 
@@ -93,8 +90,7 @@ class MovingImagesVector(VectorWorld):
         self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self._labels = pictures.labels
         self._members = self._of_split()
-        if self.settings.drift == "categories":
-            self._blocks = self._blocks_of()
+        self._blocks = self._blocks_of()
         self._waves = torch.zeros(3, num_envs, len(WAVES), device=self.device)  # amplitude, rate, phase
         self._instance = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
         self._category = torch.zeros(num_envs, dtype=torch.int64, device=self.device)
@@ -114,8 +110,8 @@ class MovingImagesVector(VectorWorld):
         return mine[np.argsort(labels[mine], kind="stable")]
 
     def _blocks_of(self) -> np.ndarray:
-        """(phases + 1,): the place among the split's pictures where each phase begins, and their count."""
-        edges = block_edges(self.categories, phases=self.settings.phases)
+        """The place among the split's pictures where each block of categories begins, and their count."""
+        edges = self.settings.blocks(self.categories)
         places = np.searchsorted(self._labels[self._members], edges)
         for phase in np.flatnonzero(np.diff(places) == 0):
             raise SettingError(
@@ -127,13 +123,7 @@ class MovingImagesVector(VectorWorld):
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         draws = Draws(key("picture", seeds, episodes))
         start = beginnings(seeds, episodes, self.settings)
-        if self.settings.drift == "categories":  # any picture of the phase's block, as likely as any other
-            phase = phase_at(start, self.settings)
-            first, past = self._blocks[phase], self._blocks[phase + 1]
-            place = first + (draws.uniform("instance") * (past - first)).astype(np.int64)
-        else:
-            place = draws.integers("instance", len(self._members))
-        instance = self._members[place]
+        instance = self._members[in_block(draws, "instance", start, self.settings, edges=self._blocks)]
         speed = self.settings.speed * np.array([kind in self.settings.moving for kind, _ in WAVES.values()])
         size = [most * (kind in self.settings.nuisances) for kind, most in WAVES.values()]
         rate, phases = (draws.uniform(name, 0, 1, len(WAVES)) for name in ("rate", "phase"))

@@ -1,7 +1,4 @@
-"""The table of worlds, from which Gymnasium's registration and the choices of `env=NAME` are made.
-
-It imports no world, so that `import envs` stays cheap.
-"""
+"""The table of worlds, for Gymnasium and the choices of `env=NAME`; it imports none, so that `import envs` is cheap."""
 
 from typing import NamedTuple
 

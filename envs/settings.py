@@ -3,7 +3,7 @@
 Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which holds each value to its field's type.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
@@ -101,7 +101,7 @@ def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> Non
 
     Raises SettingError: no such key, with the near miss, or a value of another type; `prefix` stands before the key.
     """
-    known = list(_leaves(config))
+    known = [key for key in keys(config) if not OmegaConf.is_dict(OmegaConf.select(config, key))]
     if key not in known:
         raise no_such(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
     default, setting = OmegaConf.select(config, key), f"{prefix}{key}={value}"
@@ -120,10 +120,11 @@ def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> Non
         raise SettingError(f"{setting} should be of type {kind}, like {default}") from None
 
 
-def _leaves(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    """The dotted name of every value."""
+def keys(config: DictConfig, prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration, branches too."""
+    names = []
     for name in map(str, config):
-        if isinstance(config[name], DictConfig):
-            yield from _leaves(config[name], f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
+        names.append(f"{prefix}{name}")
+        if not OmegaConf.is_missing(config, name) and OmegaConf.is_dict(config[name]):
+            names += keys(config[name], f"{prefix}{name}.")
+    return names

@@ -33,10 +33,7 @@ def look_up(setting: str, value: str, known: Mapping[str, T], *, expected: str, 
 
 
 def check_numbers(of: Callable, settings: Mapping[str, Any], *, group: str) -> None:
-    """Refuses words where a part takes numbers; for one of the user's own, its signature is all that tells.
-
-    Raises SettingError: the first such setting.
-    """
+    """Raises SettingError: the first setting that is no number where the signature of a part says that it takes one."""
     for name, value in settings.items():
         annotation = signature(of).parameters[name].annotation
         fits = {int: int, float: int | float}.get(annotation, object)

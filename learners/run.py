@@ -89,10 +89,7 @@ class Run(LoggedRun):
 
 
 def build(settings: DictConfig) -> Run:
-    """The parts that the settings ask for, none of which has done anything yet.
-
-    Raises SettingError: settings that cannot work.
-    """
+    """The parts that settings ask for, none of which has done anything yet. Raises SettingError: what cannot work."""
     learner, record = learner_of(settings), settings.stream.get("record")
     return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
 
@@ -151,10 +148,7 @@ def remembers(settings: DictConfig) -> bool:
 
 
 def with_both_views(settings: DictConfig) -> DictConfig:
-    """The same settings for one who is to see both views of a pair, also where the learner remembers the earlier one.
-
-    There, pairs are of some worlds at least, since one makes a single pair.
-    """
+    """Settings by which both views of several pairs are seen, also where the learner remembers the earlier one."""
     if not remembers(settings):
         return settings
     worlds = max(settings.env.num_worlds, VIEWED_WORLDS)
@@ -165,11 +159,9 @@ def with_both_views(settings: DictConfig) -> DictConfig:
 
 
 def validate(settings: DictConfig) -> None:
-    """Finds settings of the learner and its loss that contradict the stream's.
+    """Raises SettingError: a setting of the learner or its loss that contradicts the stream's.
 
     One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
-
-    Raises SettingError: with the setting, its value and the way out.
     """
     for group in ("learner", "loss"):
         as_object(settings[group])  # which checks its own values

@@ -1,21 +1,25 @@
-"""Checks a recording: every committed chunk against its checksum, and a summary.
+"""Checks a recording: every committed chunk against its checksum and its place, and a summary.
 
 python -m streams.check walk.zarr [--json]
+python -m streams.check walk.zarr repair=true                   # what is damaged is made again from where it came
+python -m streams.check walk.zarr repair=true otherwise=cut     # and what can't be is cut off (or masked)
 """
 
 import argparse
 import json
-from typing import Any, BinaryIO
+import shlex
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from envs.settings import read
 from streams.process.errors import guarded
-from streams.process.progress import Bar
-from streams.recording.checksum import Damaged
-from streams.recording.codec import Layout, decode
-from streams.recording.reader import Recording
+from streams.recording.reader import COPY, Recording, record_in
+from streams.recording.verify import verify
+from streams.repair import RepairSettings, repair
 
 
 def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
@@ -28,21 +32,10 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     """
     recording = Recording(path, setting="path")
     steps, layouts = recording.committed, recording.layouts
-    length = layouts["images"].shard[0]
-    shards = -(-steps // length)
-    damaged, sound_steps, stored, chunks = [], steps, 0, 0
-    with Bar(console or Console(quiet=True), done=0, total=steps * recording.worlds) as bar:
-        for shard in range(shards):
-            for layout in layouts.values():
-                times, sides = layout.grid
-                times = min(times, -(-(steps - shard * length) // layout.chunk[0]))  # that hold any committed step
-                numbers = np.arange(times * sides)
-                faults, size = _damaged(recording, layout, shard, numbers)
-                chunks, stored = chunks + len(numbers), stored + size
-                damaged += [f"{path}/{layout.key(shard)} {fault}" for fault in faults.values()]
-                begins = [shard * length + number // sides * layout.chunk[0] for number in faults]
-                sound_steps = min([sound_steps, *begins])
-            bar.show(min((shard + 1) * length, steps) * recording.worlds)
+    found = verify(recording, console=console)
+    damaged = [fault.text for fault in found.faults]
+    if recording.sealed and not record_in(recording.folder, COPY):
+        damaged.append(f"{path}/{COPY} holds no sound copy of the commit record")
     raw = sum(np.dtype(layout.kind).itemsize * int(np.prod(layout.shard[1:])) for layout in layouts.values()) * steps
     return {
         "path": path,
@@ -54,11 +47,13 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
         "env": recording.facts["env"].get("name"),
         "seed": recording.facts["seed"],
         "factors": recording.facts["factors"],
-        "bytes": stored,
-        "compression": raw / stored if stored else None,
-        "chunks": chunks,
+        "bytes": found.stored,
+        "compression": raw / found.stored if found.stored else None,
+        "chunks": found.chunks,
         "damaged": damaged,
-        "sound_steps": sound_steps,
+        "sound_steps": found.sound_steps,
+        "sealed": recording.sealed,
+        "masked": recording.facts.get("masked", []),
     }
 
 
@@ -79,50 +74,51 @@ def table(summary: dict[str, Any]) -> Table:
     return rows
 
 
-def check(path: str, *, as_json: bool = False) -> int:
-    """Prints the summary of a recording; returns 1 where something is damaged."""
-    console = Console()
-    summary = examine(path, console=None if as_json else console)
+def check(path: str, overrides: Sequence[str] = (), *, as_json: bool = False) -> int:
+    """Prints the summary of a recording, once it is mended if that is asked for; 1 where something is damaged."""
+    console, settings = Console(), read(RepairSettings, list(overrides))
+    done, sound = repair(path, settings, console=console) if settings.repair else ([], True)
+    if not as_json:
+        for line in dict.fromkeys(done):
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
+    summary = examine(path, console=None if as_json else console) | ({"repaired": done} if settings.repair else {})
     if as_json:
         print(json.dumps(summary, indent=2))  # noqa: T201
-        return int(bool(summary["damaged"]))
+        return int(bool(summary["damaged"]) or not sound)
     console.print(table(summary))
-    for line in dict.fromkeys(summary["damaged"]):  # damage to a whole file once
+    for line in (*dict.fromkeys(summary["damaged"]), *_notes(summary)):  # damage to a whole file once
         console.print(line, highlight=False, soft_wrap=True, markup=False)
+    return int(bool(summary["damaged"]) or not sound)
+
+
+def _notes(summary: dict[str, Any]) -> list[str]:
+    """What a user should know besides."""
+    notes = []
     if summary["damaged"]:
         sound = f"{summary['sound_steps']:,} of {summary['steps']:,} steps"
-        console.print(f"the first {sound} are sound; read no further, or record it anew", highlight=False)
-    return int(bool(summary["damaged"]))
+        mend = f"python -m streams.check {shlex.quote(summary['path'])} repair=true"
+        notes.append(f"the first {sound} are sound; {mend} mends what can be made again")
+    if summary["masked"]:
+        notes.append(f"{len(summary['masked'])} parts were damaged once and are masked: black frames, paired with none")
+    if not summary["sealed"]:
+        notes.append("it is of format 1, whose files do not say where they belong: exchanged ones would not be noticed")
+    return notes
 
 
 def main() -> None:
     """Runs the command on the process's arguments."""
-    parser = argparse.ArgumentParser(prog="python -m streams.check", description="Whether a recording is sound.")
+    parser = argparse.ArgumentParser(
+        prog="python -m streams.check",
+        description="Whether a recording is sound; repair=true mends it.",
+        epilog="settings: repair=true, otherwise=keep|cut|mask (what can't be made again), source=WHERE (an import's "
+        "pictures are now), device=cpu",
+    )
     parser.add_argument("path", help="a recording: a folder, or any fsspec URL")
+    parser.add_argument("settings", nargs="*", help="name=value, see below")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args()
-    raise SystemExit(guarded(check, args.path, as_json=args.json, place="path", stopped="nothing was changed"))
-
-
-def _damaged(recording: Recording, layout: Layout, shard: int, numbers: np.ndarray) -> tuple[dict[int, str], int]:
-    """The fault of each damaged chunk of a shard by its number, and the size of the file in bytes."""
-    try:
-        with recording.folder.open(layout.key(shard)) as file:
-            return _faults(layout, file, numbers), file.seek(0, 2)
-    except FileNotFoundError:
-        return dict.fromkeys(numbers.tolist(), "is missing"), 0
-
-
-def _faults(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> dict[int, str]:
-    """Decodes all chunks at once and, where there is damage, one by one."""
-    try:
-        for _ in decode(layout, file, numbers):
-            pass
-    except Damaged as error:
-        if len(numbers) == 1:
-            return {int(numbers[0]): str(error)}
-        return {one: fault for own in numbers[:, None] for one, fault in _faults(layout, file, own).items()}
-    return {}
+    arguments = args.path, args.settings
+    raise SystemExit(guarded(check, *arguments, as_json=args.json, place="path", stopped="what was mended stays so"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ The frames of the source follow each other in one world. To learn from them:
 python -m learners.online stream=replay stream.path=coil.zarr stream.order=episodes stream.worlds=64 stream.repeat=true
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from envs.errors import SettingError
 from envs.images.pictures import SUFFIXES, is_zarr, load_pictures, numbers
@@ -83,21 +85,24 @@ def import_stream(settings: ImportSettings) -> int:
     if settings.size < 0 or settings.every < 1:
         raise SettingError(f"size={settings.size} and every={settings.every} must be 0 or more, and 1 or more")
     check_free(settings.path, setting="path")
-    batches = frames_of(settings)
-    first = next(batches, None)
+    coming = blocks(settings)
+    first = next(coming, None)
     if first is None:
         raise SettingError(f"source={settings.source} holds no frames; give pictures or videos")
-    height, width = first.images.shape[1:3]
+    height, width = first["images"].shape[2:4]
     if height != width:
         raise SettingError(
             f"source={settings.source} shows {width}x{height}, and networks need squares; try size={min(height, width)}"
         )
     env = asdict(ImportedSettings(size=height))
-    writer = Writer(settings.path, {"env": env, "seed": 0, "gaze": "fixed"}, setting="path")
+    source = {name: value for name, value in asdict(settings).items() if name != "path"}
+    source |= {"source": settings.source and str(Path(settings.source).expanduser().resolve())}
+    about = {"env": env, "seed": 0, "gaze": "fixed", "source": source | {"files": _digest(settings.source)}}
+    writer = Writer(settings.path, about, setting="path")
     try:
         writer.open(fresh=True)
         with Stop("frame") as stop:
-            _write(first, batches, settings, writer, env, stop)
+            _write(chain([first], coming), writer, env, stop)
     except SettingError as error:
         writer.close()  # what is being written is there then
         if "zarr.json" not in open_folder(settings.path).names(""):
@@ -113,29 +118,37 @@ def import_stream(settings: ImportSettings) -> int:
     return 0
 
 
-def _write(
-    first: Batch, batches: Iterator[Batch], settings: ImportSettings, writer: Writer, env: dict[str, Any], stop: Stop
-) -> None:
-    """Writes all batches, or those before a stop, and puts the length of the longest episode into `env`."""
-    shown, age = -1, 0  # the episode of the frame before, and its age in it
+def _write(coming: Iterator[dict[str, Tensor]], writer: Writer, env: dict[str, Any], stop: Stop) -> None:
+    """Writes all blocks, or those before a stop, and puts the length of the longest episode into `env`."""
     with Bar(Console(), done=0, total=0) as bar:
-        for batch in chain([first], batches):
-            with _errors_of(settings.source):
-                check_sizes(first.images, batch.images)
-            ages = []
-            for episode in batch.episode:
-                shown, age = episode, age + 1 if episode == shown else 0
-                ages.append(age)
-            env["episode_length"] = max(env["episode_length"], max(ages) + 1)
-            columns = {"images": batch.images, "episode": batch.episode, "factors/category": batch.category}
-            columns |= {"factors/age": ages, "factors/angle": np.array(batch.angle, np.float32)}
-            writer.extend({name: torch.as_tensor(column)[:, None] for name, column in columns.items()})
+        for block in coming:
+            env["episode_length"] = max(env["episode_length"], int(block["factors/age"].max()) + 1)
+            writer.extend(block)
             if writer.full:
                 writer.commit(wait=False)
                 bar.show(writer.step)
             if stop:
                 break
         writer.commit()
+
+
+def blocks(settings: ImportSettings) -> Iterator[dict[str, Tensor]]:
+    """The frames of a source as steps (s, 1, ...) of every array of a recording.
+
+    Raises SettingError: as `frames_of`, or pictures of several sizes.
+    """
+    shown, age, first = -1, 0, None  # the episode of the frame before, and its age in it
+    for batch in frames_of(settings):
+        first = batch.images if first is None else first
+        with _errors_of(settings.source):
+            check_sizes(first, batch.images)
+        ages = []
+        for episode in batch.episode:
+            shown, age = episode, age + 1 if episode == shown else 0
+            ages.append(age)
+        columns = {"images": batch.images, "episode": batch.episode, "factors/category": batch.category}
+        columns |= {"factors/age": ages, "factors/angle": np.array(batch.angle, np.float32)}
+        yield {name: torch.as_tensor(column)[:, None] for name, column in columns.items()}
 
 
 def _arrays(settings: ImportSettings) -> Iterator[Batch]:
@@ -209,6 +222,14 @@ def _parsed_names(files: list[str], settings: ImportSettings) -> tuple[list[str]
                 "let the group angle match digits, or set names=.* for the order of the names"
             ) from None
     return folders, [(folder, match["object"]) for folder, match in zip(folders, matches, strict=True)], angles
+
+
+def _digest(source: str) -> str:
+    """The sha256 of the names, sizes and times of the files of a source, which tell it from another."""
+    where = Path(source).expanduser()
+    files = sorted(file for file in where.rglob("*") if file.is_file()) if where.is_dir() else [where]
+    stats = [(str(file.relative_to(where)), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
 
 
 @contextmanager

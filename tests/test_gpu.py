@@ -10,7 +10,10 @@ from learners.online import build, main
 from runs.config.composing import read
 from runs.store.metrics import facts
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),  # torch's, once a process
+]
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import torch
 import warp as wp
 from torch import Tensor
 
-from envs.rendering.tracer import World, draw, ground_truth_kernel
+from envs.rendering.tracer import ELEMENTS, World, draw, ground_truth_kernel
 from envs.scene.lighting import light_colors, light_directions
 from envs.scene.motion import orientations, positions, rotation_matrix, waves
 from envs.scene.settings import SceneSettings
@@ -56,10 +57,7 @@ class Truth(NamedTuple):
 
 
 def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tensor | None = None) -> Tensor:
-    """(N, H, W, 3) uint8 frames, in a new tensor on the scene's device.
-
-    `pictures` (M, h, w, 3) uint8 are those of `background="pictures"`.
-    """
+    """New (N, H, W, 3) uint8 frames, on the scene's device; `pictures` (M, h, w, 3) uint8 are for that background."""
     count, size = len(scene.category), settings.size
     image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
     world, pixels = _world(scene, now, pictures), wp.from_torch(image)
@@ -96,31 +94,11 @@ def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World
     upright = turn.transpose(-1, -2).contiguous()
     inverse = scene.inverse @ upright[:, :, None]
     centre = now.place[:, :, None] + (turn[:, :, None] @ scene.centre[..., None])[..., 0]
+    derived = {"inverse": inverse, "centre": centre, "upright": upright, "pictures": pictures}
+    tensors = vars(scene) | now._asdict() | derived | {"ambient": scene.ambient * now.dim[:, None]}
     world = World()
-    for name, tensor, dtype in (
-        ("kind", scene.kind, wp.int32),
-        ("inverse", inverse, wp.mat33),
-        ("centre", centre, wp.vec3),
-        ("radius", scene.radius, wp.float32),
-        ("taper", scene.taper, wp.vec2),
-        ("color", scene.color, wp.vec3),
-        ("place", now.place, wp.vec3),
-        ("upright", upright, wp.mat33),
-        ("bound", scene.bound, wp.float32),
-        ("gloss", scene.gloss, wp.vec2),
-        ("texture", scene.texture, wp.vec4),
-        ("light_direction", now.light_direction, wp.vec3),
-        ("light_color", now.light_color, wp.vec3),
-        ("ambient", scene.ambient * now.dim[:, None], wp.vec3),
-        ("room", scene.room, wp.vec2),
-        ("background_kind", scene.background_kind, wp.int32),
-        ("background_color", now.background_color, wp.vec3),
-        ("background_grain", scene.background_grain, wp.vec2),
-        ("pictures", pictures, wp.uint8),
-        ("slide", now.slide, wp.vec2),
-        ("gaze", now.gaze, wp.vec2),
-    ):
-        setattr(world, name, wp.from_torch(tensor.contiguous(), dtype=dtype))
+    for name, dtype in ELEMENTS.items():
+        setattr(world, name, wp.from_torch(tensors[name].contiguous(), dtype=dtype))
     return world
 
 
@@ -130,11 +108,9 @@ def _where(tensor: Tensor) -> dict:
     return {"device": "cpu"}
 
 
-_pools: dict[int, ThreadPoolExecutor] = {}
-os.register_at_fork(after_in_child=_pools.clear)  # which has none of its parent's threads
-
-
+@cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    if workers not in _pools:
-        _pools[workers] = ThreadPoolExecutor(workers, thread_name_prefix="render")
-    return _pools[workers]
+    return ThreadPoolExecutor(workers, thread_name_prefix="render")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # which has none of its parent's threads

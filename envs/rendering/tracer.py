@@ -68,6 +68,9 @@ class World:
     gaze: wp.array1d(dtype=wp.vec2)
 
 
+ELEMENTS: dict[str, type] = {name: field.type.dtype for name, field in World.vars.items()}  # of its arrays
+
+
 @wp.struct
 class Span:
     """Where a ray is inside something: from enter to leave, with the outward normal at the entry."""

@@ -375,10 +375,7 @@ def _pair(name: str, kind: str, half: tuple, root: tuple, *, up: Number, sweep: 
 
 
 def _limb(side: int, root: tuple[Number, Number, Number], half: Number, up: Number, sweep: Number = 0.0) -> dict:
-    """Place and turn of a part whose y axis runs outwards from its root (side * x, y, z).
-
-    It is raised `up` degrees above the horizontal and swept `sweep` degrees back.
-    """
+    """Place and turn of a part whose y axis runs outwards from its root, raised `up` degrees and swept `sweep` back."""
     rise, back = np.radians(up), np.radians(sweep)
     x = root[0] + half * np.cos(back) * np.cos(rise)
     at = (side * x, root[1] + half * np.cos(back) * np.sin(rise), root[2] - half * np.sin(back))

@@ -32,6 +32,10 @@ class DriftSettings:
         if self.drift == "categories" and not 1 <= self.phases <= categories:
             raise SettingError(f"env.phases={self.phases} cannot share out {categories} categories; try {categories}")
 
+    def blocks(self, categories: int) -> np.ndarray:
+        """The first of each block of categories, and their number; all are one block unless they drift."""
+        return block_edges(categories, phases=self.phases if self.drift == "categories" else 1)
+
 
 def first_age(seeds: np.ndarray, settings) -> np.ndarray:
     """(N,) int64: the age in steps at which each world's first episode begins; 0 unless staggered."""
@@ -65,13 +69,10 @@ def block_edges(categories: int, *, phases: int) -> np.ndarray:
     return np.arange(phases + 1) * categories // phases
 
 
-def categories_at(draws: Draws, start: np.ndarray, settings: DriftSettings, *, categories: int) -> np.ndarray:
-    """(N,) int64: the categories of episodes that begin at times (N,): any, or those of the phase's block."""
-    if settings.drift != "categories":
-        return draws.integers("category", categories)
-    edges, phase = block_edges(categories, phases=settings.phases), phase_at(start, settings)
-    first, past = edges[phase], edges[phase + 1]
-    return first + (draws.uniform("category") * (past - first)).astype(np.int64)
+def in_block(draws: Draws, name: str, start: np.ndarray, settings: DriftSettings, *, edges: np.ndarray) -> np.ndarray:
+    """(N,) int64, uniform between the `edges` of the block that episodes which begin at times (N,) are of."""
+    block = phase_at(start, settings) if settings.drift == "categories" else 0
+    return edges[block] + draws.integers(name, edges[block + 1] - edges[block])
 
 
 def stops_at(time: np.ndarray, settings: DriftSettings) -> np.ndarray:

@@ -57,7 +57,7 @@ class Draws:
         """(N,) float64 uniform in the logarithm, for quantities that are judged by ratios."""
         return np.exp(self.uniform(name, np.log(low), np.log(high)))
 
-    def integers(self, name: str, count: int) -> np.ndarray:
+    def integers(self, name: str, count: int | np.ndarray) -> np.ndarray:
         """(N,) int64 uniform in [0, count)."""
         return (self.uniform(name) * count).astype(np.int64)
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from envs.scene.categories import CATEGORIES
-from envs.scene.drift import beginnings, categories_at
+from envs.scene.drift import beginnings, in_block
 from envs.scene.lighting import draw_light
 from envs.scene.motion import draw_motion
 from envs.scene.objects import Objects, assemble
@@ -30,8 +30,8 @@ def sample_episode(seeds: np.ndarray, episodes: np.ndarray, settings: SceneSetti
     """Draws category and instance for worlds with seeds (N,) in their episodes (N,), counted from 0."""
     draws = Draws(key("encounter", seeds, episodes))
     instance = SPLITS[settings.split] * SPLIT_STRIDE + draws.integers("instance", settings.instances)
-    start = beginnings(seeds, episodes, settings)
-    return Episode(draws, categories_at(draws, start, settings, categories=settings.categories), instance)
+    start, edges = beginnings(seeds, episodes, settings), settings.blocks(settings.categories)
+    return Episode(draws, in_block(draws, "category", start, settings, edges=edges), instance)
 
 
 def draw_scene(episode: Episode, settings: SceneSettings) -> Scene:

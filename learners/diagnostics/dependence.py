@@ -84,7 +84,9 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
     clone, inputs = learner.clone_all_blocks(), defaultdict(list)
     layers = choose(clone.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    embed(clone.network, torch.cat([view for view in pairs[:2] if view is not None]))
+    heads, h = clone.network.heads, activities(clone.network, torch.cat([x for x in pairs[:2] if x is not None]))
+    for head, top in zip(heads, h[-len(heads) :], strict=True):
+        head(top)
     for hook in hooks:
         hook.remove()
     for layer in layers:
@@ -96,14 +98,6 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
         with torch.no_grad():
             layer.weight.add_((change - change @ axes.T @ axes).view_as(layer.weight))
     return clone
-
-
-@torch.no_grad()
-def embed(network: Network, images: Tensor) -> None:
-    """Every block and every head on images."""
-    h = activities(network, images)
-    for head, top in zip(network.heads, h[-len(network.heads) :], strict=True):
-        head(top)
 
 
 def rows_of(layer: Layer, x: Tensor) -> Tensor:
@@ -118,9 +112,6 @@ def other_weights(weight: Tensor) -> Tensor:
 
 
 def differ(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are not the same up to rounding.
-
-    Raises AssertionError: the first is zero, so that nothing can be said.
-    """
+    """Whether two tensors differ by more than rounding. Raises AssertionError: the first is zero and says nothing."""
     assert a.any(), "an update is zero on these pairs, so that nothing can be said of what it depends on"
     return bool((a - b).norm() > SAME * a.norm())

@@ -85,10 +85,7 @@ def pair_distances(learner: Learner, first: list[Tensor], second: list[Tensor], 
 
 
 def alignments(learner: Learner, pairs: Pairs, *, updates: list[Tensor] | None = None) -> list[Report]:
-    """For each block, the cosines of its update with the true gradients, and of its feedback.
-
-    `updates` are the gradients of the rule's own update, where one was made already.
-    """
+    """Cosines of each block's update (`updates`, if already made) with the true gradients, and of its feedback."""
     updates = updates or gradients(learner.clone_all_blocks(), pairs)
     true = learner.clone_with_backprop()
     top = gradients(EndToEnd(true.network, true.losses, true.settings), pairs)

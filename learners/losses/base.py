@@ -12,6 +12,7 @@ from envs.devices import upload
 from envs.errors import SettingError
 
 Report = dict[str, Tensor]  # detached scalars
+Space = Callable[[Tensor], Tensor]  # from embeddings to where they are compared
 
 
 @dataclass
@@ -42,10 +43,7 @@ class Loss(nn.Module):
         return pairs
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
-        """(B, B) how far each u is from each v in the space in which the loss compares: for most, as they are, in L2.
-
-        They are watched and not learned from.
-        """
+        """(B, B) how far each u is from each v, to watch, where the loss compares: for most, as they are, in L2."""
         return torch.cdist(u, v, compute_mode="donot_use_mm_for_euclid_dist")  # which is exact for near ones too
 
 
@@ -55,10 +53,7 @@ def losses_of(losses: nn.ModuleList) -> list[Loss]:
 
 
 def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Report:
-    """Of N anchors the mean distance of their positives (N,), and of those of (N, M) that `negative` says are others.
-
-    Without any, the latter is 0.
-    """
+    """Of N anchors the mean distance of their positives (N,), and of the `negative` ones of (N, M) (0 if none)."""
     count = negative.sum().clamp_min(1)
     return {"positive_distance": positive.mean(), "negative_distance": (distance * negative).sum() / count}
 
@@ -66,16 +61,8 @@ def mean_distances(distance: Tensor, positive: Tensor, negative: Tensor) -> Repo
 class FunctionLoss(Loss):
     """A function `f(u, v, *, episode, **keywords) -> ()` as a loss."""
 
-    def __init__(
-        self,
-        function: Callable[..., Tensor],
-        keywords: Mapping[str, Any],
-        *,
-        space: Callable[[Tensor], Tensor] = lambda z: z,
-    ):
+    def __init__(self, function: Callable[..., Tensor], keywords: Mapping[str, Any], *, space: Space = lambda z: z):
         """Calls the function once, so that what it has to say of its keywords is said before any work.
-
-        `space` takes embeddings to the space in which the function compares them.
 
         Raises SettingError: a result that is no number.
         """

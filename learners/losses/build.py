@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from envs.errors import SettingError
 from learners.losses import equations
-from learners.losses.base import FunctionLoss, Loss, LossSettings
+from learners.losses.base import FunctionLoss, Loss, LossSettings, Space
 from learners.losses.clapp import Clapp, ClappSettings
 from learners.losses.hinge import Hinge, HingeSettings
 from learners.losses.memory_bank import Remembered
@@ -24,7 +24,7 @@ class LossKind(NamedTuple):
 
     settings: type[LossSettings]
     loss: type[Loss] | Callable[..., Tensor]  # a class made of its settings, or a function of u, v and their fields
-    space: Callable[[Tensor], Tensor] = lambda z: z  # of a function: takes embeddings to where it compares them
+    space: Space = lambda z: z  # of a function: takes embeddings to where it compares them
 
 
 LOSSES: dict[str, LossKind] = {

@@ -74,9 +74,8 @@ def vicreg(u: Tensor, v: Tensor, *, episode: Tensor, invariance: float, variance
     weight; the variance term is the mean of the two views' as in the authors' code. It has no negatives.
     """
     _check_weights(invariance=invariance, variance=variance, covariance=covariance)
-    both = (u, v)
-    spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in both) / 2
-    covaried = sum(_off_diagonal_square(_covariance(z)) / z.shape[1] for z in both)
+    spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in (u, v)) / 2
+    covaried = sum(_off_diagonal_square(_covariance(z)) / z.shape[1] for z in (u, v))
     return invariance * mse_loss(u, v) + variance * spread + covariance * covaried
 
 

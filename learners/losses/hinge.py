@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from envs.devices import upload
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices
 from learners.losses.base import Loss, LossSettings, Report, mean_distances
 
 
@@ -54,10 +54,7 @@ class HingeSettings(LossSettings):
     remember: bool = False  # each frame passes through the network once; earlier views and negatives are remembered
 
     def __post_init__(self):
-        if self.anchors not in ("first", "both"):
-            raise unknown("loss.anchors", self.anchors, ("first", "both"))
-        if self.average not in ("sum", "violators"):
-            raise unknown("loss.average", self.average, ("sum", "violators"))
+        check_choices(self, group="loss", anchors=("first", "both"), average=("sum", "violators"))
         if self.negatives < 0:
             raise SettingError(f"loss.negatives={self.negatives} must be 0 (all) or more")
         if not 0 <= self.positive_margin < self.negative_margin:
@@ -73,10 +70,7 @@ class HingeSettings(LossSettings):
 
 
 class Hinge(Loss):
-    """The contrastive hinge in the paper's forms.
-
-    Distances are L1; rows of one episode are no negatives of each other.
-    """
+    """The contrastive hinge in the paper's forms, of L1 distances; an episode's rows are no negatives of each other."""
 
     def __init__(self, settings: HingeSettings):
         super().__init__()

@@ -23,10 +23,7 @@ class Remembered(Loss):
     stop_gradient = True
 
     def __init__(self, hinge: Hinge, *, longest_gap: int):
-        """`longest_gap` is the longest gap that will be asked for.
-
-        Raises SettingError: a hinge of which both views learn.
-        """
+        """`longest_gap` is the longest ever asked for. Raises SettingError: a hinge of which both views learn."""
         super().__init__()
         if not hinge.stop_gradient:
             raise SettingError(

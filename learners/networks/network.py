@@ -50,14 +50,7 @@ SPECS: dict[str, Spec] = {
     # Illing, Ventura, Bellec and Gerstner (2021), "Local plasticity rules can learn deep representations using
     # self-supervised contrastive predictions": VGG-6. Gain by He et al. (2015), since there is no normalisation.
     "vgg6": Spec(
-        (
-            (128, "relu"),
-            (256, "relu", "pool"),
-            (256, "relu"),
-            (512, "relu", "pool"),
-            (1024, "relu", "pool"),
-            (1024, "relu", "pool"),
-        ),
+        ((128, "relu"), (256, "relu", "pool"), (256, "relu"), (512, "relu", "pool"), *2 * [(1024, "relu", "pool")]),
         squash=False,
         gain=6**0.5,
     ),
@@ -65,10 +58,7 @@ SPECS: dict[str, Spec] = {
 
 
 def spec_of(name: str) -> Spec:
-    """One of SPECS, or a Spec of one's own by its dotted path.
-
-    Raises SettingError: there is none such, or it has a block of which nothing would learn.
-    """
+    """One of SPECS, or one's own Spec by its dotted path. Raises SettingError: neither, or a block would not learn."""
     spec = look_up("network.name", name, SPECS, expected="a Spec", fits=lambda part: isinstance(part, Spec))
     if not spec.blocks:
         raise SettingError(f"network.name={name} has no blocks; give it one or more")
@@ -104,8 +94,6 @@ class Network(nn.Module):
 
     def __init__(self, name: str, *, size: int, feedback: str, heads: str, seed: int):
         """Builds a network for images (B, 3, size, size), with heads at `every` block or at the `top`.
-
-        `name` is one of SPECS, or the dotted path of a Spec of one's own.
 
         Raises SettingError: an unknown network, or images too small for it.
         """

@@ -115,14 +115,10 @@ class Learner:
 
     def feedback_alignment(self, pairs: Pairs) -> list[dict[str, Tensor]]:
         """For each block, the cosine of its weights (of its head's too, if it has one) with their feedback weights."""
-        heads = self.network.heads
-        first = len(self.network.blocks) - len(heads)  # block that has a head
-        rows = []
-        for number, block in enumerate(self.network.blocks):
-            row = {"feedback": feedback_cosine(block)}
-            if number >= first:
-                row["head_feedback"] = feedback_cosine(heads[number - first])
-            rows.append(row)
+        blocks, heads = self.network.blocks, self.network.heads
+        rows = [{"feedback": feedback_cosine(block)} for block in blocks]
+        for row, head in zip(rows[-len(heads) :], heads, strict=True):
+            row["head_feedback"] = feedback_cosine(head)
         return rows
 
     def state_dict(self) -> dict[str, Any]:

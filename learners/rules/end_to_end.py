@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from learners.losses import Report
-from learners.networks.network import normalize
 from learners.rules.base import Learner
 from streams.types import Pairs
 
@@ -23,12 +22,7 @@ class EndToEnd(Learner):
 
     def embed(self, images: Tensor | None) -> Tensor | None:
         """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head; None, for the loss to remember, stays None."""
-        if images is None:
-            return None
-        x = normalize(images)
-        for block in self.network.blocks:
-            x = block(x)
-        return self.network.heads[-1](x)
+        return None if images is None else self.network.heads[-1](self.network.outputs(images)[-1])
 
 
 class Untrained(EndToEnd):

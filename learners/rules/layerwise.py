@@ -25,11 +25,9 @@ class Simultaneous(Learner):
     heads = "every"
     make_schedule: Callable[..., Schedule] = staticmethod(simultaneous)
 
-    def __init__(
-        self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, seed: int = 0, updates: int = 0
-    ):
-        super().__init__(network, losses, settings, seed=seed, updates=updates)
-        self.schedule = self.make_schedule(len(network.blocks), settings, updates=updates, seed=seed)
+    def __init__(self, network: Network, losses: nn.ModuleList, settings: LearnerSettings, *, updates: int = 0, **rest):
+        super().__init__(network, losses, settings, updates=updates, **rest)
+        self.schedule = self.make_schedule(len(network.blocks), settings, updates=updates, seed=self.seed)
         self.shares_updates = self.schedule.shared
 
     def learn(self, pairs: Pairs) -> Report:

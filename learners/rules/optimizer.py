@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import optim
 from torch.nn import Parameter
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices
 
 OPTIMISERS = {
     name.lower(): getattr(optim, name)
@@ -14,15 +14,11 @@ OPTIMISERS = {
 }
 FUSED = ("adam", "adamw", "sgd")  # one kernel for all weights, on CPU and CUDA
 WITH_MOMENTUM = ("sgd", "rmsprop")
-LR_SCHEDULES = ("constant", "inverse_sqrt")
 
 
 @dataclass
 class OptimizerConfig:
-    """The optimiser and its learning rate, checked when made.
-
-    Raises SettingError: an unknown name, or a setting without a use.
-    """
+    """The optimiser and its learning rate. Raises SettingError when made: an unknown name, a setting without a use."""
 
     lr: float = 1e-3  # learning rate
     optimiser: str = "adam"  # or adamw, sgd, rmsprop, adagrad, adadelta, adamax, nadam, radam
@@ -32,10 +28,7 @@ class OptimizerConfig:
     warmup: int = 0  # updates in which the learning rate rises to lr
 
     def __post_init__(self):
-        if self.optimiser not in OPTIMISERS:
-            raise unknown("learner.optimiser", self.optimiser, OPTIMISERS)
-        if self.lr_schedule not in LR_SCHEDULES:
-            raise unknown("learner.lr_schedule", self.lr_schedule, LR_SCHEDULES)
+        check_choices(self, group="learner", optimiser=OPTIMISERS, lr_schedule=("constant", "inverse_sqrt"))
         if self.lr <= 0:
             raise SettingError(f"learner.lr={self.lr} would learn nothing; try 0.001")
         if self.momentum and self.optimiser not in WITH_MOMENTUM:

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices
 from learners.rules.base import LearnerSettings
 from streams.seeding import seed_of
-
-TURNS = ("share", "rotate", "plateau")
 
 
 @dataclass
@@ -24,8 +22,7 @@ class GreedySettings(LearnerSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.turns not in TURNS:
-            raise unknown("learner.turns", self.turns, TURNS)
+        check_choices(self, group="learner", turns=("share", "rotate", "plateau"))
         if self.patience < 1:
             raise SettingError(f"learner.patience={self.patience} is no turn; try 500")
         if self.min_delta < 0:

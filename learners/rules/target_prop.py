@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, check_choices
 from learners.losses import Report
 from learners.networks.feedback import cosine
 from learners.networks.network import Network, Spec, eval_mode, normalize
@@ -23,7 +23,6 @@ from learners.rules.optimizer import OptimizerConfig
 from streams.seeding import generator
 from streams.types import Pairs
 
-INVERSE_LOSSES = ("reconstruction", "ldrl")
 NUDGE = 1e-2  # of an activity, when the way an inverse carries it back is measured
 
 
@@ -110,8 +109,7 @@ class TargetPropSettings(LearnerSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.inverse_loss not in INVERSE_LOSSES:
-            raise unknown("learner.inverse_loss", self.inverse_loss, INVERSE_LOSSES)
+        check_choices(self, group="learner", inverse_loss=("reconstruction", "ldrl"))
         for name in ("noise", "inverse_steps", "inverse_rows"):
             if getattr(self, name) < 0:
                 raise SettingError(f"learner.{name}={getattr(self, name)} must be 0 or more")
@@ -127,12 +125,10 @@ class TargetProp(Learner):
     settings_type = TargetPropSettings
     without_feedback = "target propagation, which sends back targets, not errors"
 
-    def __init__(
-        self, network: Network, losses: nn.ModuleList, settings: TargetPropSettings, *, seed: int = 0, updates: int = 0
-    ):
-        super().__init__(network, losses, settings, seed=seed, updates=updates)
+    def __init__(self, network: Network, losses: nn.ModuleList, settings: TargetPropSettings, **keywords):
+        super().__init__(network, losses, settings, **keywords)
         device = next(network.parameters()).device
-        self.inverses = inverses_of(network.spec, seed=seed).to(device).to(memory_format=torch.channels_last)
+        self.inverses = inverses_of(network.spec, seed=self.seed).to(device).to(memory_format=torch.channels_last)
         self.inverse_optimiser = OptimizerConfig(lr=settings.inverse_lr).build(self.inverses.parameters())
 
     @classmethod

@@ -30,10 +30,7 @@ def whole(runs: list[LoadedRun], *, named: Iterable[str], at: int | None) -> tup
 
 
 def grouped(runs: list[LoadedRun]) -> dict[str, list[LoadedRun]]:
-    """Runs that differ in nothing but seed and bookkeeping, under the fewest settings that tell the groups apart.
-
-    Raises SettingError: one seed twice in a group, which would be counted as two.
-    """
+    """Runs that differ in seed and bookkeeping alone, by what tells groups apart. Raises SettingError: a seed twice."""
     differing = [name for name in _names(runs) if len(_values(runs, [name])) > 1 and not _fits(name, BOOKKEEPING)]
     telling: list[str] = []
     for name in sorted(differing, key=lambda name: (not name.endswith(".name"), name)):

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
-from envs.settings import as_object
+from envs.settings import as_object, keys
 from runs.config.aliases import current_override
 from streams.sources import recorded_env
 
@@ -141,16 +141,6 @@ def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
     for name, each in values.items():
         for text in each[1:]:
             yield list((first | {name: text}).values())
-
-
-def keys(config: DictConfig, prefix: str = "") -> list[str]:
-    """Every dotted key of a configuration, branches too."""
-    names = []
-    for name in map(str, config):
-        names.append(f"{prefix}{name}")
-        if not OmegaConf.is_missing(config, name) and OmegaConf.is_dict(config[name]):
-            names += keys(config[name], f"{prefix}{name}.")
-    return names
 
 
 def _holds_choices(folder: Traversable) -> bool:

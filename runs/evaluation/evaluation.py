@@ -162,7 +162,7 @@ def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[st
 
 def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:
     """Linear probes of an encoder on every task: {key: {top1, validation_top1, strength}}."""
-    return {key: linear_probe(encode, task, device=device)._asdict() for key, task in tasks.items()}
+    return {key: linear_probe(encode, task, device=device) for key, task in tasks.items()}
 
 
 def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:

@@ -73,18 +73,10 @@ def _register(name: str, kind: str, label, options: dict[str, Any], function: Ca
     return function
 
 
-class Score(NamedTuple):
-    """The scores of a linear probe."""
-
-    top1: float  # share of test images classified correctly, at the strength chosen
-    validation_top1: float
-    strength: float  # the ridge penalty that validation chose
-
-
-def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Score:
-    """The ridge probe of a task's labels. Raises SettingError: a task of one class."""
+def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Scores:
+    """The ridge probe of labels: {top1, validation_top1, strength}. Raises SettingError: a task of one class."""
     labels = labels_of(task, device)
-    return Score(**ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"])
+    return ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"]
 
 
 class Predictions(NamedTuple):
@@ -173,10 +165,7 @@ def _numbers(of: Split) -> Split:
 
 @probe("logistic", every_block=True)
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
-    """Multinomial logistic regression; strengths are tried from strong to weak until validation's cross-entropy rises.
-
-    Each begins where the one before it ended.
-    """
+    """Multinomial logistic regression, ever weaker, each from where the last ended, until validation's loss rises."""
     x, weight = standardised(features), None
     least = float("inf")
     for strength in LOGISTIC_STRENGTHS:

@@ -48,6 +48,8 @@ def _frames(recordings: list[Recording], places: np.ndarray, names: list[str]) -
     for one in recordings:
         past = first + one.committed * one.worlds
         mine = places[(first <= places) & (places < past)] - first
-        parts.append(one.gather(mine // one.worlds, mine % one.worlds, names=names))
+        steps, worlds = mine // one.worlds, mine % one.worlds
+        shown = ~one.masked(steps, worlds)
+        parts.append(one.gather(steps[shown], worlds[shown], names=names))
         first = past
     return {name: np.concatenate([part[name] for part in parts]) for name in names}

@@ -24,8 +24,6 @@ SHARES = (0.7, 0.1, 0.2)  # of a set that comes in one piece: training, validati
 WITHIN = 0.1  # of a set's training part, for validation, where it has a test part of its own
 URL = "://"  # in the name of a recording on a store of fsspec's
 TURNTABLE = 4  # views of an object: each first one trains, each third one validates, those between them test
-
-
 BY_FLAG = ({"train": True}, {"train": False})  # the arguments of torchvision's class for either part
 BY_NAME = ({"split": "train"}, {"split": "test"})
 SOURCES: dict[str, tuple[str, tuple[dict, dict]]] = {  # name: torchvision's class, and those arguments
@@ -147,7 +145,8 @@ def _recording(path: str) -> tuple[Pictures, Pictures]:
             f"eval.transfer=[{path}] records no category, so it has no labels; record a world that tells it"
         )
     steps, worlds = (axis.ravel() for axis in np.indices((recording.committed, recording.worlds)))
-    arrays = recording.gather(steps, worlds, names=["images", "factors/category", "episode"])
+    shown = ~recording.masked(steps, worlds)
+    arrays = recording.gather(steps[shown], worlds[shown], names=["images", "factors/category", "episode"])
     episodes = np.unique(arrays["episode"])
     tested = np.random.default_rng(0).permutation(episodes)[: max(1, int(SHARES[2] * len(episodes)))]
     test = np.isin(arrays["episode"], tested)

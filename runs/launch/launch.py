@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from envs.devices import device
 from envs.errors import SettingError
+from envs.starting import of_memory
 from runs.analysis.figures import film_strip, learning_curve
 from runs.analysis.reading import LoadedRun, load_numbers
 from runs.analysis.summary import summary_table
@@ -33,7 +34,7 @@ from runs.store.preview import save_preview
 from runs.store.record import has_begun, has_numbers, read_record
 from runs.store.tensorboard import TensorBoardLogger
 from streams.pairs.single_frames import Stream
-from streams.process.errors import guarded, of_memory
+from streams.process.errors import guarded
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free

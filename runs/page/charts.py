@@ -4,8 +4,8 @@ Matplotlib, which draws the figures for papers, writes its colours into every fi
 at many times the size.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader
@@ -20,8 +20,8 @@ WIDTH, HEIGHT = 420, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 108, 12, 34  # room around the axes for ticks and for the names at the lines' ends
 LABEL_GAP = 13  # between two names, at least
 FRAMES = "world frames seen (thousands)"
-OPTIONS: dict[str, Any] = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-SVG = Environment(loader=PackageLoader("runs.page"), **OPTIONS).get_template("chart.html")
+Levels = Mapping[str, float]  # horizontal lines, by name: baselines
+TEMPLATES = Environment(loader=PackageLoader("runs.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 class Line(NamedTuple):
@@ -34,17 +34,10 @@ class Line(NamedTuple):
     high: np.ndarray | None = None
 
 
-class Level(NamedTuple):
-    """A horizontal line: a baseline."""
-
-    name: str
-    y: float
-
-
 def line_chart(
     lines: list[Line],
     *,
-    levels: Sequence[Level] = (),
+    levels: Levels,
     x_label: str,
     y_label: str,
     span: tuple[float, float] | None = None,
@@ -56,7 +49,7 @@ def line_chart(
     """
     right, bottom = size[0] - RIGHT, size[1] - BOTTOM
     values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
-    y_ticks = _ticks([*np.concatenate(values), *(level.y for level in levels), *(span or ())], count=5)
+    y_ticks = _ticks([*np.concatenate(values), *levels.values(), *(span or ())], count=5)
     x_begin, x_end = (end(end(line.x) for line in lines) for end in (min, max))
     x_ticks = [tick for tick in _ticks([x_begin, x_end], count=4) if x_begin <= tick <= x_end]
 
@@ -66,7 +59,7 @@ def line_chart(
     def up(y):
         return bottom - (bottom - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0])
 
-    curves, names = [], [(up(level.y), level.name, "level") for level in levels]
+    curves, names = [], [(up(y), name, "level") for name, y in levels.items()]
     for number, line in enumerate(lines):
         x, y, low, high = (None if of is None else of[np.isfinite(line.y)] for of in line[1:])
         points, band = [*zip(across(x), up(y), strict=True)], []
@@ -76,9 +69,9 @@ def line_chart(
         names.append((points[-1][1], line.name, f"name c{number % 8}"))
     heights = spread_labels([y for y, *_ in names], gap=LABEL_GAP, low=TOP, high=bottom)
     names = [(height, *name) for height, (_, *name) in zip(heights, names, strict=True)]
-    return SVG.render(
+    return TEMPLATES.get_template("chart.html").render(
         size=size, left=LEFT, right=right, bottom=bottom, across=across, up=up, x_label=x_label, y_label=y_label,
-        x_ticks=x_ticks, y_ticks=y_ticks, levels=levels, curves=curves, names=names,
+        x_ticks=x_ticks, y_ticks=y_ticks, levels=levels.values(), curves=curves, names=names,
     )  # fmt: skip
 
 
@@ -100,11 +93,11 @@ def over_time(name: str, series: list[Series], key: str) -> Line:
 
 
 def chart(
-    title: str, lines: list[Line], levels: Sequence[Level] = (), *, unit: str = "", x_label: str = FRAMES, **options
+    title: str, lines: list[Line], levels: Levels | None = None, *, unit: str = "", x_label: str = FRAMES, **options
 ) -> list[dict[str, str]]:
     """A chart with its title, or none where there is no number; `options` are those of `line_chart`."""
     lines = [line for line in lines if np.isfinite(line.y).any()]
     if not lines:
         return []
-    svg = line_chart(lines, levels=levels, x_label=x_label, y_label=f"{title} {unit}", **options)
+    svg = line_chart(lines, levels=levels or {}, x_label=x_label, y_label=f"{title} {unit}", **options)
     return [{"title": title, "unit": unit, "svg": svg}]

@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader
 
 from runs.analysis.grouping import grouped
 from runs.analysis.reading import LoadedRun, baseline, values
+from runs.page.charts import TEMPLATES
 from runs.page.section import Groups, rendered
 from runs.scores import BASELINES, MEASURES, WORLD
 
@@ -33,8 +33,7 @@ def page(runs: list[LoadedRun], *, made_by: str) -> Page:
         {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True, notes=damage)}
         for name, group in groups.items()
     ]
-    environment = Environment(loader=PackageLoader("runs.page"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    sections, template = rendered(groups, each_run=False, notes=damage), environment.get_template("report.html")
+    sections, template = rendered(groups, each_run=False, notes=damage), TEMPLATES.get_template("report.html")
     notes = [*unfinished, *damage]
     text = template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)
     return Page(text, damage)

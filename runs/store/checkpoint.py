@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+from envs.starting import of_memory
 from runs.store.files import read_bytes
-from streams.process.errors import of_memory
 from streams.recording.storage import replace
 
 DIGITS = 16  # of the sha256 in a name

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
-from google_crc32c import value
 
 from envs.errors import SettingError
 from runs.scores import ScoreKey
 from runs.store.arrays import DOCUMENT, Document, checksum, extended, read_array, read_document
 from runs.store.files import DamagedFileError, Values, read_json
+from streams.recording.checksum import record_checksum
 from streams.recording.storage import replace
 
 FORMAT = "contiguity-run/1"
@@ -61,7 +61,7 @@ class Record:
 
 def sealed(attributes: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a root, with their checksum."""
-    return attributes | {"checksum": _seal(attributes)}
+    return attributes | {"checksum": record_checksum(attributes)}
 
 
 def place_checksum(run_id: str, group: str, name: str, array: zarr.Array) -> int:
@@ -86,7 +86,7 @@ def read_record(path: Path) -> Record:
             f"{path} has format {attributes['format']}, and this version reads {FORMAT}; use the version that wrote it"
         )
     known = [name in attributes for name in BOOKKEEPING]
-    if any(known) and (not all(known) or attributes["checksum"] != _seal(attributes)):
+    if any(known) and (not all(known) or attributes["checksum"] != record_checksum(attributes)):
         raise DamagedFileError(file, "it has a wrong checksum")
     _check(attributes, file)
     return Record(path, attributes, attributes["committed"], attributes.get("checksums", {}), attributes.get("run_id"))
@@ -201,8 +201,3 @@ def _place(run_id: str, group: str, name: str, document: Document) -> int:
     return checksum(
         [run_id, group, name], dtype=document.dtype, shape=document.shape[1:], dimensions=document.dimensions
     )
-
-
-def _seal(attributes: dict[str, Any]) -> int:
-    others = {name: of for name, of in attributes.items() if name != "checksum"}
-    return value(json.dumps(others, sort_keys=True).encode())

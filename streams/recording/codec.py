@@ -2,6 +2,10 @@
 
 Any Zarr reader opens them. They are written and read by hand here because zarr-python returns black for a missing
 chunk, runs whatever codec the metadata names, and takes six times as long as zstd for a shard of 1,024 frames.
+
+A shard file is: chunks, each with its CRC; the seal; the index, which Zarr reads from the end. The seal is the CRC of
+every chunk (uint32 each, 0 for none), the number of steps in the file (uint32), and the CRC-32C (uint32) of all that
+and of the index, begun with the recording's id, the array and the number of the file. Recordings of format 1 have none.
 """
 
 import math
@@ -12,7 +16,7 @@ import numpy as np
 from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError, frame_content_size
 
 from envs.errors import SettingError
-from streams.recording.checksum import CRC, Damaged, with_crc, without_crc
+from streams.recording.checksum import CRC, Damaged, crc32c, with_crc, without_crc
 
 LEVEL = -1  # of zstd: rendered frames are as small as at 1, and are unpacked a sixth faster
 CHUNK_STEPS, SHARD_FRAMES, CHUNK_BYTES = 16, 1024, 48 * 1024
@@ -29,6 +33,25 @@ class Layout(NamedTuple):
     kind: str  # of the numbers: one of TYPES
     shard: tuple[int, ...]  # (steps, N, ...) that a file holds
     chunk: tuple[int, ...]  # (steps, worlds, ...) that are compressed together
+    recording: str = ""  # id of the recording whose files these are; none in format 1, which has no seals
+
+    @property
+    def fill(self) -> float:
+        """What stands where nothing was written: a number that tells, where the type has one."""
+        if not self.recording:
+            return 0
+        return -1 if self.kind.startswith("int") else np.nan if self.kind.startswith("float") else 0
+
+    @property
+    def tail(self) -> int:
+        """Bytes of a shard file behind its chunks: seal and index."""
+        chunks = math.prod(self.grid)
+        return chunks * ENTRY + CRC + ((chunks + 2) * CRC if self.recording else 0)
+
+    def seal(self, number: int, sealed: bytes) -> bytes:
+        """The CRC-32C that binds bytes to a shard of this array of this recording."""
+        place = f"{self.recording}/{self.name}/{number} {self.kind} {self.shard} {self.chunk}\n"
+        return crc32c(place.encode() + sealed).to_bytes(CRC, "little")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -40,8 +63,8 @@ class Layout(NamedTuple):
         return "/".join([self.name, "c", str(number), *("0" for _ in self.shard[1:])])
 
 
-def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
-    """The layouts of arrays, by types and shapes of one step (N, ...); `images` is (N, H, W, 3).
+def layouts(rows: dict[str, tuple[str, tuple[int, ...]]], *, recording: str = "") -> dict[str, Layout]:
+    """The layouts of a recording's arrays, by types and shapes of one step (N, ...); `images` is (N, H, W, 3).
 
     A chunk of images is 16 steps of one world, or of several small ones; a shard holds all worlds for at least 16 steps
     and about 1,024 frames. Raises SettingError: those would be too many bytes for anyone to read.
@@ -57,7 +80,9 @@ def layouts(rows: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, Layout]:
     enough = -(-CHUNK_BYTES // (CHUNK_STEPS * frame))  # worlds
     side = max(width for width in range(1, worlds + 1) if worlds % width == 0 and width <= max(enough, 1))
     return {
-        name: Layout(name, kind, (steps, *row), (CHUNK_STEPS, side, *row[1:]) if name == "images" else (steps, *row))
+        name: Layout(
+            name, kind, (steps, *row), (CHUNK_STEPS, side, *row[1:]) if name == "images" else (steps, *row), recording
+        )
         for name, (kind, row) in rows.items()
     }
 
@@ -75,6 +100,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
         "index_codecs": [{"name": "bytes", **wide}, {"name": "crc32c"}],
         "index_location": "end",
     }
+    fill: Any = "NaN" if np.isnan(layout.fill) else int(layout.fill)
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -82,7 +108,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
         "data_type": layout.kind,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(layout.shard)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": False if layout.kind == "bool" else 0,
+        "fill_value": False if layout.kind == "bool" else fill,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "attributes": {},
         "dimension_names": ["time", "world", *axes],
@@ -90,7 +116,7 @@ def document(layout: Layout, steps: int) -> dict[str, Any]:
     }
 
 
-def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
+def layout_of(name: str, metadata: dict[str, Any], *, recording: str = "") -> tuple[Layout, int]:
     """The layout and length that an array's zarr.json describes, which must be as `document` would have written it.
 
     Raises ValueError: it is not; the message is what is wrong with it.
@@ -98,7 +124,7 @@ def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
     try:
         shard = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
         chunk = tuple(metadata["codecs"][0]["configuration"]["chunk_shape"])
-        layout, steps = Layout(name, metadata["data_type"], shard, chunk), metadata["shape"][0]
+        layout, steps = Layout(name, metadata["data_type"], shard, chunk, recording), metadata["shape"][0]
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("is no array of chunks in shards") from None
     if layout.kind not in TYPES:
@@ -117,79 +143,105 @@ def layout_of(name: str, metadata: dict[str, Any]) -> tuple[Layout, int]:
     return layout, steps
 
 
-def encode(layout: Layout, steps: np.ndarray) -> bytes:
-    """A shard file of steps (S, N, ...), S at most the shard's; the last chunk is filled up with zeros."""
+def encode(layout: Layout, steps: np.ndarray, *, number: int) -> bytes:
+    """The shard file of this number, of steps (S, N, ...), S at most the shard's; its last chunk is filled up."""
     times, sides = layout.grid
     compressor = ZstdCompressor(level=LEVEL)
-    index = np.full((times * sides, 2), ABSENT, np.uint64)
-    short = -len(steps) % layout.chunk[0]
-    steps = np.concatenate([steps, np.zeros((short, *steps.shape[1:]), steps.dtype)]) if short else steps
+    index, sums = np.full((times * sides, 2), ABSENT, np.uint64), np.zeros(times * sides, "<u4")
+    short = (-len(steps) % layout.chunk[0], *steps.shape[1:])
+    padded = np.concatenate([steps, np.full(short, layout.fill, steps.dtype)]) if short[0] else steps
     parts, place = [], 0
-    for number in range(len(steps) // layout.chunk[0] * sides):
-        time, side = divmod(number, sides)
-        cut = np.ascontiguousarray(steps[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
+    for chunk in range(len(padded) // layout.chunk[0] * sides):
+        time, side = divmod(chunk, sides)
+        cut = np.ascontiguousarray(padded[_slice(time, layout.chunk[0]), _slice(side, layout.chunk[1])])
         packed = with_crc(compressor.compress(cut.reshape(-1).view(np.uint8).data))
-        index[number] = place, len(packed)
+        index[chunk] = place, len(packed)
+        sums[chunk] = int.from_bytes(packed[-CRC:], "little")
         parts.append(packed)
         place += len(packed)
-    return b"".join([*parts, with_crc(index.astype("<u8").tobytes())])
+    entries, known = index.astype("<u8").tobytes(), sums.tobytes() + len(steps).to_bytes(CRC, "little")
+    seal = known + layout.seal(number, known + entries) if layout.recording else b""
+    return b"".join([*parts, seal, with_crc(entries)])
 
 
-def decode(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Chunks of a shard file by their numbers, each with its own: read-only, of shape `layout.chunk`.
+def decode(
+    layout: Layout, file: BinaryIO, chunks: np.ndarray, *, number: int, steps: int = 0
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Chunks, by their numbers, of the file of the shard of this number: read-only, of shape `layout.chunk`.
+
+    Args:
+        steps: how many the file must hold.
 
     Raises Damaged: with the number of the chunk, as soon as one is not what was written.
     """
     decompressor = ZstdDecompressor()  # of this call alone, since threads can't share one
     size = math.prod(layout.chunk) * np.dtype(layout.kind).itemsize
-    for number, packed in _packed(layout, file, numbers):
-        data = without_crc(packed, f"chunk {number}").data
+    for chunk, packed in _packed(layout, file, chunks, number=number, steps=steps):
+        data = without_crc(packed, f"chunk {chunk}").data
         try:
             if frame_content_size(data) != size:  # no more is decompressed than it should hold
-                raise Damaged(f"chunk {number} does not hold {size:,} bytes")
-            chunk = decompressor.decompress(data, allow_extra_data=False)
+                raise Damaged(f"chunk {chunk} does not hold {size:,} bytes")
+            numbers = decompressor.decompress(data, allow_extra_data=False)
         except ZstdError as error:
-            raise Damaged(f"chunk {number} does not decompress ({error})") from None
-        yield number, np.frombuffer(chunk, layout.kind).reshape(layout.chunk)
+            raise Damaged(f"chunk {chunk} does not decompress ({error})") from None
+        yield chunk, np.frombuffer(numbers, layout.kind).reshape(layout.chunk)
 
 
-def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray) -> None:
-    """Puts a shard file's steps from the first on into `out` (s, N, ...).
+def decode_steps(layout: Layout, file: BinaryIO, first: int, out: np.ndarray, *, number: int, steps: int = 0) -> None:
+    """Puts steps from the first on, of the file of the shard of this number, into `out` (s, N, ...).
 
-    Raises Damaged: with the number of the chunk, as soon as one is not what was written.
+    Raises Damaged: as `decode`.
     """
     long, past, sides = layout.chunk[0], first + len(out), layout.grid[1]
-    numbers = np.arange(first // long * sides, -(-past // long) * sides)
-    for number, chunk in decode(layout, file, numbers):
-        time, side = divmod(number, sides)
+    chunks = np.arange(first // long * sides, -(-past // long) * sides)
+    for at, chunk in decode(layout, file, chunks, number=number, steps=max(steps, past)):
+        time, side = divmod(at, sides)
         begin, end = max(first, time * long), min(past, (time + 1) * long)
         out[begin - first : end - first, _slice(side, layout.chunk[1])] = chunk[begin - time * long : end - time * long]
 
 
-def _packed(layout: Layout, file: BinaryIO, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _packed(
+    layout: Layout, file: BinaryIO, chunks: np.ndarray, *, number: int, steps: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Chunks by their numbers as they lie in a shard file: compressed, with their checksum."""
-    size, chunks = file.seek(0, 2), int(np.prod(layout.grid))
-    start = size - chunks * ENTRY - CRC
+    start = file.seek(0, 2) - layout.tail
     if start < 0:
         raise Damaged("the file is cut short")
     file.seek(start)
-    index = without_crc(np.frombuffer(file.read(), np.uint8), "the index").view("<u8").reshape(chunks, 2)
-    places, lengths = index[numbers, 0], index[numbers, 1]
+    tail = np.frombuffer(file.read(), np.uint8)
+    entries = without_crc(tail[-math.prod(layout.grid) * ENTRY - CRC :], "the index")
+    sums = _unsealed(layout, tail, entries, number=number, steps=steps)[chunks] if layout.recording else None
+    index = entries.view("<u8").reshape(-1, 2)[chunks]
+    places, lengths = index[:, 0], index[:, 1]
     if (places == ABSENT).any():
-        raise Damaged(f"chunk {numbers[int((places == ABSENT).argmax())]} is missing")
+        raise Damaged(f"chunk {chunks[int((places == ABSENT).argmax())]} is missing")
     wrong = (places + lengths > start) | (lengths > start) | (lengths <= CRC)
     if wrong.any():
-        raise Damaged(f"chunk {numbers[int(wrong.argmax())]} lies outside the file")
+        raise Damaged(f"chunk {chunks[int(wrong.argmax())]} lies outside the file")
     first, past, whole = int(places.min()), int((places + lengths).max()), None
     if 2 * lengths.sum() > past - first:  # most of it is needed: one read
         file.seek(first)
         whole = np.frombuffer(file.read(past - first), np.uint8)
-    for number, (place, length) in zip(numbers.tolist(), index[numbers].tolist(), strict=True):
+    for at, (place, length) in enumerate(index.tolist()):
         if whole is None:
             file.seek(place)
-            yield number, np.frombuffer(file.read(length), np.uint8)
+            packed = np.frombuffer(file.read(length), np.uint8)
         else:
-            yield number, whole[place - first : place - first + length]
+            packed = whole[place - first : place - first + length]
+        if sums is not None and int.from_bytes(packed[-CRC:], "little") != sums[at]:
+            raise Damaged(f"chunk {chunks[at]} is not the one that was written there")
+        yield int(chunks[at]), packed
+
+
+def _unsealed(layout: Layout, tail: np.ndarray, entries: np.ndarray, *, number: int, steps: int) -> np.ndarray:
+    """The CRC of each chunk (chunks,), from a seal that fits recording, array and number. Raises Damaged."""
+    known = tail[: (math.prod(layout.grid) + 1) * CRC]
+    if layout.seal(number, known.tobytes() + entries.tobytes()) != tail[len(known) : len(known) + CRC].tobytes():
+        raise Damaged("the file belongs elsewhere: its seal is of another recording, array or place, or altered")
+    numbers = known.view("<u4")
+    if numbers[-1] < steps:
+        raise Damaged(f"the file holds {numbers[-1]} steps, and {steps} of it were committed: it is an older version")
+    return numbers[:-1]
 
 
 def _slice(number: int, width: int) -> slice:

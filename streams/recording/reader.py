@@ -4,19 +4,25 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from textwrap import shorten
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from envs.errors import SettingError
-from streams.recording.checksum import Damaged
-from streams.recording.codec import Layout, decode, decode_steps, layout_of
+from streams.recording.checksum import Damaged, crc32c, record_checksum
+from streams.recording.codec import Layout, decode, decode_steps, document, layout_of
 from streams.recording.storage import Folder, open_folder, read
 
-FORMAT = "contiguity-stream/1"
+FORMAT, UNSEALED = "contiguity-stream/2", "contiguity-stream/1"  # today's, and that of recordings until November 2026
 FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed": int, "gaze": str}
+SEALED_FACTS = {"id": str, "arrays": dict, "checksum": str}
 COUNTS = ("committed", "episodes")
+MOST_MISSING = 1000  # shards that a recording may lack at its end; where it says to have more, it is not believed
+COPY = "factors/zarr.json"  # the group that keeps a second copy of the commit record
 INTEGERS = ("episode", "factors/category", "factors/phase")  # which memories and probes count by
+ALTERED = "it was altered; python -m streams.check says what can be mended"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -25,21 +31,29 @@ class Recording:
 
     Of what it says of itself (FACTS), `committed` is how many steps there are, and `episodes` one more than the highest
     episode number: as many as there are or more, since worlds number theirs apart and need not get equally far.
-    `python -m streams.check` counts them.
+    `python -m streams.check` counts them. `id` is its own, which a copy shares.
 
-    Nothing of it is trusted: it is JSON and compressed numbers, its files lie inside its folder, and what is not as
-    `streams.record` would have written it is refused.
+    Nothing of it is trusted: it is JSON and compressed numbers, its files lie inside its folder, its commit record has
+    a checksum, each shard a seal (`streams.recording.codec`), and what is not as `streams.record` would have written it
+    is refused. Recordings of format 1 have neither, so that exchanged files are not noticed there.
+
+    Args:
+        setting: what the messages call the path.
+        facts: the commit record, where the one in the folder is not to be read.
 
     Raises SettingError: there is none, or it is of another format, or contradicts itself.
     """
 
-    def __init__(self, path: str, *, setting: str = "stream.path"):
+    def __init__(self, path: str, *, setting: str = "stream.path", facts: dict[str, Any] | None = None):
         self.path, self.setting = path, setting
         self.folder: Folder = open_folder(path, setting=setting)
         self.facts: dict[str, Any] = {}
         self._document_read = b""  # the document that the facts are from
-        self.refresh()
-        self.layouts = {name: self._layout(name) for name in self.names}
+        if facts:
+            self.facts = self._checked(facts)
+        else:
+            self.refresh()
+        self.layouts = {name: self._layout(name, believed=facts is not None) for name in self.names}
         images = self.layouts["images"]
         if images.kind != "uint8" or len(images.shard) != 5 or images.shard[4] != 3:
             raise self._wrong(f"images are {images.kind} {images.shard[1:]}, and not uint8 (N, H, W, 3)")
@@ -48,6 +62,7 @@ class Recording:
                 raise self._wrong(f"{name} is not int64 (N,)")
             if layout.shard[1] != self.worlds:
                 raise self._wrong(f"{name} is of {layout.shard[1]} worlds, images of {self.worlds}")
+        self._check_length()
 
     @property
     def names(self) -> list[str]:
@@ -70,6 +85,27 @@ class Recording:
         height, width = self.layouts["images"].shard[2:4]
         return height, width
 
+    @property
+    def sealed(self) -> bool:
+        """Whether its files say where they belong: those of format 1 do not."""
+        return self.facts["format"] == FORMAT
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells it from other recordings: its id, or of format 1 what it shows and how it was made."""
+        if self.sealed:
+            return self.facts["id"]
+        about = {name: self.facts[name] for name in ("env", "seed", "gaze", "factors")}
+        begins = crc32c(self.span(0, min(1, self.committed), "images").tobytes())
+        return f"{record_checksum(about)}{begins:08x}"
+
+    def masked(self, steps: np.ndarray, worlds: np.ndarray) -> np.ndarray:
+        """Whether each frame (m,) at steps (m,) and worlds (m,) was damaged once and is black since."""
+        inside = np.zeros(len(steps), bool)
+        for first, past, world, worlds_past in self.facts.get("masked", []):
+            inside |= (first <= steps) & (steps < past) & (world <= worlds) & (worlds < worlds_past)
+        return inside
+
     def refresh(self) -> int:
         """Reads the facts again and returns how many steps are committed by now."""
         text = self._read("zarr.json")
@@ -78,15 +114,31 @@ class Recording:
         facts = self._parsed("zarr.json", text).get("attributes")
         if not isinstance(facts, dict) or "format" not in facts:
             raise self._wrong("is no recording of ours; make one with python -m streams.record or streams.importing")
-        if facts["format"] != FORMAT:
-            raise self._wrong(f"has format {facts['format']}, and this version reads {FORMAT}")
-        for name, kind in FACTS.items():
-            if type(facts.get(name)) is not kind or (name in COUNTS and not 0 <= facts[name] < 2**53):
-                raise self._wrong(f"says {name}={facts.get(name)!r}, which is no {kind.__name__}; it was altered")
-        if not all(isinstance(name, str) and NAME.fullmatch(name) for name in facts["factors"]):
-            raise self._wrong(f"says factors={facts['factors']}, which are no names; it was altered")
-        self.facts, self._document_read = facts, text
+        self.facts, self._document_read = self._checked(facts), text
         return self.committed
+
+    def _checked(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """The facts, which can be believed as far as their format can tell."""
+        if facts["format"] not in (FORMAT, UNSEALED):
+            raise self._wrong(f"has format {facts['format']}, and this version reads {FORMAT}")
+        for name, kind in (FACTS | (SEALED_FACTS if facts["format"] == FORMAT else {})).items():
+            if type(facts.get(name)) is not kind or (name in COUNTS and not 0 <= facts[name] < 2**53):
+                raise self._wrong(f"says {name}={shortened(facts.get(name))}, which is no {kind.__name__}; {ALTERED}")
+        if not all(isinstance(name, str) and NAME.fullmatch(name) for name in facts["factors"]):
+            raise self._wrong(f"says factors={shortened(facts['factors'])}, which are no names; {ALTERED}")
+        if facts["format"] == FORMAT and facts["checksum"] != record_checksum(facts):
+            raise self._wrong(f"has a commit record (zarr.json) whose checksum is wrong; {ALTERED}")
+        if self.facts and facts.get("id") != self.facts.get("id"):
+            raise self._wrong("is another recording than before; it was exchanged")
+        return facts
+
+    def _check_length(self) -> None:
+        """Raises SettingError where many more steps are said to be committed than there are files of."""
+        length = self.layouts["images"].shard[0]
+        needed = -(-self.committed // length)
+        there = [int(name) for name in self.folder.names("images/c") if name.isdecimal() and len(name) < 16]
+        if needed > max(there, default=-1) + 1 + MOST_MISSING:
+            raise self._wrong(f"says committed={self.committed}, and has files of {len(there) * length}; {ALTERED}")
 
     def gather(self, steps: np.ndarray, worlds: np.ndarray, *, names: list[str] | None = None) -> dict[str, np.ndarray]:
         """Returns the arrays' rows (m, ...) at steps (m,) and worlds (m,), in that order; each chunk is read once.
@@ -102,8 +154,14 @@ class Recording:
         for shard in range(first // length, -(-past // length)):
             begin, end = max(first, shard * length), min(past, (shard + 1) * length)
             with self._sound(layout, shard) as file:
-                decode_steps(layout, file, begin - shard * length, rows[begin - first : end - first])
+                out, steps = rows[begin - first : end - first], self.steps_of(shard)
+                decode_steps(layout, file, begin - shard * length, out, number=shard, steps=steps)
         return rows
+
+    def steps_of(self, shard: int) -> int:
+        """How many steps of a shard are committed."""
+        length = self.layouts["images"].shard[0]
+        return min(self.committed - shard * length, length)
 
     def _rows(self, layout: Layout, steps: np.ndarray, worlds: np.ndarray) -> np.ndarray:
         rows = np.empty((len(steps), *layout.shard[2:]), layout.kind)
@@ -115,7 +173,8 @@ class Recording:
         for shard, members in _groups(shards, order):
             of_chunk = dict(_groups(numbers, members))
             with self._sound(layout, shard) as file:
-                for number, chunk in decode(layout, file, np.fromiter(of_chunk, np.int64)):
+                chunks, needed = np.fromiter(of_chunk, np.int64), self.steps_of(shard)
+                for number, chunk in decode(layout, file, chunks, number=shard, steps=needed):
                     _fill(rows, of_chunk[number], chunk, t, w)
         return rows
 
@@ -132,9 +191,14 @@ class Recording:
                 f"python -m streams.check {self.path} says how much is sound"
             ) from None
 
-    def _layout(self, name: str) -> Layout:
+    def _layout(self, name: str, *, believed: bool) -> Layout:
+        """The layout of an array, by its zarr.json, or by the commit record where that alone is `believed`."""
+        key, own = f"{name}/zarr.json", self.facts.get("id", "")
         try:
-            layout, length = layout_of(name, self._parsed(f"{name}/zarr.json", self._read(f"{name}/zarr.json")))
+            described = layout_of(name, self._parsed(key, self._read(key)), recording=own) if not believed else None
+            layout, length = described or self._recorded_layout(name)
+            if self.sealed and described and layout != self._recorded_layout(name)[0]:
+                raise ValueError(f"is described otherwise by {key} than by the commit record")
         except SettingError:
             raise
         except ValueError as error:
@@ -142,6 +206,15 @@ class Recording:
         if length < self.committed:
             raise self._wrong(f"{name} has {length} steps, and {self.committed} are said to be committed")
         return layout
+
+    def _recorded_layout(self, name: str) -> tuple[Layout, int]:
+        """The layout of an array by the commit record, and its length. Raises ValueError where it is none."""
+        try:
+            of = self.facts["arrays"][name]
+            layout = Layout(name, of["type"], tuple(of["shard"]), tuple(of["chunk"]), self.facts["id"])
+            return layout_of(name, document(layout, self.committed), recording=layout.recording)
+        except (KeyError, TypeError, IndexError, ZeroDivisionError):
+            raise ValueError("has no layout in the commit record") from None
 
     def _read(self, key: str) -> bytes:
         try:
@@ -164,6 +237,21 @@ class Recording:
 
     def _wrong(self, what: str) -> SettingError:
         return SettingError(f"{self.setting}={self.path} {what}")
+
+
+def record_in(folder: Folder, key: str) -> dict[str, Any] | None:
+    """The commit record in a zarr.json, where its checksum is right, or where it is of format 1, which has none."""
+    try:
+        facts = json.loads(read(folder, key))["attributes"]
+        sound = facts["format"] == UNSEALED or facts["checksum"] == record_checksum(facts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SettingError):
+        return None
+    return facts if sound else None
+
+
+def shortened(value: Any) -> str:
+    """A value of a file for a message."""
+    return shorten(repr(value), 80)
 
 
 def _groups(values: np.ndarray, order: np.ndarray) -> list[tuple[int, np.ndarray]]:

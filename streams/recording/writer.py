@@ -1,19 +1,24 @@
 """Writes a recording: shard by shard in the background, arrays first, the commit mark last; one writer at a time."""
 
+import hashlib
 import json
+import shlex
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
 from streams.process.versions import versions
+from streams.recording.checksum import record_checksum
 from streams.recording.codec import Layout, document, encode, layouts
-from streams.recording.reader import FORMAT, Recording
+from streams.recording.reader import COPY, FORMAT, Recording
 from streams.recording.storage import open_folder
+from streams.recording.verify import verify
 from streams.types import Frames
 
 UNCOMMITTED = {"images", "episode", "factors", "zarr.json.tmp"}  # what a writer killed before its first mark leaves
@@ -78,7 +83,13 @@ class Writer:
             raise self._wrong(f"holds another stream ({'; '.join(each)})")
         if cut_to is not None and cut_to > there.committed:
             raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
-        self._go_on(there, there.committed if cut_to is None else cut_to, state)
+        steps = there.committed if cut_to is None else cut_to
+        if faults := verify(there, console=Console(), past=steps).faults:
+            raise self._wrong(
+                f"is damaged, and is not gone on with ({len(faults)} chunks; {faults[0].text}); "
+                f"python -m streams.check {shlex.quote(self.path)} repair=true mends it"
+            )
+        self._go_on(there, steps, state)
         return self._facts
 
     @property
@@ -88,16 +99,14 @@ class Writer:
 
     def add(self, frames: Frames) -> None:
         """Adds the next step; its tensors are kept until they are written, and must not be changed."""
-        rows = {"images": frames.images, "episode": frames.episode}
-        rows |= {f"factors/{name}": value for name, value in frames.factors.items()}
-        self.extend({name: row[None] for name, row in rows.items()})
+        self.extend({name: row[None] for name, row in rows_of(frames).items()})
 
     def extend(self, block: dict[str, Tensor]) -> None:
         """Adds the next steps (s, N, ...) of every array; a shard may not end inside of them."""
         shapes = {name: (str(rows.dtype).removeprefix("torch."), tuple(rows.shape[1:])) for name, rows in block.items()}
         known = self._layouts
         assert not known or shapes == {name: (known[name].kind, known[name].shard[1:]) for name in known}
-        self._layouts = known or layouts(shapes)
+        self._layouts = known or layouts(shapes, recording=id_of(self.about, block["images"][0]))
         self._blocks.append(block)
         self._held, self.step = self._held + len(block["episode"]), self.step + len(block["episode"])
         assert self._held <= self._layouts["images"].shard[0]
@@ -137,13 +146,16 @@ class Writer:
         total, shards = first + sum(len(block["episode"]) for block in blocks), {}
         for name, layout in self._layouts.items():
             steps = torch.cat([block[name] for block in blocks]).cpu().numpy()
-            shards[layout.key(first // layout.shard[0])] = encode(layout, steps)
+            number = first // layout.shard[0]
+            shards[layout.key(number)] = encode(layout, steps, number=number)
             if name == "episode":
                 facts |= {"episodes": max(facts["episodes"], int(steps.max()) + 1)}
         documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
         if not self._facts:
-            facts |= {"versions": versions()}
-            documents |= {"factors/zarr.json": _group({})}
+            arrays = {
+                name: {"type": of.kind, "shard": of.shard, "chunk": of.chunk} for name, of in self._layouts.items()
+            }
+            facts |= {"id": self._layouts["images"].recording, "versions": versions(), "arrays": arrays}
         self._facts = facts | {"committed": total, "state": state}
         return Commit(shards, documents, self._facts)
 
@@ -154,7 +166,7 @@ class Writer:
         commit = packed.result()
         try:
             self._put(commit.shards)
-            self._put(commit.documents)
+            self._put(commit.documents | copy_of(commit.facts))
             self._mark(commit.facts)
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), self.path) from error
@@ -164,6 +176,7 @@ class Writer:
         if steps < there.committed:
             self._facts = there.facts | {"committed": steps, "state": state}
             self._mark(self._facts)
+            self._put(copy_of(self._facts))
         length = self._layouts["images"].shard[0]
         self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
         for layout in there.layouts.values():  # removes later shards, and what a killed writer left half written
@@ -178,14 +191,21 @@ class Writer:
             self._held = steps - first
 
     def _mark(self, facts: dict[str, Any]) -> None:
-        self._folder.put("zarr.json", _group(facts))
+        self._folder.put("zarr.json", commit_record(facts))
 
     def _put(self, files: dict[str, bytes]) -> None:
         """Writes files at once, since a disk flushes many in the time that it takes for one."""
         list(self._disk.map(self._folder.put, files, files.values()))
 
     def _wrong(self, what: str) -> SettingError:
-        return SettingError(f"{self.setting}={self.path} {what}; choose another path")
+        way_out = "" if "repair=true" in what else "; choose another path"
+        return SettingError(f"{self.setting}={self.path} {what}{way_out}")
+
+
+def id_of(about: dict[str, Any], images: Tensor) -> str:
+    """The id of a new recording, by what it is about and its first step (N, H, W, 3): begun again, it is the same."""
+    begins = images.cpu().numpy().tobytes()
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + begins).hexdigest()[:16]
 
 
 def check_free(path: str, *, setting: str) -> None:
@@ -201,9 +221,22 @@ def check_free(path: str, *, setting: str) -> None:
         raise SettingError(f"{setting}={path} is being written by another process; choose another path")
 
 
+def rows_of(frames: Frames) -> dict[str, Tensor]:
+    """One step (N, ...) of every array."""
+    factors = {f"factors/{name}": value for name, value in frames.factors.items()}
+    return {"images": frames.images, "episode": frames.episode, **factors}
+
+
+def commit_record(facts: dict[str, Any]) -> bytes:
+    """The root's zarr.json, which says what is committed, with a checksum over all of it; in format 1 without."""
+    sealed = {"checksum": record_checksum(facts)} if facts["format"] == FORMAT else {}
+    return _json({"zarr_format": 3, "node_type": "group", "attributes": facts | sealed})
+
+
+def copy_of(facts: dict[str, Any]) -> dict[str, bytes]:
+    """The file that holds the commit record once more; in format 1 there is none."""
+    return {COPY: commit_record(facts)} if facts["format"] == FORMAT else {}
+
+
 def _json(document: dict[str, Any]) -> bytes:
     return json.dumps(document).encode()
-
-
-def _group(attributes: dict[str, Any]) -> bytes:
-    return _json({"zarr_format": 3, "node_type": "group", "attributes": attributes})

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from time import perf_counter, sleep
 from typing import Any
 
@@ -59,6 +60,9 @@ class Replay(Iterator[Frames]):
         self._repeat, self._start, self._needed, self._device = settings.repeat, settings.start, frames, device
         self._follows = settings.order == "sequential" and not self._repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
+        for recording in recordings:
+            if not recording.sealed:
+                say_unsealed(recording.path)
         self._pool = ThreadPoolExecutor(THREADS, "replay")
         self._ahead: deque[tuple[int, Future]] = deque()  # first step of each block that is being read
         self._ordered = 0  # steps that were shown or are being read
@@ -87,11 +91,19 @@ class Replay(Iterator[Frames]):
         return Frames(images, episode, self.step, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the step, and how much of each recording is shown."""
-        return {"step": self.step, "shown": [[player.steps, player.episodes] for player in self.players]}
+        """Returns the step, which recordings are shown, and how much of each."""
+        recordings = [player.recording.identity for player in self.players]
+        shown = [[player.steps, player.episodes] for player in self.players]
+        return {"step": self.step, "shown": shown, "recordings": recordings}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on with the frames that followed the saved ones."""
+        """Goes on with the frames that followed the saved ones. Raises SettingError: of other recordings."""
+        for player, known in zip(self.players, state.get("recordings", []), strict=False):
+            if player.recording.identity != known:
+                raise SettingError(
+                    f"stream.path={player.recording.path} is another recording than the run began with (it is "
+                    f"{player.recording.identity}, and was {known}); put that one back"
+                )
         self.step, self._past, self._ordered = state["step"], 0, state["step"] + 1
         self._ahead.clear()
         for player, (steps, episodes) in zip(self.players, state["shown"], strict=True):
@@ -170,6 +182,12 @@ class Replay(Iterator[Frames]):
             shown += f", and the last of run.frames={self._needed:,} make no whole batch of pairs"
             way = "set a smaller run.frames or pairs.gap"
         return SettingError(f"{shown}; {way}, or set stream.repeat=true to go round again")
+
+
+@cache
+def say_unsealed(path: str) -> None:
+    """Says of a recording of format 1, once, what it cannot vouch for."""
+    print(f"{path} is of format 1: that its files lie where they belong is not checked", file=sys.stderr)  # noqa: T201
 
 
 def _beside(parts: list[np.ndarray]) -> np.ndarray:

@@ -3,8 +3,8 @@
 import torch
 
 from learners.build import build_learner
-from learners.losses import Hinge
 from learners.losses.build import LOSSES
+from learners.losses.hinge import Hinge
 from learners.networks.network import NetworkSettings
 from streams.types import Pairs
 

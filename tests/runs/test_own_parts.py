@@ -72,9 +72,9 @@ def test_a_probe_that_registers_itself_is_made_shown_compared_and_drawn(tmp_path
 def test_a_section_that_registers_itself_is_part_of_every_report(tmp_path, monkeypatch, capsys):
     own = Section(lambda run: {"seed": run.seed} if run.seed else None, 45, "own.html", each_run=True)
     monkeypatch.setattr("runs.page.section.SECTIONS", [*SECTIONS, own])
-    files = page.PackageLoader("runs.page")
     template = {"own.html": "<h2>Of one's own: seed {{ section.seed }}</h2>"}
-    monkeypatch.setattr(page, "PackageLoader", lambda _: ChoiceLoader([files, DictLoader(template)]))
+    loaders = [page.TEMPLATES.loader, DictLoader(template)]
+    monkeypatch.setattr(page.TEMPLATES, "loader", ChoiceLoader(loaders))
     for seed in (0, 7):
         called(monkeypatch, capsys, report, fake_run(tmp_path, seed=seed))
     zero, seven = ((tmp_path / f"bp-seed{seed}" / "report.html").read_text() for seed in (0, 7))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from runs.analysis.reading import LoadedRun, baseline, measure, measure_name, probe_keys, scored, task_keys, values
-from runs.page.charts import Level, Line, chart, over_time
+from runs.page.charts import Line, chart, over_time
 from runs.page.section import Groups, section
 from runs.scores import BASELINES, ScoreKey
 
@@ -32,7 +32,7 @@ def curves(groups: Groups) -> dict[str, Any] | None:
         unit, name = measure(runs[0], key), measure_name(runs[0], key)
         lines = [over_time(label, [run.scores[key] for run in group], name) for label, group in groups.items()]
         means = {label: float(np.mean([baseline(run, each, key) for run in runs])) for each, label in BASELINES.items()}
-        levels = [Level(label, unit.scale * mean) for label, mean in means.items() if np.isfinite(mean)]
+        levels = {label: unit.scale * mean for label, mean in means.items() if np.isfinite(mean)}
         charts += chart(key.title, lines, levels, unit=unit.title)
     if all("train" in run.series for run in runs):
         lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in groups.items()]
@@ -68,7 +68,7 @@ def _charts(run: LoadedRun, keys: list[ScoreKey]) -> list[dict[str, str]]:
     charts = []
     for key in keys:
         unit, lines = measure(run, key), [over_time("", [run.scores[key]], measure_name(run, key))]
-        levels = [Level("random", unit.scale * float(values(run, key)[0]))]
+        levels = {"random": unit.scale * float(values(run, key)[0])}
         charts += chart(key.title, lines, levels, unit=unit.title, span=(0, unit.scale), size=(330, 170))
     return charts
 

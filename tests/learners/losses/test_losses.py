@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from learners.losses import build_losses
+from learners.losses.build import build_losses
 from learners.losses.equations import barlow_twins, ntxent, vicreg
 from tests.helpers.learners import hinge, loss_settings
 

@@ -7,12 +7,13 @@ from learners.run import learner_of
 from runs.config.composing import read
 from runs.evaluation import evaluation
 from runs.evaluation.evaluation import baselines, linear_scores, tasks
-from runs.evaluation.features import encoded, labels_of, mean_colour, pixels, pooled
+from runs.evaluation.features import PLAIN, encoded, labels_of, pooled
 from runs.evaluation.probes import PROBES, few_label_probes, knn_probe, ridge_probes
 from runs.evaluation.world_tasks import world_task
 from runs.scores import ScoreKey
 
 CPU = torch.device("cpu")
+pixels, mean_colour = PLAIN.values()
 
 
 def small(**images):

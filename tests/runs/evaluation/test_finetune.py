@@ -53,7 +53,7 @@ def test_where_frozen_features_fail_fine_tuning_does_not(monkeypatch):
     monkeypatch.setattr(finetune, "STEPS", 200)
     encoder = learner("none")
     tuned = fine_tune(encoder, task(), seed=0, device=CPU)
-    assert tuned.top1 > 0.9 > 0.8 > linear_probe(encoder.encode, task(), device=CPU).top1
+    assert tuned.top1 > 0.9 > 0.8 > linear_probe(encoder.encode, task(), device=CPU)["top1"]
     assert tuned.lr in finetune.RATES
     assert 0 < tuned.epochs <= 200 / 8
 

@@ -5,7 +5,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
-from runs.evaluation.features import LabelledImages, Split, Task, majority_class, mean_colour, pixels
+from runs.evaluation.features import PLAIN, LabelledImages, Split, Task, majority_class
 from runs.evaluation.probes import (
     LOGISTIC_STRENGTHS,
     STRENGTHS,
@@ -18,6 +18,7 @@ from runs.evaluation.probes import (
 )
 
 CPU = torch.device("cpu")
+pixels, mean_colour = PLAIN.values()
 
 
 def labelled(count, seed, classes=3):
@@ -45,16 +46,16 @@ def toy_features(counts=(120, 60, 90), classes=3, features=10, seed=0):
 
 
 def test_a_probe_finds_what_is_there_and_not_what_is_not():
-    assert linear_probe(pixels, task(), device=CPU).top1 > 0.9
-    assert linear_probe(mean_colour, task(), device=CPU).top1 < 0.5
+    assert linear_probe(pixels, task(), device=CPU)["top1"] > 0.9
+    assert linear_probe(mean_colour, task(), device=CPU)["top1"] < 0.5
 
 
 def test_strength_is_chosen_on_validation_images_alone():
     whole = task()
     other = whole._replace(test=labelled(50, 9))
     a, b = linear_probe(pixels, whole, device=CPU), linear_probe(pixels, other, device=CPU)
-    assert (a.strength, a.validation_top1) == (b.strength, b.validation_top1)
-    assert a.top1 != b.top1
+    assert (a["strength"], a["validation_top1"]) == (b["strength"], b["validation_top1"])
+    assert a["top1"] != b["top1"]
 
 
 def test_probes_draw_nothing():
@@ -84,7 +85,7 @@ def test_the_strength_is_that_of_least_validation_error():
         ).sum()
         for strength in STRENGTHS
     }
-    assert linear_probe(pixels, toy, device=CPU).strength == min(errors, key=errors.get)
+    assert linear_probe(pixels, toy, device=CPU)["strength"] == min(errors, key=errors.get)
 
 
 def test_the_logistic_strength_is_that_of_least_validation_loss():

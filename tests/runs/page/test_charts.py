@@ -3,14 +3,14 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from runs.page.charts import HEIGHT, WIDTH, Level, Line, line_chart
+from runs.page.charts import HEIGHT, WIDTH, Line, line_chart
 
 X = np.array([0.0, 1.0, 2.0])
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(lines, levels=()):
-    text = line_chart(lines, levels=list(levels), x_label="x", y_label="y")
+    text = line_chart(lines, levels=dict(levels), x_label="x", y_label="y")
     return ET.fromstring(text)
 
 
@@ -25,7 +25,7 @@ def test_a_higher_number_is_drawn_higher_and_a_later_one_to_the_right():
 
 def test_names_at_the_ends_of_lines_do_not_lie_on_one_another():
     lines = [Line(f"line {n}", X, np.full(3, 1 + n / 1000)) for n in range(5)]
-    svg = drawn(lines, [Level("level", 1.0), Level("far", 2.0)])
+    svg = drawn(lines, {"level": 1.0, "far": 2.0})
     names = {
         text.text: float(text.get("y")) for text in svg.iter("text") if "line" in text.text or text.text == "level"
     }

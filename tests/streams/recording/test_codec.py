@@ -30,7 +30,7 @@ def made(worlds=4, size=32, kind="float32"):
 
 def read(layout, data, numbers=None):
     numbers = np.arange(int(np.prod(layout.grid))) if numbers is None else np.array(numbers)
-    return {number: chunk.copy() for number, chunk in decode(layout, io.BytesIO(data), numbers)}
+    return {number: chunk.copy() for number, chunk in decode(layout, io.BytesIO(data), numbers, number=0)}
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -40,7 +40,7 @@ def test_zarr_reads_every_type_and_a_last_shard_that_is_not_full(tmp_path, kind,
         values = some(layout.kind, (steps, *layout.shard[1:]))
         path = tmp_path / layout.key(0)
         path.parent.mkdir(parents=True)
-        path.write_bytes(encode(layout, values))
+        path.write_bytes(encode(layout, values, number=0))
         (tmp_path / layout.name / "zarr.json").write_text(json.dumps(document(layout, steps)))
         assert np.array_equal(zarr.open_array(tmp_path / layout.name, mode="r")[:], values)
 
@@ -62,7 +62,7 @@ def test_any_steps_are_read_in_place(worlds, size, first, past):
     for layout in made(worlds, size).values():
         values = some(layout.kind, (64, *layout.shard[1:]))
         steps = np.empty((past - first, *layout.shard[1:]), layout.kind)
-        decode_steps(layout, io.BytesIO(encode(layout, values)), first, steps)
+        decode_steps(layout, io.BytesIO(encode(layout, values, number=0)), first, steps, number=0)
         assert steps.shape == (past - first, *layout.shard[1:])
         assert np.array_equal(steps, values[first:past])
 
@@ -111,7 +111,7 @@ def test_a_document_of_any_other_kind_is_refused(where, value):
 def test_no_flipped_bit_and_no_cut_goes_unnoticed():
     layout = made(size=4)["images"]
     values = some("uint8", layout.shard)
-    data = encode(layout, values)
+    data = encode(layout, values, number=0)
     assert np.array_equal(np.concatenate(list(read(layout, data).values())), values)
     for place in np.random.default_rng(0).choice(len(data), 300, replace=False):
         hurt = bytearray(data)
@@ -125,7 +125,7 @@ def test_no_flipped_bit_and_no_cut_goes_unnoticed():
 
 def test_a_chunk_that_was_never_written_is_not_black():
     layout = made()["images"]
-    data = encode(layout, some("uint8", layout.shard)[:20])
+    data = encode(layout, some("uint8", layout.shard)[:20], number=0)
     read(layout, data, range(8))
     with pytest.raises(Damaged, match="chunk 8 is missing"):
         read(layout, data, [7, 8])
@@ -181,7 +181,7 @@ def test_any_steps_of_a_shard_are_read(first, past):
     for layout in made().values():
         values = some(layout.kind, layout.shard)
         out = np.full((past - first, *layout.shard[1:]), 77).astype(layout.kind)
-        shards.decode_steps(layout, io.BytesIO(encode(layout, values)), first, out)
+        shards.decode_steps(layout, io.BytesIO(encode(layout, values, number=0)), first, out, number=0)
         assert np.array_equal(out, values[first:past])
 
 

@@ -1,6 +1,5 @@
 """What is damaged is named and never shown; what is no recording of ours is one line, and nothing of it is run."""
 
-import json
 import os
 import shutil
 from contextlib import closing
@@ -10,19 +9,12 @@ import pytest
 from envs.errors import SettingError
 from runs.config import composing
 from streams.record import record
-from tests.helpers.recordings import SMALL, files, recorded, replay_of
+from tests.helpers.recordings import SMALL, changed, files, recorded, replay_of
 
 
 @pytest.fixture
 def walk(tmp_path):
     return recorded(tmp_path / "walk.zarr", 700 * 3)
-
-
-def changed(walk, name, change):
-    path = walk / name / "zarr.json" if name else walk / "zarr.json"
-    metadata = json.loads(path.read_text())
-    change(metadata)
-    path.write_text(json.dumps(metadata))
 
 
 def outside(walk, name):
@@ -44,8 +36,8 @@ UNTRUSTED = {
         "has format other/1",
     ),
     "another version": (
-        lambda w: changed(w, "", lambda d: d["attributes"].update(format="contiguity-stream/2")),
-        "has format contiguity-stream/2, and this version reads contiguity-stream/1",
+        lambda w: changed(w, "", lambda d: d["attributes"].update(format="contiguity-stream/3")),
+        "has format contiguity-stream/3, and this version reads contiguity-stream/2",
     ),
     "no attributes": (lambda w: changed(w, "", lambda d: d.pop("attributes")), "is no recording of ours"),
     "no JSON": (lambda w: (w / "zarr.json").write_text("{"), "no JSON"),

@@ -20,8 +20,12 @@ SHARES = ("world", "stream", "learner", "eval")
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """A run as one JSON object, None for what was not measured. Raises SettingError: no run, or of another format."""
-    run = load_numbers(path)
+    """The run in a folder as `summed` gives it. Raises SettingError: no run, of another format, or damaged."""
+    return summed(load_numbers(path))
+
+
+def summed(run: LoadedRun) -> dict[str, Any]:
+    """A run as one JSON object, None for what was not measured."""
     keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
     continual, shares = _continual(run), {part: _last(run, part) for part in SHARES}
     return {
@@ -131,13 +135,13 @@ def _phases(run: LoadedRun) -> list[Any]:
     return [table, Text(f"transfer between phases, points: backward {backward}, forward {forward}")]
 
 
-def _facts(run: LoadedRun) -> list[Text]:
+def _facts(run: LoadedRun) -> list[str]:
     frames, updates = (run.facts.get(name) or 0 for name in ("frames", "updates"))
     lines = [f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}"]
     if speed := _last(run, "frames_per_s"):
         shares = ", ".join(f"{part} {MEASURES['top1'].text(_last(run, part))} %" for part in SHARES)
         lines.append(f"{speed:,.0f} frames/s; time: {shares}")
-    return [Text(line) for line in lines]
+    return lines
 
 
 def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:

@@ -3,12 +3,14 @@
 What Hydra says of a mistake is several lines about its own insides; here a mistake is one line with the nearest name.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
@@ -26,6 +28,8 @@ from runs.config.aliases import current_override
 from streams.sources import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # prefixes of Hydra's own settings
+RESOLVER = re.compile(r"\$\{[^{}]*:")  # takes a value from the environment, or computes it
+CHAIN = "::"  # in a URL of fsspec's: what lies there is read as another protocol says, which may run it
 SEARCHPATH = "hydra.searchpath"
 EXAMPLES = {
     "Integer": "give a whole number, as in 100_000",
@@ -62,6 +66,10 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
 def read(overrides: list[str]) -> DictConfig:
     """The settings that overrides ask for. Raises SettingError: an unknown group or key, several values, wrong type."""
     overrides = [current_override(text) for text in overrides]
+    for text in filter(RESOLVER.search, overrides):
+        raise SettingError(
+            f"{text} takes a value from elsewhere, which a run's files would keep; give the value itself"
+        )
     picks, values = _sorted(overrides)
     with _hydra():
         defaults = _compose([*picks, *(text for text in overrides if text.startswith(SEARCHPATH))])
@@ -75,6 +83,26 @@ def read(overrides: list[str]) -> DictConfig:
                 check_value(override.key_or_group, override.value(), OmegaConf.select(defaults, override.key_or_group))
         config = _compose(overrides, values)
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
+
+
+def given(overrides: Iterable[str]) -> dict[str, Any]:
+    """The values of overrides by their names. Raises SettingError: one is no override."""
+    return {override.key_or_group: override.value() for override in map(_parse, map(current_override, overrides))}
+
+
+def as_values(overrides: Iterable[str], settings: DictConfig) -> list[str]:
+    """Overrides to be kept: where one refers to other settings, the value that this came to stands in its place."""
+    kept = []
+    for text in overrides:
+        name = text.partition("=")[0].lstrip("+")
+        value = OmegaConf.select(settings, name) if "${" in text else None
+        kept.append(text if value is None else f"{name}={_quoted(value)}")
+    return kept
+
+
+def leads_elsewhere(override: str) -> bool:
+    """Whether an override that a folder says could lead Hydra or fsspec to what is no data of a run's."""
+    return override.lstrip("+~").startswith(HYDRA) or CHAIN in override
 
 
 class Sweep(NamedTuple):
@@ -202,6 +230,14 @@ def _each(override: Override) -> list[str]:
     if not override.is_discrete_sweep():
         return [str(override.input_line)]
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+def _quoted(value: Any) -> str:
+    """A value as an override gives it."""
+    if OmegaConf.is_list(value):
+        return f"[{','.join(map(_quoted, value))}]"
+    text = str(value)
+    return text if re.fullmatch(r"[\w.+-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def _parse(text: str) -> Override:

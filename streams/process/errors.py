@@ -1,7 +1,6 @@
 """Errors of a command in one line, and memory settings of its process."""
 
 import ctypes
-import re
 import sys
 from collections.abc import Callable
 from textwrap import shorten
@@ -10,6 +9,7 @@ from typing import Any
 from envs.errors import SettingError
 from envs.starting import of_memory
 from streams.process.output import keep_writing
+from streams.process.terminal import one_line
 
 CROWDED = "ask for less at once"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -45,7 +45,7 @@ def guarded(
         text = f"{where}: {what}; {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
-    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
+    print(one_line(text), file=sys.stderr)  # noqa: T201
     if leave:
         sys.exit(2)
     return 2

@@ -22,14 +22,14 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
 
-from envs.images.pictures import picture
+from envs.images.decoding import picture
 from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
+from streams.media.decoding import decoded
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.checksum import CRC
 from streams.recording.codec import ENTRY
-from streams.recording.decoding import decoded
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings
 

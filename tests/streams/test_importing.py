@@ -134,7 +134,7 @@ def test_a_recording_is_written_as_a_film_and_the_film_is_imported(tmp_path, cap
     (tmp_path / "c.png").rename(tmp_path / "films" / "poster.png")
     capsys.readouterr()
     pixels, episode, _ = brought(tmp_path, f"source={tmp_path}/films", "size=16", "every=5")
-    assert "films: of 1 videos and 1 pictures, the videos are imported" in capsys.readouterr().out
+    assert "passed over: 1 pictures beside films (poster.png)" in capsys.readouterr().out
     assert episode.tolist() == [0, 0, 0]
     assert np.abs(pixels[:, 8, 8].astype(int) - turntable()[0][::5, 4, 4]).max() < 16  # H.264 is lossy
 

@@ -112,9 +112,9 @@ def corrupt(path):
     return path / "all"
 
 
-def sixteen_bits(path):
+def floats_in_a_file(path):
     write_folder(path)
-    Image.fromarray(IMAGES[0, ..., 0].astype(np.uint16) << 8).save(path / "all" / "kind0" / "deep.png")
+    Image.fromarray(IMAGES[0, ..., 0].astype(np.float32)).save(path / "all" / "kind0" / "deep.tif")
     return path / "all"
 
 
@@ -194,7 +194,7 @@ def words_for_labels(path):
         (empty, "holds no pictures"),
         (mixed, "mixes sizes"),
         (corrupt, "broken.png"),
-        (sixteen_bits, "of more than 8 bits a pixel's channel, deep.png"),
+        (floats_in_a_file, "of 32 bits a pixel's channel, deep.tif"),
         (truncated, "can't be read"),
         (spoilt_in_the_middle, "can't be read"),
         (spoilt_chunk, "can't be read"),

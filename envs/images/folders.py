@@ -9,7 +9,7 @@ from typing import NamedTuple
 from envs.errors import SettingError
 
 SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
-HIDDEN, LOOP, SPECIAL = "hidden or of the system", "a link that leads back", "no file, or a link to none"
+HIDDEN, LOOP, SPECIAL = "hidden or of the system", "link(s) that lead back", "pipe(s) or link(s) to nothing"
 SHOWN = 4  # names of what is passed over, in its line
 
 

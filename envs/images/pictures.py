@@ -97,10 +97,8 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
 def _checked(stored: Stored) -> Pictures:
     labels = None if stored.labels is None else np.asarray(stored.labels).reshape(-1)
     images = _in_order(np.asarray(stored.images), None if labels is None else len(labels))
-    if images.dtype.kind == "f" and (
-        np.isin(images[:1], range(256)).all() and (images == images.astype(np.uint8)).all()
-    ):
-        images = images.astype(np.uint8)  # whole numbers that somebody stored as others
+    if images.dtype.kind == "f" and _counts_to_255(images):
+        images = images.astype(np.uint8)
     if images.dtype != np.uint8:
         raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
     labels = np.zeros(len(images), np.int64) if labels is None else labels
@@ -117,13 +115,19 @@ def _checked(stored: Stored) -> Pictures:
     return Pictures(images, labels.astype(np.int64), episode, stored.categories, stored.notes)
 
 
+def _counts_to_255(images: np.ndarray) -> bool:
+    """Whether floats are the whole numbers of uint8, and beyond doubt not shares of 1."""
+    whole = np.isin(images[:1], range(256)).all() and images.min() >= 0 and 1 < images.max() <= 255
+    return bool(whole and (images == np.round(images)).all())
+
+
 def _in_order(images: np.ndarray, labels: int | None) -> np.ndarray:
     """An array of pictures as (M, H, W, C). Raises SettingError: it is none, or may be read in two ways."""
     shape = images.shape
     readings: dict[str, np.ndarray] = {}
     if images.ndim == 3:
         readings[f"{shape[0]} grey pictures of {shape[2]}x{shape[1]}"] = images[..., None]
-        if shape[2] in CHANNELS[:2] or (shape[2] == CHANNELS[2] and min(shape[:2]) >= LEAST):
+        if shape[2] in CHANNELS[:2] or (shape[2] in CHANNELS and min(shape[:2]) >= LEAST):
             readings[f"one picture of {shape[1]}x{shape[0]}"] = images[None]
         elif shape[0] in CHANNELS[1:]:
             readings[f"one picture of {shape[2]}x{shape[1]}"] = images.transpose(1, 2, 0)[None]
@@ -134,7 +138,8 @@ def _in_order(images: np.ndarray, labels: int | None) -> np.ndarray:
             readings[f"pictures of {shape[3]}x{shape[2]}, channels first"] = images.transpose(0, 2, 3, 1)
     if labels is not None:
         readings = {what: of for what, of in readings.items() if len(of) == labels} or readings
-    wide = {what: of for what, of in readings.items() if min(of.shape[1:3]) not in CHANNELS[:2]}
+    narrow = CHANNELS if any(min(of.shape[1:3]) >= LEAST for of in readings.values()) else CHANNELS[:2]
+    wide = {what: of for what, of in readings.items() if min(of.shape[1:3]) not in narrow}
     readings = wide or readings
     if not readings or not images.size:
         raise SettingError(f"has an array of shape {shape}, no pictures; store (M, H, W, 3)")

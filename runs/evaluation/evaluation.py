@@ -58,7 +58,8 @@ class Evaluation:
         self.drift = drift_of(settings)
         night = settings.env.get("drift") == "day_night"
         self.night = {ScoreKey(split="phase1"): moving_objects_dark(settings, device)} if night else {}
-        self.samples = Samples(self.tasks[WORLD].test, count=settings.eval.samples, every=settings.eval.every)
+        own, sizes = self.tasks[WORLD], settings.eval
+        self.samples = Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
 
     def due(self, before: int, now: int) -> bool:
         """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
@@ -157,6 +158,7 @@ def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[st
             "classes (which are the sub-folders of a folder of pictures)"
         )
     others, notes = load_all(settings, device)
+    notes += [f"{where}: {own.note}"] if own.note else []
     return {WORLD: own} | {ScoreKey(name): task for name, task in others.items()}, notes
 
 

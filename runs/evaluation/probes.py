@@ -192,7 +192,7 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     is left out. Strengths are chosen on all validation images.
     """
     features = Split(features.train, features.validation.double(), features.test.double())  # once for all of them
-    rank = ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
+    rank = ranks(labels.train)  # (M,) the how-manieth of its class an image is
     most = int(labels.train.bincount(minlength=classes).min())
     scores = {}
     for count, draws in FEW.items():

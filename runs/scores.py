@@ -43,6 +43,8 @@ class Measure:
         return ", ".join(filter(None, [self.label, self.unit]))
 
 
+EDGE = "*"  # behind a score whose probe wanted a stronger or weaker regularisation than any that was tried
+EDGE_NOTE = f"{EDGE} at the edge of the strengths tried: the probe answers nearly the same for every image, or overfits"
 MEASURES = {"top1": Measure("top-1", "%", 100, 1), "r2": Measure("R²", "", 1, 3)}
 
 

@@ -135,7 +135,7 @@ def importing(folder: Path) -> dict[str, float]:
 
     def bring(source: str = "pictures") -> None:
         shutil.rmtree(new, ignore_errors=True)
-        import_stream(ImportSettings(source=str(folder / source), path=str(new), names=".*"))
+        import_stream(ImportSettings(source=str(folder / source), path=str(new)))
 
     def decode() -> None:
         deque(decoded([str(file) for file in files], size=0), maxlen=0)

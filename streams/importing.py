@@ -29,7 +29,7 @@ from envs.images.pictures import is_zarr
 from envs.settings import read
 from streams.media.arrays import arrays_source
 from streams.media.files import files_source, is_media
-from streams.media.source import ImportSettings, Source, check_rates
+from streams.media.source import ImportSettings, Source, check_settings
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
@@ -43,9 +43,10 @@ def source_of(settings: ImportSettings) -> Source:
 
     Raises SettingError: there is none, it can't be read, or its names may be read in two ways.
     """
-    check_rates(settings)
     where = Path(settings.source).expanduser()
-    if settings.dataset or is_zarr(where) or not (where.is_dir() or (where.is_file() and is_media(where))):
+    arrays = bool(settings.dataset) or is_zarr(where) or not (where.is_dir() or (where.is_file() and is_media(where)))
+    check_settings(settings, arrays=arrays)
+    if arrays:
         return arrays_source(settings)
     with _errors_of(settings.source):
         return files_source(where, settings)

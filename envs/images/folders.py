@@ -57,6 +57,11 @@ def named(kind: str, names: list[str]) -> str:
     return f"{len(names):,} {kind} ({printable(shown)})"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 picture`, `2 pictures`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """A name as a terminal can show it: what is no letter, but an order to the terminal, is spelt."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from envs.errors import SettingError
+from envs.images.folders import counted
 from envs.images.pictures import arrays_of, is_zarr, load_pictures, numbers
 from streams.media.decoding import TOGETHER, stacked
-from streams.media.files import at_rate, span
+from streams.media.files import at_rate, episodes, span
 from streams.media.source import EVEN, Batch, ImportSettings, Report, Source
 
 TIMES = ("time", "times", "time_s", "timestamp", "timestamps")  # arrays that say when pictures come
@@ -30,7 +31,7 @@ def arrays_source(settings: ImportSettings) -> Source:
     elif pictures.episode is not None:
         episode = pictures.episode
     else:
-        episode = np.zeros(count, np.int64) if settings.time else np.arange(count)
+        episode = np.zeros(count, np.int64) if settings.time or (time and settings.fps) else np.arange(count)
     if settings.fps and not time:
         raise SettingError(
             f"source={settings.source} has no times, which fps={settings.fps:g} needs; name them by time="
@@ -42,13 +43,16 @@ def arrays_source(settings: ImportSettings) -> Source:
         rows, times = _timed(read[time][order], episode[order], settings, report)
         order, factors = order[rows], {name: of[rows] for name, of in factors.items()} | {"time": times}
     labels = pictures.labels[order]
-    plan = [f"{count:,} pictures of {pictures.images.shape[2]}x{pictures.images.shape[1]}"]
+    plan = [f"{counted(count, 'picture')} of {pictures.images.shape[2]}x{pictures.images.shape[1]}"]
     lengths = np.unique(episode[order], return_counts=True)[1]
-    ordered = " and ".join(name for name in (settings.angle, time) if name)
+    ordered = " and ".join(name for name in (settings.angle, time) if name) if len(lengths) < len(order) else ""
+    kinds = len(np.unique(labels))
     plan.append(
-        f"{len(lengths):,} episodes of {span(lengths)} frames{f', in the order of {ordered}' if ordered else ''}, "
-        f"{len(np.unique(labels)):,} categories"
+        f"{episodes(lengths)}{f', in the order of {ordered}' if ordered else ''}, "
+        f"{f'{kinds:,} categories' if kinds > 1 else 'one category'}"
     )
+    if time and len(lengths) == len(order) > 1:
+        plan.append(f"each picture is an episode; time={time} makes them one, or episode= names the array that tells")
     return Source(
         _batches(pictures.images, order, episode, labels, factors, settings), plan, pictures.categories, report
     )

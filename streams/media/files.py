@@ -9,13 +9,14 @@ import numpy as np
 
 from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
-from envs.images.folders import listing, named, printable
+from envs.images.folders import counted, listing, named, printable
 from streams.media.decoding import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
 from streams.media.films import VIDEOS, Frame, film_frames
-from streams.media.names import FACTORS, Names, read_names
-from streams.media.source import Batch, ImportSettings, Report, Source, resampled
+from streams.media.names import FACTORS, Names, as_text, read_names
+from streams.media.source import MOST_FRAMES, Batch, ImportSettings, Report, Source, resampled
 
 SHOWN = 12  # categories that are named, in the line that says which there are
+HEIF = (".heic", ".heif", ".hif")
 KINDS = {"angle": np.float32, "frame": np.int64, "time": np.float32}
 
 
@@ -46,8 +47,9 @@ def files_source(where: Path, settings: ImportSettings) -> Source:
     """
     files, report = _files(where, settings), Report()
     if not files.stills and not files.films:
-        known = " ".join((*suffixes(), *VIDEOS))
-        raise SettingError(f"holds no pictures or videos; known are {known}")
+        beside = [named(kind, names) for kind, names in files.passed_over.items()]
+        there = f", but {', '.join(beside)}" if beside else ""
+        raise SettingError(f"holds no pictures or videos{there}; give a folder of .png, .jpg, .mp4 or the like")
     factors = _factors(files)
     return Source(_batches(files, factors, settings, report), _plan(files), files.called, report)
 
@@ -136,6 +138,11 @@ def at_rate(episode: np.ndarray, times_s: np.ndarray, fps: float) -> tuple[list[
     if not fps:
         return list(range(len(times_s))), times_s
     pairs: list[tuple[float, int]] = []
+    lengths = times_s - times_s[np.searchsorted(episode, episode)]
+    if (
+        count := float(np.maximum.reduceat(lengths, np.flatnonzero(np.diff(episode, prepend=-1))).sum() * fps)
+    ) > MOST_FRAMES:
+        raise SettingError(f"fps={fps:g} makes {count:,.0f} frames of {len(episode):,} pictures; try fewer")
     for own in np.split(np.arange(len(episode)), np.flatnonzero(np.diff(episode)) + 1):
         pairs += resampled(zip(times_s[own].tolist(), own.tolist(), strict=True), fps)
     return [at for _, at in pairs], np.array([time_s for time_s, _ in pairs])
@@ -177,21 +184,31 @@ def _plan(files: Files) -> list[str]:
     """What was understood, a line each."""
     lines = []
     if names := files.names:
-        lines.append(f"{len(files.stills):,} pictures; {names.reading}")
+        pictures = counted(len(files.stills), "picture")
+        lines.append(f"{pictures}; {names.reading}" if len(files.stills) > 1 else pictures)
         counts = np.bincount(names.episode)
-        objects = len({name for name in names.objects if name})
-        text = f"{len(counts):,} episodes of {span(counts)} frames"
-        text += f" of {objects:,} objects" if objects else ""
-        lines.append(text + (f", {names.factor}s {span(names.numbers)}" if names.factor else ""))
+        text = episodes(counts)
+        if objects := len({name for name in names.objects if name}):
+            text += f" of {counted(objects, 'object')}"
+        lines.append(text + (f", {names.factor}s {span(names.numbers, names.factor)}" if names.factor else ""))
     if files.films:
-        lines.append(f"{len(files.films):,} films or moving pictures, each an episode")
+        lines.append(f"{counted(len(files.films), 'film or moving picture')}, each an episode")
     if len(files.called) > 1:
         shown = ", ".join(map(printable, files.called[:SHOWN])) + (", ..." if len(files.called) > SHOWN else "")
         lines.append(f"{len(files.called):,} categories: {shown}")
-    return lines + [f"passed over: {named(kind, names)}" for kind, names in files.passed_over.items()]
+    for kind, passed_over in files.passed_over.items():
+        way_out = "; pip install pillow-heif opens them" if kind in HEIF else ""
+        lines.append(f"passed over: {named(kind, passed_over)}{way_out}")
+    return lines
 
 
-def span(numbers: Sequence[float] | np.ndarray) -> str:
+def span(numbers: Sequence[float] | np.ndarray, factor: str = "") -> str:
     """The least and the most of numbers, once where they are one."""
-    ends = dict.fromkeys(f"{number:.15g}" for number in (np.nanmin(numbers), np.nanmax(numbers)))
+    ends = dict.fromkeys(as_text(float(number), factor) for number in (np.nanmin(numbers), np.nanmax(numbers)))
     return " to ".join(ends)
+
+
+def episodes(lengths: np.ndarray) -> str:
+    """How many episodes there are, and of how many frames."""
+    frames = "frame" if lengths.max() == 1 else "frames"
+    return f"{counted(len(lengths), 'episode')} of {span(lengths)} {frames}"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import gcd, isnan, nan
 from typing import NamedTuple
 
-from envs.errors import SettingError
+from envs.errors import SettingError, unknown
 from envs.images.folders import printable
 
 AUTO, FRAMES, TURNTABLE, TIME, SINGLE = READINGS = ("auto", "frames", "turntable", "time", "single")
@@ -202,6 +202,8 @@ def _expression(
     files: Sequence[str], stems: list[str], names: str, folders: Sequence[int]
 ) -> tuple[list[Name | None], Sequence[int], str]:
     """What a regular expression of the user's finds in names, and what its numbers are."""
+    if names.isalpha():
+        raise unknown("names", names, (*READINGS, "a regular expression"))
     try:
         pattern = re.compile(names)
     except re.error as error:
@@ -253,12 +255,13 @@ def _pattern(
 def _said(file: str, name: Name | None, factor: str) -> str:
     """What a name is read as, in words."""
     assert name
-    number = "" if isnan(name.number) or not factor else f"{factor} {_shown(name.number, factor)}"
+    number = "" if isnan(name.number) or not factor else f"{factor} {as_text(name.number, factor)}"
     about = ", ".join(part for part in (name.object and f"object {printable(name.object)}", number) if part)
     return f"{printable(file.rpartition('/')[2])} is {about or 'a picture of its folder'}"
 
 
-def _shown(number: float, factor: str) -> str:
+def as_text(number: float, factor: str) -> str:
+    """A number of a name in words: a time as a clock shows it."""
     if factor == TIME and number >= 86_400:
         return datetime.fromtimestamp(number, UTC).strftime("%Y-%m-%d %H:%M:%S")
     if factor != TIME or number < 0:

@@ -10,6 +10,9 @@ from envs.errors import SettingError
 from envs.images.folders import named, printable
 
 Item = TypeVar("Item")
+OF_FILES, OF_ARRAYS = ("names", "every", "skip_broken"), ("episode", "angle", "time")  # settings of either alone
+LARGEST = 8192  # pixels along an edge
+MOST_FRAMES = 10_000_000  # that `fps` may make of pictures with times
 EVEN = 0.01  # of the usual time between two frames: as much as times may be rounded
 
 
@@ -82,11 +85,21 @@ def resampled(frames: Iterable[tuple[float, Item]], fps: float) -> Iterator[tupl
         yield tick / fps, shown[0]
 
 
-def check_rates(settings: ImportSettings) -> None:
-    """Raises SettingError where size, every or fps cannot work."""
-    if settings.size < 0 or settings.every < 1:
-        raise SettingError(f"size={settings.size} and every={settings.every} must be 0 or more, and 1 or more")
+def check_settings(settings: ImportSettings, *, arrays: bool) -> None:
+    """Raises SettingError where size, every or fps cannot work, or a setting means nothing to this kind of source."""
+    if settings.every < 1:
+        raise SettingError(f"every={settings.every} takes no frames; try 1 or more")
+    if not 0 <= settings.size <= LARGEST:
+        raise SettingError(f"size={settings.size} is out of range; try 32, or 0 to leave frames as they are")
     if not 0 <= settings.fps <= 1000:
         raise SettingError(f"fps={settings.fps} is out of range; try 10, or 0 to take each frame as it comes")
     if settings.fps and settings.every > 1:
         raise SettingError(f"every={settings.every} and fps={settings.fps} exclude one another; leave one of them out")
+    defaults = ImportSettings()
+    for name in OF_FILES if arrays else OF_ARRAYS:
+        if (value := getattr(settings, name)) != getattr(defaults, name):
+            kinds = "files of pictures or films", "arrays"
+            raise SettingError(
+                f"{name}={value} is for {kinds[not arrays]}, and source={settings.source} holds {kinds[arrays]}; "
+                "leave it out"
+            )

@@ -191,7 +191,7 @@ def test_numbers_alone_are_frames_of_one_episode(tmp_path, capsys):
     assert "angle" not in factors
     said = capsys.readouterr().out
     assert "4 pictures; 0998.png is frame 998" in said
-    assert "1 episodes of 4 frames, frames 998 to 1001" in said
+    assert "1 episode of 4 frames, frames 998 to 1001" in said
 
 
 def test_signed_angles_keep_their_signs_and_are_shown_before(tmp_path, capsys):
@@ -381,7 +381,7 @@ def test_a_folder_of_troublesome_files_is_imported_as_a_person_would_expect(tmp_
     said = capsys.readouterr().out
     for line in (
         "12 pictures; each folder is an episode, in the order of its names",
-        "1 films or moving pictures, each an episode",
+        "1 film or moving picture, each an episode",
         "2 categories: cats, dogs",
         "passed over: 2 hidden or of the system (.ipynb_checkpoints, cats/._1.png)",
         "passed over: 1 .heic (cats/photo.heic)",
@@ -464,6 +464,19 @@ def test_a_recording_lives_at_any_url():
         (["source={0}/x.npz", "sise=3"], "did you mean size?"),
         (["source="], "source is not given"),
         (["source={0}/x.npz", "size=-1"], "size=-1"),
+        (["source={0}/x.npz", "names=frames"], "names=frames is for files of pictures or films, and source="),
+        (["source={0}/wide", "episode=labels"], "episode=labels is for arrays, and source="),
+        (["source={0}/wide", "names=turntabel"], "names=turntabel is unknown; did you mean turntable?"),
+        (["source={0}/wide", "names=("], "names=( is no regular expression"),
+        (["source={0}/wide", "fps=10"], "has names that hold no times, which fps=10 needs"),
+        (["source={0}/x.npz", "fps=10"], "has no times, which fps=10 needs; name them by time="),
+        (["source={0}/t.npz", "fps=1000"], "fps=1000 makes 86,400,000 frames of 15 pictures; try fewer"),
+        (["source={0}/wide", "fps=nan"], "fps=nan is out of range"),
+        (["source={0}/wide", "fps=2", "every=3"], "every=3 and fps=2.0 exclude one another"),
+        (
+            ["source={0}/hidden"],
+            "holds no pictures or videos, but 1 hidden or of the system (.a.png), 1 .heic (b.heic)",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys, arguments, line):
@@ -485,6 +498,9 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys,
     (tmp_path / "cut.mp4").write_bytes(whole[: whole.index(b"stsd")])  # before it is said how frames are coded
     images, labels, angles = turntable()
     np.savez(tmp_path / "x.npz", images=images, labels=labels, angle=angles * np.nan)
+    np.savez(tmp_path / "t.npz", images=images, time=np.linspace(0, 86_400, len(images)))
+    picture(tmp_path / "hidden" / ".a.png")
+    (tmp_path / "hidden" / "b.heic").write_bytes(b"phone")
     monkeypatch.setattr(
         "sys.argv", ["importing", *(one.format(tmp_path) for one in arguments), f"path={tmp_path}/new.zarr"]
     )

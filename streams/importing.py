@@ -2,8 +2,14 @@
 
 python -m streams.importing source=turntable path=coil.zarr               # obj1__0.png, obj1__5.png, ...
 python -m streams.importing source=coil100.npz path=coil.zarr episode=labels angle=angle
-python -m streams.importing source=walks path=walks.zarr size=64           # a folder an episode, or videos
+python -m streams.importing source=walks path=walks.zarr size=64           # a folder an episode, or films
+python -m streams.importing source=cam path=cam.zarr fps=10                # frames at uneven times, taken evenly
 python -m streams.importing source=~/data dataset=CIFAR10 path=cifar.zarr  # each picture an episode by itself
+
+names=frames (each folder an episode, in the order of its names), turntable (object and angle), time, single (each
+picture an episode) or a regular expression with groups object and angle, frame or time says how file names are read,
+where that is not clear. every=2 takes every second frame of a film. skip_broken=true passes over torn files, by name.
+time=NAME names the array that says when pictures come.
 
 The frames of the source follow each other in one world. To learn from them:
 

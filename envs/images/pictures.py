@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.errors import SettingError, unknown
-from envs.images.decoding import over_white, picture, suffixes
+from envs.images.decoding import moves, over_white, picture, suffixes
 from envs.images.folders import listing, named
 
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
@@ -225,6 +225,8 @@ def _folder(where: Path) -> Stored:
             names = Path(files[0]).name, Path(file).name
             raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; resize them to one")
     notes = [f"passed over: {named(kind, names)}" for kind, names in passed_over.items()]
+    if moving := [Path(file).name for file in files if moves(file)]:
+        notes.append(f"of moving pictures the first frame is shown: {named('of them', moving)}")
     return Stored(np.stack(images), np.array(classes), None, categories, notes)
 
 

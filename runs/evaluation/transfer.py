@@ -159,7 +159,8 @@ def _split(pool: Pictures, test: Pictures | None) -> list[Pictures]:
     order = np.random.default_rng(0).permutation(len(pool.images))
     shares = [SHARES[0], sum(SHARES[:2])] if test is None else [1 - WITHIN]
     rows = np.split(order, [int(share * len(order)) for share in shares])
-    return [Pictures(pool.images[part], pool.labels[part]) for part in rows] + ([test] if test else [])
+    parts = [pool._replace(images=pool.images[part], labels=pool.labels[part]) for part in rows]
+    return parts + ([test] if test else [])
 
 
 def _turntable(pool: Pictures) -> list[Pictures]:
@@ -183,6 +184,7 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
         splits.append(LabelledImages(_sized(images, size), labels))
     was = parts[0].images
     notes = [] if was.shape[1:3] == (size, size) else [f"{was.shape[2]}x{was.shape[1]} resized to {size}x{size}"]
+    notes += parts[0].notes
     notes += ["grey, shown in three equal channels"] if (was[..., 0] == was[..., 1]).all() else []
     train, validation, test = splits
     return Task(name, train, validation, test, len(kinds), "; ".join(notes), kinds.tolist())

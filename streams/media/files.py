@@ -50,6 +50,8 @@ def files_source(where: Path, settings: ImportSettings) -> Source:
         beside = [named(kind, names) for kind, names in files.passed_over.items()]
         there = f", but {', '.join(beside)}" if beside else ""
         raise SettingError(f"holds no pictures or videos{there}; give a folder of .png, .jpg, .mp4 or the like")
+    if settings.every > 1 and not files.films:
+        raise SettingError(f"has no films, of which every={settings.every} is to be taken; leave every out")
     factors = _factors(files)
     return Source(_batches(files, factors, settings, report), _plan(files), files.called, report)
 
@@ -191,6 +193,9 @@ def _plan(files: Files) -> list[str]:
         if objects := len({name for name in names.objects if name}):
             text += f" of {counted(objects, 'object')}"
         lines.append(text + (f", {names.factor}s {span(names.numbers, names.factor)}" if names.factor else ""))
+        same = len(files.stills) - len({*zip(names.episode, names.numbers, strict=True)})
+        if names.factor and same:
+            lines.append(f"{counted(same, 'picture')} of a number that another of the same episode has; both are taken")
     if files.films:
         lines.append(f"{counted(len(files.films), 'film or moving picture')}, each an episode")
     if len(files.called) > 1:

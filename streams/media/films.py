@@ -14,6 +14,7 @@ VIDEOS = (
     ".m2ts", ".ts", ".3gp", ".mjpeg", ".y4m", ".vob",
 )  # fmt: skip
 SQUARED = "with pixels that are not square, stretched"
+SHORT, SPOILT = "with fewer frames than the file says", "with frames that are damaged"
 COVER = 0x400  # FFmpeg's flag of a stream that is a still picture, as of a disc's cover
 DISPLAY_MATRIX = 9  # numbers: what the frame's x and y become
 
@@ -76,6 +77,8 @@ def _film(file: str, report: Report) -> Iterator[Frame]:
                 first_s = first_s if number else time_s
                 gaps += [time_s - last_s] if number else []
                 last_s = time_s
+                if getattr(frame, "is_corrupt", False):
+                    report.change(SPOILT, file)
                 yield Frame(number, time_s - first_s, _shown(frame, stream, file, report))
     except (av.FFmpegError, IndexError, OSError) as error:
         reason = f"can't be read as a video ({error})"
@@ -84,6 +87,8 @@ def _film(file: str, report: Report) -> Iterator[Frame]:
         ) from None
     if number < 0:
         raise SettingError("is a video with no frames; remove it")
+    if stream.frames > number + 1 and "mp4" in container.format.name:  # others count ticks between frames too
+        report.change(SHORT, file)
     if len(gaps) > 1 and max(gaps) > 1.5 * np.median(gaps):
         report.unevenly[file.rpartition("/")[2]] = None
 

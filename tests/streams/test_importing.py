@@ -10,6 +10,8 @@ import pytest
 import torch
 import xarray
 import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from envs.errors import SettingError
@@ -22,6 +24,8 @@ from runs.store.metrics import read as read_metrics
 from streams import importing, view
 from streams.check import check as check_recording
 from streams.importing import ImportSettings, blocks, import_stream
+from streams.media.films import film_frames
+from streams.media.source import Report
 from streams.recording.reader import Recording
 from streams.types import Frames
 from tests.helpers.datasets import fake_cifar10
@@ -53,14 +57,15 @@ def picture(file, number=0, size=(8, 8), **options):
 
 def film(file, times_s=(0, 0.1, 0.2), *, size=(32, 16), aspect=1, turned=None):
     """A film whose left half is bright; `turned` is a b c d of its display matrix."""
-    with av.open(str(file), "w") as container:
+    front = {"movflags": "faststart"} if file.suffix == ".mp4" else {}  # what the file holds stands at its beginning
+    with av.open(str(file), "w", options=front) as container:
         stream = container.add_stream("mpeg4", 30)
         stream.width, stream.height = size
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         for number, time_s in enumerate(times_s):
             pixels = np.zeros((size[1], size[0], 3), np.uint8)
-            pixels[:, : size[0] // 2] = 100 + 20 * number
+            pixels[:, : size[0] // 2] = 100 + 20 * number % 150
             frame = av.VideoFrame.from_ndarray(pixels)
             frame.pts, frame.time_base = round(1000 * time_s), Fraction(1, 1000)
             container.mux(stream.encode(frame))
@@ -229,6 +234,13 @@ def test_names_that_may_be_read_in_two_ways_are_asked_about_and_leave_nothing(tm
     assert len(brought(tmp_path, f"source={tmp_path}/cups", "names=turntable")[0]) == 2
 
 
+def test_two_pictures_of_one_number_are_both_taken_and_it_is_said(tmp_path, capsys):
+    for name in ("1.png", "1.bmp", "2.png"):
+        picture(tmp_path / "walk" / name)
+    assert brought(tmp_path, f"source={tmp_path}/walk")[2]["frame"].tolist() == [1, 1, 2]
+    assert "1 picture of a number that another of the same episode has; both are taken" in capsys.readouterr().out
+
+
 def test_the_names_of_classes_are_kept_and_shown(tmp_path, capsys):
     for number, name in enumerate(("1", "10", "2")):
         picture(tmp_path / "kinds" / name / "a.png", number)
@@ -267,6 +279,41 @@ def test_a_film_whose_pixels_are_not_square_is_stretched(tmp_path, capsys, aspec
     pixels, _, _ = brought(tmp_path, f"source={source}", "size=16")
     assert pixels.shape == (3, 16, 16, 3)
     assert "1 with pixels that are not square, stretched (a.mp4)" in capsys.readouterr().out
+
+
+def test_a_film_that_ends_before_it_says_is_named(tmp_path, capsys):
+    source = film(tmp_path / "a.mp4", tuple(np.arange(20) / 30), size=(64, 64))
+    assert len(brought(tmp_path, f"source={source}", "size=16")[0]) == 20
+    assert "fewer frames" not in capsys.readouterr().out
+    (tmp_path / "new.zarr").rename(tmp_path / "old.zarr")
+    whole = source.read_bytes()
+    source.write_bytes(whole[: (whole.index(b"mdat") + len(whole)) // 2])
+    pixels, _, _ = brought(tmp_path, f"source={source}", "size=16")
+    assert 0 < len(pixels) < 20
+    assert "1 with fewer frames than the file says (a.mp4)" in capsys.readouterr().out
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(kind=st.sampled_from(["mp4", "mkv", "avi"]), data=st.data())
+def test_a_damaged_film_is_shown_or_named(tmp_path_factory, kind, data):
+    folder = tmp_path_factory.getbasetemp()
+    sound = folder / f"whole.{kind}"
+    whole = bytearray((sound if sound.exists() else film(sound, size=(32, 32))).read_bytes())
+    at = data.draw(st.integers(0, len(whole) - 1))
+    if data.draw(st.booleans()):
+        whole[at] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del whole[at:]
+    (folder / f"hurt.{kind}").write_bytes(whole)
+    report, message = Report(), ""
+    try:
+        frames = list(film_frames(str(folder / f"hurt.{kind}"), ImportSettings(), report))
+    except SettingError as error:
+        frames, message = [], str(error)
+    assert bool(frames) != bool(message)
+    assert "\n" not in message
 
 
 def test_frames_of_a_film_at_uneven_times_keep_them_or_are_taken_evenly(tmp_path, capsys):
@@ -471,6 +518,7 @@ def test_a_recording_lives_at_any_url():
         (["source={0}/wide", "fps=10"], "has names that hold no times, which fps=10 needs"),
         (["source={0}/x.npz", "fps=10"], "has no times, which fps=10 needs; name them by time="),
         (["source={0}/t.npz", "fps=1000"], "fps=1000 makes 86,400,000 frames of 15 pictures; try fewer"),
+        (["source={0}/wide", "every=2"], "has no films, of which every=2 is to be taken"),
         (["source={0}/wide", "fps=nan"], "fps=nan is out of range"),
         (["source={0}/wide", "fps=2", "every=3"], "every=3 and fps=2.0 exclude one another"),
         (

@@ -31,6 +31,10 @@ def test_a_world_and_an_import_number_classes_alike(tmp_path):
     assert pictures.labels.tolist() == [0, 0, 1, 2]
     assert pictures.categories == ["1", "2", "10"]
     assert pictures.notes == [f"passed over: 1 {HIDDEN} (.git)"]
+    frames = [Image.new("RGB", (8, 8), (90 * number, 0, 0)) for number in range(2)]
+    frames[0].save(tmp_path / "1" / "c.gif", save_all=True, append_images=frames[1:])
+    notes = load_pictures(str(tmp_path)).notes
+    assert notes[1] == "of moving pictures the first frame is shown: 1 of them (c.gif)"
 
 
 def test_hidden_and_system_entries_are_no_classes_and_no_pictures(tmp_path):

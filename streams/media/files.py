@@ -73,13 +73,12 @@ def _files(where: Path, settings: ImportSettings) -> Files:
     taken = [still[at] for at in names.files] if names else []
     played = [at for at, moved in enumerate(moving) if moved]
     if names and len(set(folders)) == 1 and any(names.objects):
-        objects = list(dict.fromkeys(names.objects))
-        called = objects + (called if played else [])
-        categories, film_category = [objects.index(name) for name in names.objects], len(objects)
-        film_categories = [film_category] * len(played)
+        objects = {name: number for number, name in enumerate(dict.fromkeys(names.objects))}
+        called = [*objects, *(called if played else [])]
+        categories, film_categories = [objects[name] for name in names.objects], [len(objects)] * len(played)
     else:
-        used = sorted({folders[at] for at in (*taken, *played)})
-        categories, film_categories = ([used.index(folders[at]) for at in members] for members in (taken, played))
+        used = {folder: number for number, folder in enumerate(sorted({folders[at] for at in (*taken, *played)}))}
+        categories, film_categories = ([used[folders[at]] for at in members] for members in (taken, played))
         called = [called[folder] for folder in used]
     stills, films_played = ([found[at] for at in members] for members in (taken, played))
     return Files(stills, names, categories, films_played, film_categories, called, passed_over)

@@ -88,22 +88,34 @@ def _auto(files: Sequence[str], stems: list[str], folders: Sequence[int]) -> Nam
     read = _last_numbers(stems, folders)
     if all(_time(stem, PERHAPS_TIMES) and not ALONE.fullmatch(stem) for stem in stems):
         raise _ambiguous(files, stems, folders, fits=0)
+    inside: dict[int, list[int]] = {}  # the files of each folder
+    for at, folder in enumerate(folders):
+        inside.setdefault(folder, []).append(at)
     by_object = set()  # folders that hold several objects
-    for folder in dict.fromkeys(folders):
-        inside = [at for at, of in enumerate(folders) if of == folder]
-        numbers: dict[str | None, set[float]] = {}
-        for at in inside:
-            name = read[at][0]
-            numbers.setdefault(name and name.object, set()).add(name.number if name else nan)
-        several = [at for at in inside if (name := read[at][0]) and len(numbers[name.object]) > 1]
-        others = [at for at in inside if at not in set(several)]
-        if len(numbers) > 1 and len(several) >= FEW * len(inside):
-            if others:
-                raise _ambiguous(files, stems, folders, fits=several[0], other=others[0])
+    for folder, members in inside.items():
+        several, others = _of_objects(members, read)
+        if several and others:
+            raise _ambiguous(files, stems, folders, fits=several[0], other=others[0])
+        if several:
             by_object.add(folder)
     if not by_object:
         return _by_folder(files, stems, folders)
     return _mixed(files, stems, folders, by_object)
+
+
+def _of_objects(members: list[int], read: Sequence[tuple[Name | None, str]]) -> tuple[list[int], list[int]]:
+    """The files of a folder whose object has several numbers, and the others; none where that may be chance."""
+    numbers: dict[str | None, set[float]] = {}
+    for at in members:
+        name = read[at][0]
+        numbers.setdefault(name and name.object, set()).add(name.number if name else nan)
+    parts: dict[bool, list[int]] = {True: [], False: []}
+    for at in members:
+        name = read[at][0]
+        parts[name is not None and len(numbers[name.object]) > 1].append(at)
+    if len(numbers) == 1 or len(parts[True]) < FEW * len(members):
+        return [], []
+    return parts[True], parts[False]
 
 
 def _mixed(files: Sequence[str], stems: list[str], folders: Sequence[int], by_object: set[int]) -> Names:

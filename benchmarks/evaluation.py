@@ -59,7 +59,7 @@ def comparing() -> float:
                 whole, overrides = OmegaConf.merge(settings, {"seed": seed}), [f"learner={learner}", f"seed={seed}"]
                 with RunFolder.create(Path(place), f"{learner}-{seed}", whole, overrides) as folder:
                     identity = {"run": folder.path.name, "learner": learner, "seed": seed}
-                    invent(Metrics.create(folder.metrics, identity), whole)
+                    invent(Metrics.create(folder.metrics, identity, run_id=folder.run_id), whole)
         command = [sys.executable, "-m", "runs.compare", place, "--json"]
         return seconds(partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL))
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from time import process_time
@@ -29,7 +30,7 @@ from streams.media.decoding import decoded
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.checksum import CRC
-from streams.recording.codec import ENTRY
+from streams.recording.codec import ENTRY, decode_steps, encode
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings
 
@@ -174,7 +175,20 @@ def supply(folder: Path) -> dict[str, float]:
     return {"learner_frames_per_s": consumed, "replay_over_learner": FRAMES / replay / consumed}
 
 
+def sealing(folder: Path) -> dict[str, float]:
+    """What the seal, which binds a file to its place, adds to packing and to unpacking a shard of 1,024 frames."""
+    recording = Recording(walk(folder, size=64))
+    sealed = recording.layouts["images"]
+    steps, plain, jobs = recording.span(0, sealed.shard[0], "images"), sealed._replace(recording=""), []
+    for layout in (sealed, plain):
+        file, out = BytesIO(encode(layout, steps, number=0)), np.empty_like(steps)
+        jobs += [partial(encode, layout, steps, number=0), partial(decode_steps, layout, file, 0, out, number=0)]
+    packing, unpacking, plain_packing, plain_unpacking = in_turns(*jobs, rounds=4 * ROUNDS)
+    return {"seal_adds_packing": packing / plain_packing - 1, "seal_adds_unpacking": unpacking / plain_unpacking - 1}
+
+
 QUESTIONS = {
+    "sealing": sealing,
     "zstd": against_zstd,
     "png": against_png,
     "importing": importing,

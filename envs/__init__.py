@@ -6,6 +6,8 @@ import os
 # of the renderer's; told to sleep sooner, on two cores rendering takes two thirds of the time, and learning no longer.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+import envs.starting  # noqa: F401  # isort: skip  before anything that takes long
+
 import gymnasium as gym
 
 from envs.registry import WORLDS

@@ -4,6 +4,7 @@ An episode shows one object and lasts `episode_length` frames; its last frame co
 and the next step, whatever the action, shows the first frame of the next episode (Gymnasium's NEXT_STEP autoreset).
 """
 
+from dataclasses import fields
 from typing import Any
 
 import gymnasium as gym
@@ -14,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from envs.devices import upload
-from envs.errors import SettingError
+from envs.errors import SettingError, no_such, unknown
 from envs.scene.drift import first_age
 
 MAX_GAZE = 0.5  # half-widths of the view that the eye can look to each side
@@ -29,6 +30,12 @@ class VectorWorld(VectorEnv):
     `episode_id` (N,) int64 on the CPU: which episode a frame shows, unique over worlds and time.
 
     World i's episode k is a function of (seed + i, k), so it is the same for every N, on every device.
+
+    Args:
+        autoreset_mode: what follows an episode's last frame, as Gymnasium has it: NEXT_STEP; SAME_STEP, where `info`
+            holds it as `final_obs`, its ground truth as `final_info`, and which worlds have one as `_final_obs`; or
+            DISABLED, where `reset(options={"reset_mask": mask})` has to come before the next step.
+        max_episode_steps: steps of an episode, in place of `episode_length`, which counts frames.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
@@ -39,9 +46,26 @@ class VectorWorld(VectorEnv):
     )
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
-    def __init__(self, num_envs: int = 1, *, device="cpu", render_mode=None, max_episode_steps=None, **settings):
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        device="cpu",
+        render_mode=None,
+        max_episode_steps=None,
+        autoreset_mode=AutoresetMode.NEXT_STEP,
+        **settings,
+    ):
         if num_envs < 1:
             raise SettingError(f"env.num_worlds={num_envs} shows nothing; try 1 or more")
+        if render_mode not in (None, "rgb_array"):
+            raise unknown("render_mode", render_mode, ["rgb_array"])
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
+        known = [field.name for field in fields(self.settings_class)]
+        for name in settings:
+            if name not in known:
+                raise no_such(name, known)
         if max_episode_steps is not None:
             settings["episode_length"] = max_episode_steps + 1
         # Who makes a world with Gymnasium expects reset() to begin an episode. Only the commands, which read all
@@ -69,33 +93,75 @@ class VectorWorld(VectorEnv):
         """Renders the worlds at ages (N,) float: images (N, H, W, 3) uint8 and factors (N, ...)."""
         raise NotImplementedError
 
-    def reset(self, *, seed: int | list[int] | None = None, options=None) -> tuple[Tensor, dict[str, Any]]:
-        """Begins an episode in all worlds: the first one where a seed is given, otherwise the next one."""
+    def reset(
+        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Begins an episode in all worlds: the first one where a seed is given, otherwise the next one.
+
+        `options={"reset_mask": mask}`, (N,) bool, begins it in those worlds alone. Raises ValueError: other options, or
+        no such mask.
+        """
+        chosen = self._reset_mask(options)
         if seed is not None or not len(self.seeds):
-            self.seeds, self.episode[:] = self._seeded(seed), 0
+            seeds = self._seeded(seed)
+            self.seeds = np.where(chosen, seeds, self.seeds) if len(self.seeds) else seeds
+            self.episode[chosen] = 0
         else:
-            self.episode += 1
-        self.age[:] = first_age(self.seeds, self.settings)
-        self.gaze = torch.zeros_like(self.gaze)  # never in place: the last one was handed out
+            self.episode[chosen] += 1
+        self.age[chosen] = first_age(self.seeds, self.settings)[chosen]
         self._begin(np.arange(self.num_envs), self.seeds, self.episode)
+        self._look_ahead(np.flatnonzero(chosen))
         return self._observe()
 
     def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Moves the eyes by actions (N, 2) and shows the next frames."""
+        """Moves the eyes by actions (N, 2) and shows the next frames.
+
+        Raises ValueError: actions of another shape, or NaN; on a GPU, which nothing waits for, a NaN moves nothing.
+        """
         if not len(self.seeds):
             raise gym.error.ResetNeeded("no world has begun; call reset() before step()")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
+            over = np.flatnonzero(self._ended).tolist()
+            raise gym.error.ResetNeeded(f"worlds {over} have ended; reset them with options={{'reset_mask': ...}}")
+        self.gaze = (self.gaze + MAX_GAZE * self._shifts(actions)).clamp(-MAX_GAZE, MAX_GAZE)
         self.age += 1
-        over = np.flatnonzero(self.age >= self.episode_length)
-        shift = torch.as_tensor(actions, dtype=torch.float32, device=self.device).reshape(self.num_envs, 2)
-        self.gaze = (self.gaze + MAX_GAZE * shift).clamp(-MAX_GAZE, MAX_GAZE)
+        self._go_on(np.flatnonzero(self.age >= self.episode_length))
+        image, info = self._observe()
+        truncated = self._ended
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
+            final = {"final_obs": image, "final_info": info, "_final_obs": truncated, "_final_info": truncated}
+            self._go_on(np.flatnonzero(truncated))
+            image, info = self._observe()
+            info |= final
+        return image, np.zeros(self.num_envs), np.zeros(self.num_envs, bool), truncated, info
+
+    @property
+    def _ended(self) -> np.ndarray:
+        """Which worlds (N,) show the last frame of their episode."""
+        return self.age == self.episode_length - 1
+
+    def _go_on(self, over: np.ndarray) -> None:
+        """Begins the next episode in worlds (m,), whose present one is over."""
         if len(over):
             self.episode[over] += 1
             self.age[over] = 0
-            self.gaze.index_fill_(0, self._on_device(over), 0)
+            self._look_ahead(over)
             self._begin(over, self.seeds[over], self.episode[over])
-        image, info = self._observe()
-        rewards, terminated = np.zeros(self.num_envs), np.zeros(self.num_envs, bool)
-        return image, rewards, terminated, self.age == self.episode_length - 1, info
+
+    def _look_ahead(self, rows: np.ndarray) -> None:
+        """Lets the eyes of worlds (m,) look straight ahead; not in place, since the last gaze was handed out."""
+        self.gaze = self.gaze.index_fill(0, self._on_device(rows), 0)
+
+    def _shifts(self, actions: Any) -> Tensor:
+        """The actions (N, 2) as a tensor on the device. Raises ValueError: another shape, or NaN."""
+        shift = torch.as_tensor(actions, dtype=torch.float32)
+        if shift.shape != (self.num_envs, 2):
+            raise ValueError(f"actions of shape {tuple(shift.shape)} were given; a gaze shift is ({self.num_envs}, 2)")
+        if shift.device.type == "cpu":
+            if shift.isnan().any():
+                raise ValueError(f"action {actions} is not a number, and would stay in the gaze; give numbers")
+            return shift.to(self.device, non_blocking=True)
+        return shift.to(self.device).nan_to_num(nan=0.0)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Returns the last frames, (H, W, 3) uint8 each, where render_mode is rgb_array."""
@@ -122,18 +188,39 @@ class VectorWorld(VectorEnv):
     def _on_device(self, array: np.ndarray) -> Tensor:
         return upload(torch.from_numpy(array), self.device)
 
+    def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray:
+        """Which worlds (N,) the options of a reset choose."""
+        for name in options or {}:
+            if name != "reset_mask":
+                raise ValueError(f"options={{{name!r}: ...}} is no option of a reset; known: reset_mask")
+        if not options:
+            return np.ones(self.num_envs, bool)
+        mask = np.asarray(torch.as_tensor(options["reset_mask"]).cpu())
+        if mask.shape != (self.num_envs,) or mask.dtype != bool or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] is {mask.dtype} {mask.shape}, {mask.sum()} of them chosen; give "
+                f"({self.num_envs},) bool, at least one of them true"
+            )
+        if not len(self.seeds) and not mask.all():
+            raise gym.error.ResetNeeded("no world has begun; call reset() of all of them first")
+        return mask
+
     def _seeded(self, seed: int | list[int] | None) -> np.ndarray:
         if seed is None:
             seed = int(self.np_random.integers(1 << 62))
         if isinstance(seed, int | np.integer):
             if seed < 0:
                 raise ValueError(f"seed={seed} is no seed; give a number from 0 up")
-            self._np_random_seed = int(seed)
+            self._np_random, self._np_random_seed = gym.utils.seeding.np_random(int(seed))
             return np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
         if len(seed) != self.num_envs:
             raise ValueError(
                 f"{len(seed)} seeds were given for {self.num_envs} worlds; give one number, or one a world"
             )
+        if not all(isinstance(one, int | np.integer) and one >= 0 for one in seed):
+            raise ValueError(f"seed={seed} holds what is no seed; give numbers from 0 up")
+        self._np_random = np.random.default_rng([int(one) for one in seed])
+        self._np_random_seed: Any = tuple(map(int, seed))  # as of Gymnasium's own vectors
         return np.array(seed, np.uint64)
 
 
@@ -151,6 +238,8 @@ class SingleWorld(gym.Env):
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode as `VectorWorld.reset` does: its first frame (H, W, 3) uint8 and the ground truth."""
+        if options:
+            raise ValueError(f"options={options} is unknown: a reset has none")
         super().reset(seed=seed)
         if seed is None and not len(self._world.seeds):
             seed = int(self.np_random.integers(1 << 62))

@@ -10,8 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from envs.base import SingleWorld, VectorWorld
-from envs.errors import SettingError
+from envs.errors import check_choices, check_ranges
 from envs.scene.random import Draws, key
+from envs.scene.settings import SPLITS
 
 CATEGORY_COUNT = 4
 STRENGTH = {"category": 90, "episode": 60, "age": 30}  # grey levels that each may add
@@ -27,13 +28,11 @@ class CountingSettings:
     size: int = 32  # pixels along an edge of the square frame
     episode_length: int = 16  # frames
     stagger: bool = True  # start worlds at different ages
-    split: str = "train"  # any name; episodes of two splits differ
+    split: str = "train"  # train, validation or test; episodes of two splits differ
 
     def __post_init__(self):
-        if self.size < 4:
-            raise SettingError(f"env.size={self.size} has no room to count in; try 4 or more")
-        if self.episode_length < 1:
-            raise SettingError(f"env.episode_length={self.episode_length} shows nothing; try 1 or more")
+        check_ranges(self, size=(4, 1024), episode_length=(1, 1 << 20))  # which there is room to count in
+        check_choices(self, split=SPLITS)
 
 
 class CountingVector(VectorWorld):

@@ -1,9 +1,14 @@
 """Devices by name, and copies from the CPU to them."""
 
+import os
+
 import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+
+# A forked process has none of its parent's threads, and OpenMP would wait for them for ever.
+os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def device(name: str) -> torch.device:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+MOST_SHOWN = 40  # names that a message lists
+
 
 class SettingError(ValueError):
     """A setting that cannot work. Its message is one line: the setting, its value and the way out.
@@ -19,7 +21,8 @@ def unknown(
     known = list(known)
     near = get_close_matches(str(value), [*known, *aliases], n=1)
     hint = f"did you mean {aliases.get(near[0], near[0])}? " if near else ""
-    return SettingError(f"{setting}={value} is unknown; {hint}known: {', '.join(known)}")
+    others = f" and {len(known) - MOST_SHOWN} others" if len(known) > MOST_SHOWN else ""
+    return SettingError(f"{setting}={value} is unknown; {hint}known: {', '.join(known[:MOST_SHOWN])}{others}")
 
 
 def no_such(key: str, known: Iterable[str]) -> SettingError:

@@ -106,7 +106,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
     parser.add_argument("--world", choices=VECTORS, default="moving_objects")
     parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")
-    parser.add_argument("--out", type=Path, default=Path("gallery"), help="folder to write into")
+    parser.add_argument(
+        "--out", type=lambda text: Path(text).expanduser(), default=Path("gallery"), help="folder to write into"
+    )
     parser.add_argument("--instances", type=int, default=12, help="pictures of each category")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
     args = parser.parse_args()
@@ -117,10 +119,14 @@ def main() -> None:
         paths = write_gallery(args.out, world=args.world, gaze=args.gaze, instances=args.instances, **settings)
         for path in paths:
             print(path)  # noqa: T201
-    except SettingError as error:
-        sys.exit(str(error))
-    except OSError as error:
-        sys.exit(f"--out {args.out} cannot be written into ({error.strerror or error}); choose another folder")
+    except (SettingError, OSError) as error:
+        place = getattr(error, "filename", None) or f"--out {args.out}"
+        way_out = f"{place} cannot be written into ({getattr(error, 'strerror', error)}); choose another folder"
+        print(error if isinstance(error, SettingError) else way_out, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped at once; nothing whole was written", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from envs import registry
 from envs.errors import SettingError, no_such, unknown
 
 T = TypeVar("T")
+LARGEST = 10**12  # of numbers that any setting could mean
+BOOLEANS = ("true", "false", "yes", "no", "on", "off", "y", "n", "1", "0")
+CHOSEN = ("env.name", "stream.name", "pairs.name", "memory.name")  # which a choice brings along
 CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
 
 
@@ -50,7 +53,10 @@ def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
 def make_world(settings: WorldSettings, *, device: torch.device) -> gym.vector.VectorEnv:
     """The worlds of these settings, all on one device."""
     values = {name: value for name, value in vars(settings).items() if name not in ("name", "id", "num_worlds")}
-    return gym.make_vec(settings.id, num_envs=settings.num_worlds, device=device, **values)
+    try:
+        return gym.make_vec(settings.id, num_envs=settings.num_worlds, device=device, **values)
+    except gym.error.Error as error:
+        raise SettingError(f"env.id={settings.id} is no world ({error}); leave it out, or register one") from error
 
 
 def as_json(settings: Any) -> dict[str, Any]:
@@ -107,6 +113,7 @@ def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> Non
     default, setting = OmegaConf.select(config, key), f"{prefix}{key}={value}"
     if "${" in str(value) or value == "???":  # which OmegaConf would look up elsewhere, or take for a value to come
         raise SettingError(f"{setting} has a special meaning to OmegaConf; give another value")
+    check_value(f"{prefix}{key}", value, default)
     is_list, is_text = isinstance(default, ListConfig), isinstance(value, str)
     if is_list and is_text:
         value = [part.strip() for part in value.strip("[]()").split(",") if part.strip()]
@@ -115,9 +122,29 @@ def assign(config: DictConfig, key: str, value: Any, *, prefix: str = "") -> Non
         types = type(OmegaConf.select(config, key)), type(value)
         if not is_text and types[0] is not types[1] and types not in CONVERTED:
             raise ValidationError
+        check_value(f"{prefix}{key}", OmegaConf.select(config, key), default)
     except OmegaConfBaseException:
         kind = "list" if is_list else type(default).__name__
         raise SettingError(f"{setting} should be of type {kind}, like {default}") from None
+
+
+def check_value(setting: str, value: Any, default: Any) -> None:
+    """Holds a value for a setting that has this default to what any setting of its kind can be.
+
+    Raises SettingError: a number for a boolean, a number that nothing could be done with, a seed below zero, or another
+    `name` of a choice than the one chosen.
+    """
+    if isinstance(default, bool) and not isinstance(value, bool) and str(value).lower() not in BOOLEANS:
+        raise SettingError(f"{setting}={value} is neither true nor false; give one of them")
+    for number in value if isinstance(value, list | tuple | ListConfig) else (value,):
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            continue
+        low, high = (0, 2**63 - 1) if setting == "seed" else (-LARGEST, LARGEST)
+        if not low <= number <= high:
+            raise SettingError(f"{setting}={value} is out of range; give a number from {low:,} to {high:,}")
+    if setting in CHOSEN and value != default:
+        group = setting.partition(".")[0]
+        raise SettingError(f"{setting}={value} is not what {group} is; choose it with {group}=NAME")
 
 
 def keys(config: DictConfig, prefix: str = "") -> list[str]:

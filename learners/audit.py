@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from envs.errors import SettingError
@@ -22,6 +21,7 @@ from learners.rules.base import Learner
 from learners.run import SCHEMAS, learner_of, remembers, validate
 from runs.config import composing
 from runs.launch.validate import check
+from streams.process.terminal import Terminal, say
 from streams.types import Pairs
 
 COSTED = 128  # pairs of an update whose costs are counted
@@ -144,12 +144,12 @@ def main() -> None:
     try:
         rows = audits(args.overrides)
     except SettingError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        say([error])
         sys.exit(2)
     if args.json or args.markdown:
         print(json.dumps(rows, indent=2) if args.json else markdown(rows))  # noqa: T201
     else:
-        Console().print(table(rows))
+        Terminal().print(table(rows))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ python -m learners.online env=moving_objects learner=dgl seed=0
 python -m learners.online run.resume=results/NAME
 """
 
-from learners.run import SCHEMAS, Run, build, validate
+from learners.run import SCHEMAS, Run, build, named_code, validate
 from runs.launch.launch import Program, launch
 from runs.launch.log import RunLog
 from streams.process.signals import Stop
@@ -31,7 +31,7 @@ def train(run: Run, log: RunLog, stop: Stop) -> None:
     log.save()  # a stop may come between the last line and the loop's condition
 
 
-PROGRAM = Program(build=build, train=train, validate=validate, schemas=SCHEMAS)
+PROGRAM = Program(build=build, train=train, validate=validate, named_code=named_code, schemas=SCHEMAS)
 
 
 def main() -> None:

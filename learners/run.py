@@ -1,5 +1,6 @@
 """A run of the main job: what it can be told, its parts, and where it is."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -9,12 +10,16 @@ from omegaconf import MISSING, DictConfig
 
 from envs.devices import device as device_of
 from envs.errors import SettingError
+from envs.registry import WORLDS
 from envs.settings import as_object
+from learners.build import RULES, build_learner
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
-from learners.build import build_learner
 from learners.diagnostics.monitor import MonitorSettings, monitor
+from learners.losses.build import LOSSES
+from learners.networks.network import SPECS
 from learners.rules.base import Learner
 from runs.config.aliases import merged
+from runs.config.composing import CHAIN
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.features import Encoder
 from runs.launch.log import Run as LoggedRun
@@ -27,6 +32,7 @@ from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
 from streams.types import Pairs
 
+WORLD_IDS = {entry.id for entry in WORLDS.values()}  # in Gymnasium, of our worlds
 MONITORED = 8  # first batches of a stream, the largest of which the network is monitored on
 VIEWED_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
 
@@ -113,6 +119,29 @@ def build_stream(settings: DictConfig, *, seed: int, encode: Encoder, record: st
     return build_pairs(source, pairs=pairs, memory=memory, worlds=settings.env.num_worlds, seed=seed, encode=encode)
 
 
+def named_code(settings: DictConfig) -> dict[str, Any]:
+    """The settings that lead to code which is none of ours: a part or world of one's own, or classes of torchvision's.
+
+    What reads pictures for torchvision may run what they hold, and so may a URL in which one protocol reads another's.
+    """
+    env, stream = settings.env, settings.stream
+    parts: dict[str, tuple[Any, Container[str]]] = {
+        "learner.schedule": (settings.learner.get("schedule"), RULES),
+        "loss.kind": (settings.loss.get("kind"), LOSSES),
+        "network.name": (settings.network.get("name"), SPECS),
+        "env.id": (env.get("id"), WORLD_IDS),
+    }
+    named: dict[str, Any] = {name: value for name, (value, known) in parts.items() if value and value not in known}
+    paths = {f"stream.{name}": stream.get(name) for name in ("path", "record")} | {
+        "eval.transfer": settings.eval.transfer
+    }
+    named |= {name: value for name, value in paths.items() if CHAIN in str(value)}
+    if stream.name == "live" or settings.eval.every:
+        sets = {f"env.{name}": env.get(name) for name in ("dataset", "background_dataset")}
+        named |= {name: value for name, value in sets.items() if value}
+    return named
+
+
 def remembers(settings: DictConfig) -> bool:
     """Whether the loss remembers earlier views, so that each frame passes through the network once."""
     return bool(settings.loss.get("remember"))
@@ -134,7 +163,7 @@ def validate(settings: DictConfig) -> None:
 
     One world makes a batch of one, which needs negatives that are remembered; and only what came before can be.
     """
-    for group in ("learner", "loss"):
+    for group in ("learner", "loss", *(["env"] if settings.stream.name == "live" else [])):
         as_object(settings[group])  # which checks its own values
     alone, loss = settings.env.num_worlds < 2, settings.loss
     if not remembers(settings):

@@ -5,10 +5,7 @@ Places are runs, folders of runs (a sweep's), and patterns. Runs that differ in 
 
 import argparse
 import json
-import sys
 from pathlib import Path
-
-from rich.console import Console
 
 from runs.analysis.comparison import TASKS, Comparison, compare
 from runs.analysis.figures import draw_comparison
@@ -17,6 +14,7 @@ from runs.analysis.reading import find, load, scored
 from runs.analysis.tables import as_csv, as_latex, comparison_table
 from runs.scores import group_patterns
 from streams.process.errors import guarded
+from streams.process.terminal import Terminal, say, visible
 
 
 def main() -> None:
@@ -40,9 +38,9 @@ def main() -> None:
     if args.json:
         print(json.dumps(comparison.as_json(), indent=2, allow_nan=False))  # noqa: T201
     elif args.csv or args.latex:
-        print(as_csv(comparison) if args.csv else as_latex(comparison), end="")  # noqa: T201
+        print(visible(as_csv(comparison) if args.csv else as_latex(comparison)), end="")  # noqa: T201
     else:
-        Console().print(comparison_table(comparison))
+        Terminal().print(comparison_table(comparison))
 
 
 def _compared(args: argparse.Namespace) -> Comparison:
@@ -52,7 +50,8 @@ def _compared(args: argparse.Namespace) -> Comparison:
     runs, short = whole(every, named=args.places, at=args.at)
     for run in short:
         why = f"it has come to {run.frames:,} frames" if scored(run) else "it was never scored on what is compared"
-        print(f"{run.path} is passed over: {why}", file=sys.stderr)  # noqa: T201
+        say([f"{run.path} is passed over: {why}"])
+    say(note for run in runs for note in run.notes)
     comparison = compare(runs, tasks=tasks, against=args.against, at=args.at)
     if args.figure:
         draw_comparison(comparison, args.figure)

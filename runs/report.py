@@ -10,6 +10,7 @@ from pathlib import Path
 from runs.analysis.reading import find, load
 from runs.page.page import page
 from streams.process.errors import guarded
+from streams.process.terminal import say, visible
 from streams.recording.storage import replace
 
 
@@ -24,14 +25,15 @@ def main() -> None:
     print(guarded(_written, args.places, place="--out", stopped="nothing was kept", out=args.out))  # noqa: T201
 
 
-def _written(places: list[str], *, out: Path | None) -> Path:
+def _written(places: list[str], *, out: Path | None) -> str:
     """Writes the page of these places, and says where."""
     paths = find(places)
     out = out or (paths[0] if len(paths) == 1 else paths[0].parent) / "report.html"
-    text = page([load(path) for path in paths], made_by=shlex.join(["python", "-m", "runs.report", *places]))
+    text, notes = page([load(path) for path in paths], made_by=shlex.join(["python", "-m", "runs.report", *places]))
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(out, text.encode())
-    return out
+    say(notes)
+    return visible(out)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from envs.errors import SettingError
 from runs.analysis.reading import load_numbers
-from runs.analysis.summary import summary, summary_table
+from runs.analysis.summary import summary_table, summed
+from streams.process.errors import guarded
+from streams.process.terminal import Terminal, say
 
 
 def main() -> None:
@@ -18,14 +16,16 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the run's folder, results/NAME")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args()
-    try:
-        if args.json:
-            print(json.dumps(summary(args.run), indent=2, allow_nan=False))  # noqa: T201
-        else:
-            Console().print(summary_table(load_numbers(args.run)))
-    except (SettingError, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+    guarded(_show, args.run, as_json=args.json, place="the folder", stopped="nothing was kept")
+
+
+def _show(path: Path, *, as_json: bool) -> None:
+    run = load_numbers(path)
+    if as_json:
+        print(json.dumps(summed(run), indent=2, allow_nan=False))  # noqa: T201
+    else:
+        Terminal().print(summary_table(run))
+    say(run.notes)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from rich.table import Table
 from envs.images.folders import printable
 from envs.settings import read
 from streams.process.errors import guarded
-from streams.recording.reader import Recording
+from streams.recording.reader import COPY, Recording, record_in
 from streams.recording.verify import verify
 from streams.repair import RepairSettings, repair
 
@@ -38,6 +38,8 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
     steps, layouts = recording.committed, recording.layouts
     found = verify(recording, console=console)
     damaged = [fault.text for fault in found.faults]
+    if recording.sealed and not record_in(recording.folder, COPY):
+        damaged.append(f"{path}/{COPY} holds no sound copy of the commit record")
     raw = sum(np.dtype(layout.kind).itemsize * int(np.prod(layout.shard[1:])) for layout in layouts.values()) * steps
     return {
         "path": path,

@@ -21,9 +21,8 @@ from envs.settings import checked, make_world, world
 from streams.importing import ImportSettings, blocks
 from streams.live import Live
 from streams.process.progress import Bar
-from streams.recording.checksum import record_checksum
 from streams.recording.codec import decode, decode_steps, document, encode
-from streams.recording.reader import COPY, FORMAT, Recording
+from streams.recording.reader import COPY, Recording, record_in
 from streams.recording.storage import open_folder, read
 from streams.recording.verify import Fault, verify
 from streams.recording.writer import commit_record, copy_of, rows_of
@@ -52,9 +51,9 @@ def repair(path: str, settings: RepairSettings, *, console: Console) -> tuple[li
     if settings.otherwise not in OTHERWISE:
         raise unknown("otherwise", settings.otherwise, OTHERWISE)
     folder = open_folder(path, setting="path")
-    facts, done = _commit_record(path)
-    recording = Recording(path, setting="path", facts=facts)
+    done: list[str] = []
     with closing(folder.lock()):
+        recording = _believed(path)
         for key, text in _documents(recording).items():
             if not _same(folder, key, text):
                 folder.put(key, text)
@@ -74,20 +73,24 @@ def repair(path: str, settings: RepairSettings, *, console: Console) -> tuple[li
     return done, not faults or settings.otherwise != "keep"
 
 
-def _commit_record(path: str) -> tuple[dict[str, Any], list[str]]:
-    """What the recording says of itself, from the root or from the copy. Raises SettingError: neither is sound."""
-    folder, line = open_folder(path, setting="path"), ""
-    for key in ("zarr.json", COPY):
-        try:
-            facts = json.loads(read(folder, key))["attributes"]
-            if facts["format"] != FORMAT or facts["checksum"] == record_checksum(facts):
-                return Recording(path, setting="path", facts=facts).facts, []
-            raise SettingError(f"path={path} has a commit record ({key}) whose checksum is wrong")
-        except SettingError as error:
-            line = line or str(error)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            line = line or f"path={path} has no {key} that can be read"
-    raise SettingError(f"{line}, and so is its copy ({COPY}): it can't be mended; record or import it again")
+def _believed(path: str) -> Recording:
+    """The recording by its commit record, or by the copy where that is lost or is another recording's.
+
+    Raises SettingError: neither is sound and fits any of the files.
+    """
+    folder, sealed_elsewhere = open_folder(path, setting="path"), False
+    for facts in filter(None, (record_in(folder, key) for key in ("zarr.json", COPY))):
+        recording = Recording(path, setting="path", facts=facts)
+        looked = verify(recording)
+        if len(looked.faults) < looked.chunks or not looked.stored:
+            return recording
+        sealed_elsewhere = True
+    if sealed_elsewhere:
+        raise SettingError(f"path={path} has the commit record of another recording; put its own zarr.json back")
+    raise SettingError(
+        f"path={path} has no sound commit record (zarr.json), and its copy ({COPY}) is damaged too: nothing can be "
+        "mended; record or import it again"
+    )
 
 
 def _documents(recording: Recording) -> dict[str, bytes]:

@@ -55,7 +55,8 @@ def test_an_old_run_is_shown_as_then(old, name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_an_old_run_is_resumed_to_the_weights_that_it_came_to_then(old, name):
-    assert start([f"run.resume=results/{name}", "run.frames=256"], PROGRAM) == 0
+    again = [f"run.resume=results/{name}", "run.frames=256", "network.name=tiny_network.SPEC"]
+    assert start(again, PROGRAM) == 0
     weights = load_newest(Path("results", name, "checkpoints"))[0]["learner"]["network"]
     with np.load("continued.npz") as then:
         names = [key for key in then.files if key.startswith(f"{name}/")]

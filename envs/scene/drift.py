@@ -29,7 +29,7 @@ class DriftSettings:
         check_choices(self, drift=SCHEDULES)
         if self.phase_length < 1:
             raise SettingError(f"env.phase_length={self.phase_length} is too short; try 1 step or more")
-        if self.drift == "categories" and not 1 <= self.phases <= categories:
+        if self.phases < 1 or (self.drift == "categories" and self.phases > categories):
             raise SettingError(f"env.phases={self.phases} cannot share out {categories} categories; try {categories}")
 
     def blocks(self, categories: int) -> np.ndarray:

@@ -47,6 +47,10 @@ class SceneSettings(DriftSettings):
                 f"env.background={self.background} and env.background_path={self.background_path!r} "
                 "go together: background=pictures, with the path of a folder, .npy, .npz or Zarr"
             )
+        if self.background_dataset and not self.background_path:
+            raise SettingError(
+                f"env.background_dataset={self.background_dataset} needs env.background_path, the folder it lies in"
+            )
         self.check(categories=self.categories)
         for name in ("speed", "turn", "jitter"):
             if not 0 <= getattr(self, name) < float("inf"):

@@ -110,9 +110,9 @@ class TargetPropSettings(LearnerSettings):
     def __post_init__(self):
         super().__post_init__()
         check_choices(self, group="learner", inverse_loss=("reconstruction", "ldrl"))
-        for name in ("noise", "inverse_steps", "inverse_rows"):
-            if getattr(self, name) < 0:
-                raise SettingError(f"learner.{name}={getattr(self, name)} must be 0 or more")
+        for name, most in (("noise", 1e12), ("inverse_steps", 1000), ("inverse_rows", 1e12)):
+            if not 0 <= getattr(self, name) <= most:
+                raise SettingError(f"learner.{name}={getattr(self, name)} must be from 0 to {most:,}")
         for name, usual in (("alpha", 0.5), ("inverse_lr", 1e-3)):
             if getattr(self, name) <= 0:
                 raise SettingError(f"learner.{name}={getattr(self, name)} would learn nothing; try {usual}")

@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def compare(
 
     Raises SettingError: what should not be averaged or set beside one another.
     """
+    _check_sound(runs, tasks)
     keys = [key for key in _shared(runs, tasks) if tasks != TASKS or _is_due(runs, key, at=at)]
     refuse(runs, keys)
     groups = grouped(runs)
@@ -79,6 +81,15 @@ def compare(
         raise unknown("--against", against, groups)
     against = against or ("bp" if "bp" in groups else next(iter(groups)))
     return Comparison(against, [_task(groups, key, against=against, at=at) for key in keys])
+
+
+def _check_sound(runs: list[LoadedRun], tasks: tuple[str, ...]) -> None:
+    """Raises SettingError where a score that somebody named is damaged; others are left out, and noted."""
+    for run in runs:
+        for name, line in run.damaged.items():
+            key = ScoreKey.parse(name)
+            if tasks != TASKS and key and key.encoder is None and any(fnmatch(key.name, task) for task in tasks):
+                raise SettingError(line)
 
 
 def _shared(runs: list[LoadedRun], patterns: tuple[str, ...]) -> list[ScoreKey]:

@@ -1,20 +1,26 @@
 """Runs in folders, loaded: their settings, their numbers, and their scores by key."""
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.errors import SettingError
 from runs.scores import BASELINES, EDGE, FINETUNE, LABELS, MEASURES, WORLD, Measure, ScoreKey, measure_of
-from runs.store.folder import RunFolder, flat
+from runs.store.files import DamagedFileError, Values
+from runs.store.folder import CONFIG, RunFolder, flat
 from runs.store.metrics import Series, read
+from runs.store.record import has_numbers, read_record
 
 METRICS = "metrics.zarr"
+TYPES = {"seed": int, "run.frames": int, "env.num_worlds": int, "eval.transfer": list}  # of settings that are shown
+NEEDED = ("seed", "run.frames", "learner.name")  # of every table
+TYPES |= dict.fromkeys(("env.name", "learner.name", "network.name", "loss.name"), str)
 
 
 class LoadedRun(NamedTuple):
@@ -25,6 +31,13 @@ class LoadedRun(NamedTuple):
     settings: dict[str, Any]  # {dotted name: value}
     series: dict[str, Series]  # of what is no score: `train`, `speed`, `watch/block1`, ...
     scores: dict[ScoreKey, Series]
+    damaged: Mapping[str, str] = MappingProxyType({})  # a line for each series that is left out
+    altered: tuple[str, ...] = ()  # a line for each file that was altered since the run began
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines about what is not as the run wrote it."""
+        return [*self.altered, *(f"{line}; it is left out" for line in self.damaged.values())]
 
     @property
     def seed(self) -> int:
@@ -59,7 +72,7 @@ def _within(place: Path) -> list[Path]:
         return []
     entries = [entry for entry in sorted(place.iterdir()) if not entry.name.startswith(".")]
     runs = [run for entry in entries for run in _within(entry)]
-    return [run for run in runs if (run / METRICS / "zarr.json").is_file()]
+    return [run for run in runs if has_numbers(run / METRICS)]
 
 
 def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
@@ -67,19 +80,34 @@ def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     run, folder = load_numbers(path, series=series), RunFolder(path)
     if not folder.is_run:
         raise SettingError(f"{path} has numbers and no settings (.hydra/config.yaml); it cannot be told from others")
-    return run._replace(settings=flat(folder.settings))
+    settings = Values(flat(folder.settings), path=path / CONFIG)
+    for name, kind in TYPES.items():
+        if (name in settings or name in NEEDED) and type(settings[name]) is not kind:
+            raise DamagedFileError(path / CONFIG, f"it says {name}={settings[name]}")
+    return run._replace(settings=settings)
 
 
 def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
-    """A run without its settings, which need not be there. Raises as `load` does."""
-    facts, groups = read(path / METRICS, only=series)
+    """A run without its settings, which need not be there; damaged series are left out, but for the main score.
+
+    Raises as `load` does.
+    """
+    damaged: dict[str, str] = {}
+    try:
+        facts, groups = read(path / METRICS, only=series, damaged=damaged)
+        altered = RunFolder(path).check(read_record(path / METRICS).run_id)
+    except OSError as error:
+        raise SettingError(f"{error.filename or path} cannot be read ({error.strerror})") from error
+    if WORLD.path in damaged:
+        raise SettingError(damaged[WORLD.path])
     keys = {name: ScoreKey.parse(name) for name in groups}
     if any(key and key.kind not in LABELS for key in keys.values()):
         from runs.evaluation.probes import registered  # slow, and needed for the labels of other probes than ours alone
 
         registered()
     others = {name: series for name, series in groups.items() if keys[name] is None}
-    return LoadedRun(path, facts, {}, others, {key: groups[name] for name, key in keys.items() if key})
+    scores = {key: groups[name] for name, key in keys.items() if key}
+    return LoadedRun(path, facts, {}, others, scores, damaged, tuple(altered))
 
 
 def scored(run: LoadedRun, patterns: Iterable[str] = ("*",)) -> list[ScoreKey]:

@@ -32,8 +32,12 @@ SHARES = ("world", "stream", "learner", "eval")
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """A run as one JSON object, None for what was not measured. Raises SettingError: no run, or of another format."""
-    run = load_numbers(path)
+    """The run in a folder as `summed` gives it. Raises SettingError: no run, of another format, or damaged."""
+    return summed(load_numbers(path))
+
+
+def summed(run: LoadedRun) -> dict[str, Any]:
+    """A run as one JSON object, None for what was not measured."""
     keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
     continual, shares = _continual(run), {part: _last(run, part) for part in SHARES}
     return {
@@ -134,7 +138,7 @@ def _phases(run: LoadedRun) -> list[Any]:
     if not continual.get("matrix"):
         return []
     rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
-    edges = dict(zip(rows, _phase_edges(run), strict=False))
+    edges = dict(zip(["random encoder", *rows], _phase_edges(run), strict=False))
     rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
     rows |= {"mean over the run": continual["anytime"]}
     names = (f"phase {number}" for number in range(len(continual["random_encoder"])))
@@ -146,22 +150,26 @@ def _phases(run: LoadedRun) -> list[Any]:
 
 
 def _phase_edges(run: LoadedRun) -> list[list[bool]]:
-    """Whether each score of the table of phases is at the edge of its grid; empty where that was not recorded."""
+    """Whether the random encoder's scores of phases, and those after each segment, are at the edge of their grids.
+
+    Empty where that was not recorded.
+    """
     drift = run.facts["drift"]
     phases = [run.scores[ScoreKey(split=f"phase{number}")] for number in range(drift["phases"])]
     if not all("at_edge" in series for series in phases):
         return []
     edges = np.stack([series["at_edge"] for series in phases], 1)
-    return (score_matrix(phases[0]["frames"], edges, segment=drift["segment"]) > 0.5).tolist()
+    after = score_matrix(phases[0]["frames"], edges, segment=drift["segment"])
+    return (np.concatenate([edges[:1], after]) > 0.5).tolist()
 
 
-def _facts(run: LoadedRun) -> list[Text]:
+def _facts(run: LoadedRun) -> list[str]:
     frames, updates = (run.facts.get(name) or 0 for name in ("frames", "updates"))
     lines = [f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}"]
     if speed := _last(run, "frames_per_s"):
         shares = ", ".join(f"{part} {MEASURES['top1'].text(_last(run, part))} %" for part in SHARES)
         lines.append(f"{speed:,.0f} frames/s; time: {shares}")
-    return [Text(line) for line in lines]
+    return lines
 
 
 def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from runs.config.paths import as_given
+
 KEYS = {  # old: new
     "learner.lr_law": "learner.lr_schedule",
     "learner.turn_gain": "learner.min_delta",
@@ -19,14 +21,17 @@ VALUES = {  # key: {old: new}
 }
 
 
-def current_override(text: str) -> str:
-    """A command-line override `name=value`, or one with several values, by the present names."""
+def current_override(text: str, *, is_sweep: bool = False) -> str:
+    """A command-line override `name=value`, or one with several values, by the present names; a path as it was given.
+
+    Raises SettingError: an empty path.
+    """
     head, equals, value = text.partition("=")
     prefix = head[: len(head) - len(head.lstrip("+~"))]
     key = KEYS.get(head.lstrip("+~"), head.lstrip("+~"))
     for old, new in VALUES.get(key, {}).items():
         value = re.sub(rf"(?<![\w.]){old}(?![\w.])", new, value)
-    return f"{prefix}{key}{equals}{value}"
+    return as_given(f"{prefix}{key}{equals}{value}", is_sweep=is_sweep)
 
 
 def merged(first: DictConfig, *others: DictConfig | dict[str, Any]) -> DictConfig:

@@ -3,12 +3,14 @@
 What Hydra says of a mistake is several lines about its own insides; here a mistake is one line with the nearest name.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
@@ -21,11 +23,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
-from envs.settings import as_object, keys
+from envs.settings import as_object, check_value, keys
 from runs.config.aliases import current_override
 from streams.sources import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # prefixes of Hydra's own settings
+RESOLVER = re.compile(r"\$\{[^{}]*:")  # takes a value from the environment, or computes it
+CHAIN = "::"  # in a URL of fsspec's: what lies there is read as another protocol says, which may run it
 SEARCHPATH = "hydra.searchpath"
 EXAMPLES = {
     "Integer": "give a whole number, as in 100_000",
@@ -62,16 +66,43 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
 def read(overrides: list[str]) -> DictConfig:
     """The settings that overrides ask for. Raises SettingError: an unknown group or key, several values, wrong type."""
     overrides = [current_override(text) for text in overrides]
+    for text in filter(RESOLVER.search, overrides):
+        raise SettingError(
+            f"{text} takes a value from elsewhere, which a run's files would keep; give the value itself"
+        )
     picks, values = _sorted(overrides)
     with _hydra():
-        known = keys(_compose([*picks, *(text for text in overrides if text.startswith(SEARCHPATH))]))
+        defaults = _compose([*picks, *(text for text in overrides if text.startswith(SEARCHPATH))])
+        known = keys(defaults)
         for text, override in values:
             if override.key_or_group.startswith(HYDRA):
                 continue
             if override.key_or_group not in known or text[0] in "+~":
                 raise _of_another_choice(override.key_or_group, picks) or no_such(override.key_or_group, known)
+            if override.value_type is not None and text[0] not in "+~":
+                check_value(override.key_or_group, override.value(), OmegaConf.select(defaults, override.key_or_group))
         config = _compose(overrides, values)
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
+
+
+def given(overrides: Iterable[str]) -> dict[str, Any]:
+    """The values of overrides by their names. Raises SettingError: one is no override."""
+    return {override.key_or_group: override.value() for override in map(_parse, map(current_override, overrides))}
+
+
+def as_values(overrides: Iterable[str], settings: DictConfig) -> list[str]:
+    """Overrides to be kept: where one refers to other settings, the value that this came to stands in its place."""
+    kept = []
+    for text in overrides:
+        name = text.partition("=")[0].lstrip("+")
+        value = OmegaConf.select(settings, name) if "${" in text else None
+        kept.append(text if value is None else f"{name}={_quoted(value)}")
+    return kept
+
+
+def leads_elsewhere(override: str) -> bool:
+    """Whether an override that a folder says could lead Hydra or fsspec to what is no data of a run's."""
+    return override.lstrip("+~").startswith(HYDRA) or CHAIN in override
 
 
 class Sweep(NamedTuple):
@@ -89,7 +120,7 @@ def sweep(overrides: list[str]) -> Sweep:
 
     Raises SettingError: an unknown experiment, or several of which one is a sweep itself.
     """
-    overrides = [current_override(text) for text in overrides]
+    overrides = [current_override(text, is_sweep=True) for text in overrides]
     experiments = [override for override in map(_parse, overrides) if override.key_or_group == "experiment"]
     picks = [text for override in experiments for text in _each(override)]
     mode = None
@@ -187,7 +218,7 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
             raise SettingError(f"{text} is more than one value; a sweep over them begins with -m")
         if group not in groups:
             values.append((text, override))
-        elif override.value() in [*groups[group], None]:
+        elif override.value() in groups[group] or (group == "experiment" and override.value() is None):
             picks.append(text)
         else:
             raise unknown(group, override.value(), groups[group], aliases=ALIASES.get(group, {}))
@@ -199,6 +230,14 @@ def _each(override: Override) -> list[str]:
     if not override.is_discrete_sweep():
         return [str(override.input_line)]
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+def _quoted(value: Any) -> str:
+    """A value as an override gives it."""
+    if OmegaConf.is_list(value):
+        return f"[{','.join(map(_quoted, value))}]"
+    text = str(value)
+    return text if re.fullmatch(r"[\w.+-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def _parse(text: str) -> Override:

@@ -46,7 +46,7 @@ def run_sweep(job: Callable[[list[str]], int]) -> int:
             print(text, file=sys.stderr)  # noqa: T201
             raise Failed(text, os.getpid())
 
-    sys.argv[1:] = [current_override(text) if "=" in text else text for text in sys.argv[1:]]
+    sys.argv[1:] = [current_override(text, is_sweep=True) if "=" in text else text for text in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would show once more, as a traceback, what was shown
     try:
         one_of_many()

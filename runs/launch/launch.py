@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
 
 from envs.devices import device
 from envs.errors import SettingError
+from envs.starting import of_memory
 from runs.analysis.figures import film_strip, learning_curve
 from runs.analysis.reading import LoadedRun, load_numbers
 from runs.analysis.summary import summary_table
@@ -28,13 +28,15 @@ from runs.launch.progress import Progress
 from runs.launch.validate import check
 from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest
-from runs.store.folder import RunFolder, differences
+from runs.store.folder import RunFolder, differences, flat
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.preview import save_preview
+from runs.store.record import has_begun, has_numbers, read_record
 from runs.store.tensorboard import TensorBoardLogger
 from streams.pairs.single_frames import Stream
-from streams.process.errors import guarded, of_memory
+from streams.process.errors import guarded
 from streams.process.signals import Stop
+from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
@@ -58,6 +60,7 @@ class Program(Generic[AnyRun]):
     build: Callable[[DictConfig], AnyRun]
     train: Callable[[AnyRun, RunLog, Stop], None]
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
+    named_code: Callable[[DictConfig], dict[str, Any]]  # settings that lead to code which is none of ours
     schemas: Mapping[tuple[str | None, str], type]
 
     def read(self, overrides: list[str]) -> DictConfig:
@@ -89,7 +92,7 @@ def launch(program: Program) -> None:
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
     if checked and checked[0].run.group:
-        print(f"the runs beside one another:\n  python -m runs.compare {_place(checked[0])}")  # noqa: T201
+        print(visible(f"the runs beside one another:\n  python -m runs.compare {_place(checked[0])}"))  # noqa: T201
     sys.exit(status)
 
 
@@ -113,60 +116,122 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         raise SettingError(
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
         )
-    frames = facts(folder.metrics).get("frames", 0) if folder.metrics.exists() else 0
+    frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
     if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
-        print(f"{folder.path}: is complete, passed over")  # noqa: T201
+        print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
     may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
-    return _resume(str(folder.path), may_change, program)
+    return _resume(str(folder.path), may_change, program, said=Said(overrides, flat(settings)))
 
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings = program.read(overrides)
     if settings.run.resume:
-        return _resume(settings.run.resume, overrides, program)
+        said = Said(overrides, composing.given(overrides))
+        return _resume(settings.run.resume, overrides, program, said=said)
     program.check(settings)
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))
     settings.run.name = settings.run.name or _name(settings, varied)
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
-    with RunFolder.create(_place(settings), settings.run.name, settings, overrides) as folder:
-        return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
+    kept = composing.as_values(overrides, settings)
+    with RunFolder.create(_place(settings), settings.run.name, settings, kept) as folder:
+        metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
+        return _follow(run, evaluation, folder, metrics, program)
 
 
-def _resume(path: str, overrides: list[str], program: Program) -> int:
+class Said(NamedTuple):
+    """What the command line of this process says, and no folder."""
+
+    overrides: list[str]
+    settings: dict[str, Any]  # by their dotted names
+
+
+def _resume(path: str, overrides: list[str], program: Program, *, said: Said) -> int:
+    """Goes on with a run, with overrides that may change something."""
     with RunFolder.open(Path(path)) as folder:
-        began, asked = program.read(folder.overrides), program.read(folder.overrides + overrides)
-        settings = folder.settings_over(began)
-        changed = differences(began, asked, ignore=MAY_CHANGE)
-        if changed:
-            raise SettingError(
-                f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}"
-            )
-        if any(text.startswith("device=") for text in overrides):
-            settings.device = str(device(asked.device))
-        planned, settings.run.frames = settings.run.frames, asked.run.frames
+        settings, planned = _resumed(folder, overrides, program, said)
         program.check(settings)
         run, evaluation = program.build(settings), _evaluation(settings)
         run.check_extension(planned)
-        state, damaged = load_newest(folder.checkpoints, device=device(settings.device))
-        for file in damaged:
-            print(f"{file} is damaged; the checkpoint before it is used", file=sys.stderr)  # noqa: T201
-        if state is None:  # killed before the first checkpoint
-            return _follow(run, evaluation, folder, Metrics.create(folder.metrics, _facts(settings)), program)
-        try:
-            run.load_state_dict(state)
-        except (KeyError, RuntimeError, TypeError) as error:
-            if of_memory(error):
-                raise
-            raise SettingError(
-                f"run.resume={path} was written by another version, whose checkpoints this one does not understand "
-                f"({type(error).__name__}: {error}); versions.json there says which"
-            ) from error
-        folder.moves_to(settings.device)
-        return _follow(run, evaluation, folder, Metrics.open(folder.metrics, cut_to=run.frames), program)
+        notes = _notes(folder)
+        state, damaged = load_newest(folder.checkpoints, device=device(settings.device), run_id=folder.run_id)
+        notes += [f"{file} is damaged or not ours; the checkpoint before it is used" for file in damaged]
+        if state is None:
+            _check_fresh(folder)
+            metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
+        else:
+            notes += _load(run, state, folder)
+            metrics = Metrics.open(folder.metrics, cut_to=run.frames)
+            folder.moves_to(settings.device)
+        folder.vouch(metrics.run_id)
+        say([*notes, *metrics.notes])
+        return _follow(run, evaluation, folder, metrics, program)
+
+
+def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Said) -> tuple[DictConfig, int]:
+    """The settings that a run goes on with, and how many frames it had been going to see.
+
+    Raises SettingError: others than it began with are asked for, or its folder names code that the command line does
+    not name.
+    """
+    path, saved = folder.path, folder.overrides
+    unsaid = [text for text in saved if composing.leads_elsewhere(text) and text not in said.overrides]
+    if not unsaid:
+        new = [text for text in overrides if not (composing.leads_elsewhere(text) and text in saved)]
+        began, asked = program.read(saved), program.read([*saved, *new])
+        settings = folder.settings_over(began)
+        named = program.named_code(settings)
+        unsaid = [f"{name}={value}" for name, value in named.items() if str(said.settings.get(name)) != str(value)]
+    if unsaid:
+        raise SettingError(
+            f"run.resume={path} leads to code or data that is not its own, which counts only if it is said again; if "
+            f"you trust it, add {shlex.join(unsaid)}"
+        )
+    changed = differences(began, asked, ignore=MAY_CHANGE)
+    if changed:
+        raise SettingError(f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}")
+    if any(text.startswith("device=") for text in overrides):
+        settings.device = str(device(asked.device))
+    planned, settings.run.frames = settings.run.frames, asked.run.frames
+    return settings, planned
+
+
+def _notes(folder: RunFolder) -> list[str]:
+    """Lines about files that were altered since the run began. Raises SettingError: its numbers are of another run."""
+    return folder.check(read_record(folder.metrics).run_id if has_numbers(folder.metrics) else folder.run_id)
+
+
+def _check_fresh(folder: RunFolder) -> None:
+    """Raises SettingError where a run without a checkpoint has numbers that beginning again would erase."""
+    last = max(latest(folder.metrics).values()) if has_begun(folder.metrics) else 0
+    if last:
+        again = shlex.join(text for text in folder.overrides if not text.startswith(("run.name=", "run.resume=")))
+        raise SettingError(
+            f"{folder.path} has numbers up to {last:,} frames and no checkpoint to go on from; they are not erased: "
+            f"put a checkpoint back into {folder.checkpoints}, or begin another run: python -m learners.online {again}"
+        )
+
+
+def _load(run: Run, state: dict[str, Any], folder: RunFolder) -> list[str]:
+    """Takes a run to where a checkpoint was written; a line where its numbers know of more than that."""
+    try:
+        run.load_state_dict(state)
+    except Exception as error:  # of a state that this version's parts do not take, whatever they raise
+        if of_memory(error) or isinstance(error, SettingError):
+            raise
+        raise SettingError(
+            f"run.resume={folder.path} was written by another version, whose checkpoints this one does not understand "
+            f"({type(error).__name__}: {error}); versions.json there says which"
+        ) from error
+    known = facts(folder.metrics).get("frames", 0)
+    if known <= run.frames:
+        return []
+    return [
+        f"{folder.path} goes on from its checkpoint at {run.frames:,} frames; numbers up to {known:,} are made again"
+    ]
 
 
 def _evaluation(settings: DictConfig) -> Evaluation | None:
@@ -183,8 +248,8 @@ def _follow(
     run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
 ) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
-    console = Console()
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    console = Terminal()
+    tell = partial(console.print, soft_wrap=True)
     if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
         metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
@@ -196,13 +261,13 @@ def _follow(
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
     pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
     if stop and (run.frames < run.settings.run.frames or pending):
-        say(f"stopped and saved at {run.frames:,} frames; go on with")
-        say(f"  python -m learners.online run.resume={folder.path}")
+        tell(f"stopped and saved at {run.frames:,} frames; go on with")
+        tell(f"  {_resuming(folder, run.settings, program)}")
         return 128 + stop.signal
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
-    for line in (*_pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings)):
-        say(line)
+    for line in (*_pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
+        tell(str(line))
     return 0
 
 
@@ -226,14 +291,21 @@ def _pictures(folder: RunFolder, stream: Stream, loaded: LoadedRun) -> list[Path
     return pictures
 
 
-def _next(folder: RunFolder, settings: DictConfig) -> list[str]:
+def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str]:
     other = "bp" if settings.learner.name != "bp" else "dgl"
     same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
     return [
         f"  python -m runs.show {folder.path} --json",
         f"  python -m learners.online {shlex.join([*same, f'learner={other}'])}",
-        f"  python -m learners.online run.resume={folder.path} run.frames={2 * settings.run.frames}",
+        f"  {_resuming(folder, settings, program)} run.frames={2 * settings.run.frames}",
     ]
+
+
+def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
+    """The command that goes on with a run, with all that it has to say again."""
+    elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
+    named = [f"{name}={value}" for name, value in program.named_code(settings).items()]
+    return shlex.join(["python", "-m", "learners.online", f"run.resume={folder.path}", *elsewhere, *named])
 
 
 def _place(settings: DictConfig) -> Path:

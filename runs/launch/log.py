@@ -8,7 +8,7 @@ from torch import nn
 from runs.evaluation.evaluation import BlockEncoder, Evaluation, pending_tasks
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
-from runs.store.checkpoint import save, weights_sha256
+from runs.store.checkpoint import PARTS, save, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
 from runs.store.timing import RunningMean, Stopwatch, due
@@ -56,12 +56,12 @@ class Run:
 
     def state_dict(self) -> dict[str, Any]:
         """The state of every part, and where the run is."""
-        parts = {name: getattr(self, name).state_dict() for name in ("stream", "learner", "means")}
+        parts = {name: getattr(self, name).state_dict() for name in PARTS}
         return parts | {"frames": self.frames, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next update is the one that followed the saved ones."""
-        for name in ("stream", "learner", "means"):
+        for name in PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.frames, self.updates = state["frames"], state["updates"]
 
@@ -163,7 +163,8 @@ class RunLog:
         check_finite(run, self.folder, self.metrics)
         sha = weights_sha256(run.learner.network.state_dict())
         self.metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha, device=run.settings.device)
-        save(self.folder.checkpoints, run.state_dict(), frames=run.frames, keep=run.settings.run.keep)
+        state = run.state_dict() | {"run_id": self.metrics.run_id}
+        save(self.folder.checkpoints, state, frames=run.frames, keep=run.settings.run.keep)
 
     def _due(self, every: int) -> bool:
         return due(every, self.run.previous, self.run.frames)

@@ -12,6 +12,7 @@ from runs.config.composing import keys
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
 from runs.store.tensorboard import check_installed
+from streams.settings import CHOICES
 
 LEAST = {"run.log_every": 1, "run.save_every": 1, "run.keep": 1, "eval.every": 0, "watch.every": 0, "eval.samples": 0}
 LEAST |= {"eval.train": 2, "eval.validation": 2, "eval.test": 2}
@@ -36,6 +37,8 @@ def check(settings: DictConfig) -> None:
         value = OmegaConf.select(settings, name)
         if value is not None and value < least:
             raise SettingError(f"{name}={value} is too few; try {least} or more")
+    if settings.stream.name not in CHOICES["stream"]:
+        raise unknown("stream.name", settings.stream.name, CHOICES["stream"])
     _check_run(settings)
     _check_scores(settings)
     if settings.stream.name == "live":

@@ -1,6 +1,6 @@
 """The whole report: a header, then every section that has something to show."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,20 +13,30 @@ from runs.scores import BASELINES, MEASURES, WORLD
 TOP1 = MEASURES["top1"]
 
 
-def page(runs: list[LoadedRun], *, made_by: str) -> str:
+class Page(NamedTuple):
+    """A report."""
+
+    text: str  # HTML
+    notes: list[str]  # lines about what is damaged or was altered
+
+
+def page(runs: list[LoadedRun], *, made_by: str) -> Page:
     """HTML about runs, each as far as it was committed. Raises SettingError: one seed twice."""
     groups = grouped(runs)
-    notes = [
+    damage = [note for run in runs for note in run.notes]
+    unfinished = [
         f"{run.path.name} is at {run.frames:,} of {run.settings['run.frames']:,} frames; this is what it has committed."
         for run in runs
         if run.frames < run.settings["run.frames"]
     ]
     each_run = [
-        {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True)}
+        {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True, notes=damage)}
         for name, group in groups.items()
     ]
-    sections, template = rendered(groups, each_run=False), TEMPLATES.get_template("report.html")
-    return template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)
+    sections, template = rendered(groups, each_run=False, notes=damage), TEMPLATES.get_template("report.html")
+    notes = [*unfinished, *damage]
+    text = template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)
+    return Page(text, damage)
 
 
 def _header(groups: Groups) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from envs.errors import SettingError
 from runs.analysis.reading import LoadedRun
 from runs.page import sections
 
@@ -39,10 +40,20 @@ def section(place: int, *, each_run: bool = False) -> Callable[[Callable], Calla
     return register
 
 
-def rendered(of: Any, *, each_run: bool) -> list[dict[str, Any]]:
-    """The contexts of the sections that have something to show, from the top, each with its `template`."""
+def rendered(of: Any, *, each_run: bool, notes: list[str]) -> list[dict[str, Any]]:
+    """The contexts of the sections that have something to show, from the top, each with its `template`.
+
+    One that what it shows is too damaged for is left out, and a line is added to the notes.
+    """
     for module in iter_modules(sections.__path__):
         import_module(f"{sections.__name__}.{module.name}")
     chosen = sorted((each for each in SECTIONS if each.each_run == each_run), key=lambda each: each.place)
-    contexts = [(each.template, each.context(of)) for each in chosen]
-    return [{**context, "template": template} for template, context in contexts if context is not None]
+    contexts = []
+    for each in chosen:
+        try:
+            context = each.context(of)
+        except SettingError as error:
+            notes.append(f"{error}; {each.context.__name__} is left out")
+        else:
+            contexts += [{**context, "template": each.template}] if context is not None else []
+    return contexts

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+from envs.starting import of_memory
+from runs.store.files import read_bytes
 from streams.recording.storage import replace
 
 DIGITS = 16  # of the sha256 in a name
+LIMIT = 1 << 40  # bytes of a checkpoint
+PARTS = ("stream", "learner", "means")  # of a run, each of which has a state of its own
 
 
 def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> Path:
@@ -33,23 +38,55 @@ def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> 
     return path
 
 
-def load_newest(folder: Path, *, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, list[Path]]:
-    """The newest sound checkpoint's state (None where there is none yet), and the damaged ones passed over.
+def load_newest(
+    folder: Path, *, device: torch.device | str = "cpu", run_id: str | None = None
+) -> tuple[dict[str, Any] | None, list[Path]]:
+    """The newest sound checkpoint's state (None where there is none yet), and those passed over: damaged, or not ours.
 
-    All tensors come to `device`; of those that the CPU keeps, their owner sees to it when it takes them.
+    All tensors come to `device`; of those that the CPU keeps, their owner sees to it when it takes them. Where `run_id`
+    is given, a checkpoint of another run is not ours.
 
-    Raises SettingError: there are checkpoints, and all are damaged.
+    Raises SettingError: there are checkpoints, and none is sound.
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest()[:DIGITS] == path.stem.partition("-")[2]:
-            return torch.load(io.BytesIO(data), weights_only=True, map_location=device), damaged
+        state = _state(path, device=device, run_id=run_id)
+        if state is not None:
+            return {name: part for name, part in state.items() if name != "run_id"}, damaged
         damaged.append(path)
     if damaged:
         names = ", ".join(path.name for path in damaged)
-        raise SettingError(f"run.resume={folder.parent} has no sound checkpoint ({names} damaged); begin a new run")
+        raise SettingError(
+            f"{folder.parent} has no sound checkpoint ({names} damaged or not ours); put back a copy of one, or begin "
+            "a new run"
+        )
     return None, []
+
+
+def _state(path: Path, *, device: torch.device | str, run_id: str | None) -> dict[str, Any] | None:
+    """What a checkpoint holds; None where it is damaged, or not one of this run's."""
+    try:
+        data = read_bytes(path, limit=LIMIT)
+        if hashlib.sha256(data).hexdigest()[:DIGITS] != path.stem.partition("-")[2]:
+            return None
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:  # torch packs nothing, so that it can claim no more
+            if sum(part.file_size for part in archive.infolist()) > len(data):
+                return None
+        state = torch.load(io.BytesIO(data), weights_only=True, map_location=device)
+    except Exception as error:  # whatever is raised for what only its name makes a checkpoint
+        if of_memory(error):
+            raise
+        return None
+    return state if _is_of_run(state, path, run_id) else None
+
+
+def _is_of_run(state: Any, path: Path, run_id: str | None) -> bool:
+    if not isinstance(state, dict) or not all(isinstance(state.get(part), dict) for part in PARTS):
+        return False
+    counts = [state.get(name) for name in ("frames", "updates")]
+    if not all(type(count) is int and count >= 0 for count in counts) or path.name[:12] != f"{counts[0]:012d}":
+        return False
+    return run_id is None or state.get("run_id", run_id) == run_id
 
 
 def newest(folder: Path) -> Path | None:
@@ -71,4 +108,4 @@ def weights_sha256(weights: dict[str, Tensor]) -> str:
 
 def _newest_first(folder: Path) -> list[Path]:
     """By frames, and of two at one number of frames, the one written last."""
-    return sorted(folder.glob("*-*.pt"), key=lambda path: (path.name[:12], path.stat().st_mtime_ns), reverse=True)
+    return sorted(folder.glob("*-*.pt"), key=lambda path: (path.name[:12], path.lstat().st_mtime_ns), reverse=True)

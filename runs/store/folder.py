@@ -1,21 +1,25 @@
 """A run's folder: results/NAME with its settings, versions, lock, checkpoints, metrics and pictures."""
 
 import fcntl
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from envs.errors import SettingError
 from runs.config.aliases import current_config, merged
+from runs.store.files import DamagedFileError, read_bytes, read_json, read_lines, read_settings
 from streams.process.versions import versions
 from streams.recording.storage import replace
 
-UNBORN = {"checkpoints", ".hydra", "lock", "versions.json"}  # all that a run killed while it was made can leave
+CHECKSUMS = "checksums.json"  # {run: what its metrics and checkpoints know it by, files: {name: [sha256, ...]}}
+CONFIG, OVERRIDES, VERSIONS = ".hydra/config.yaml", ".hydra/overrides.yaml", "versions.json"
+UNBORN = {"checkpoints", ".hydra", "lock", VERSIONS, CHECKSUMS}  # all that a run killed while it was made can leave
 
 
 class RunFolder:
@@ -23,7 +27,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path, self.checkpoints, self.metrics = path, path / "checkpoints", path / "metrics.zarr"
-        self._config = path / ".hydra" / "config.yaml"
+        self._config = path / CONFIG
         self._lock: IO[str] | None = None
 
     @classmethod
@@ -40,9 +44,14 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             self._config.parent.mkdir(exist_ok=True)
             self._take()
-            replace(self._config.with_name("overrides.yaml"), OmegaConf.to_yaml(OmegaConf.create(overrides)).encode())
-            replace(self.path / "versions.json", json.dumps(versions(), indent=2).encode())
-            replace(self._config, OmegaConf.to_yaml(settings).encode())  # last: now it is a run
+            written = {
+                OVERRIDES: OmegaConf.to_yaml(OmegaConf.create(overrides)).encode(),
+                VERSIONS: json.dumps(versions(), indent=2).encode(),
+                CONFIG: OmegaConf.to_yaml(settings).encode(),  # last: now it is a run
+            }
+            self._vouch(uuid4().hex, {name: [_sum(data)] for name, data in written.items()})
+            for file, data in written.items():
+                replace(self.path / file, data)
         except OSError as error:
             if self._lock:
                 self._lock.close()
@@ -69,34 +78,106 @@ class RunFolder:
     def settings(self) -> DictConfig:
         """The settings that the run was begun with, defaults and all. Raises SettingError: the file is damaged."""
         try:
-            return current_config(OmegaConf.load(self._config))
-        except YAMLError as error:
-            raise SettingError(f"{self._config} is damaged; leave its run out, or mend the file") from error
+            return current_config(read_settings(self._config))
+        except OmegaConfBaseException as error:
+            raise DamagedFileError(self._config, str(error).splitlines()[0]) from error
 
     def settings_over(self, defaults: DictConfig) -> DictConfig:
-        """The run's settings over these, which stand for what did not exist yet when the run was begun."""
+        """The run's settings over these, which stand for what did not exist yet when the run was begun.
+
+        Raises SettingError: the file is damaged, or of another version.
+        """
+        saved = self.settings
+        for group in map(str, defaults):
+            if group in saved and OmegaConf.is_dict(defaults[group]) and not OmegaConf.is_dict(saved[group]):
+                raise DamagedFileError(self._config, f"{group} has no settings")
         try:
-            return merged(defaults, self.settings)
+            settings = merged(defaults, saved)
         except OmegaConfBaseException as error:
             what = str(error).splitlines()[0]
             raise SettingError(f"{self.path} has settings that this version does not know ({what})") from error
+        kinds, values = flat(defaults), flat(settings)
+        for name in [name for name in kinds if name.startswith("env.")]:  # which no schema checks where it is replayed
+            types = {type(kinds[name]), type(values.get(name))}
+            if len(types) > 1 and types != {int, float} and kinds[name] is not None:
+                raise DamagedFileError(self._config, f"it says {name}={values.get(name)}")
+        return settings
 
     def moves_to(self, device: str) -> None:
         """From now on the run is on that device."""
         settings = self.settings
-        if settings.device != device:
+        if settings.get("device") != device:
             settings.device = device
-            replace(self._config, OmegaConf.to_yaml(settings).encode())
+            data = OmegaConf.to_yaml(settings).encode()
+            sums = self._sums
+            if _sum(read_bytes(self._config)) in sums.get(CONFIG, []):  # else it stays one that somebody has altered
+                self._vouch(self.run_id or "", {**sums, CONFIG: [*sums[CONFIG], _sum(data)]})
+            replace(self._config, data)
 
     @property
     def overrides(self) -> list[str]:
-        """The overrides on its command line."""
-        return list(OmegaConf.load(self._config.with_name("overrides.yaml")))
+        """The overrides on its command line. Raises SettingError: the file is damaged."""
+        return read_lines(self.path / OVERRIDES)
 
     @property
     def versions(self) -> dict[str, Any]:
-        """The software that it was begun with."""
-        return json.loads((self.path / "versions.json").read_text())
+        """The software that it was begun with. Raises SettingError: the file is damaged."""
+        return read_json(self.path / VERSIONS)
+
+    @property
+    def run_id(self) -> str | None:
+        """What its metrics and checkpoints know it by; None for a run that was begun before they did."""
+        path = self.path / CHECKSUMS
+        if not path.exists():
+            return None
+        run_id = read_json(path).get("run")
+        if not isinstance(run_id, str):
+            raise DamagedFileError(path, "it names no run")
+        return run_id
+
+    def check(self, run_id: str | None) -> list[str]:
+        """A line for each file that was altered since the run began, whose metrics say `run_id`.
+
+        Raises SettingError: the metrics are of another run.
+        """
+        path = self.path / CHECKSUMS
+        try:
+            known = self.run_id
+            altered = [f"{self.path / name} {what}" for name, what in self._altered()]
+        except DamagedFileError as error:
+            return [f"{path} is damaged ({error.why}), which tells whether settings were altered"]
+        if known is None:
+            return [] if run_id is None else [f"{path} is missing, which tells whether settings were altered"]
+        if run_id != known:
+            raise SettingError(f"{self.metrics} and {path} are of two runs; put back the one that belongs there")
+        return altered
+
+    def vouch(self, run_id: str) -> None:
+        """Writes down what its files are like, where nothing says so yet; its metrics know it by `run_id`."""
+        if self.run_id is None:
+            files = [name for name in (OVERRIDES, VERSIONS, CONFIG) if (self.path / name).is_file()]
+            self._vouch(run_id, {name: [_sum(read_bytes(self.path / name))] for name in files})
+
+    def _altered(self) -> Iterator[tuple[str, str]]:
+        for name, sums in self._sums.items():
+            try:
+                if _sum(read_bytes(self.path / name)) not in sums:
+                    yield name, "was altered since the run began"
+            except DamagedFileError as error:
+                yield name, f"is damaged ({error.why})"
+
+    @property
+    def _sums(self) -> dict[str, list[str]]:
+        path = self.path / CHECKSUMS
+        sums = read_json(path).get("files") if path.exists() else {}
+        if not isinstance(sums, dict) or not all(isinstance(each, list) for each in sums.values()):
+            raise DamagedFileError(path, "it names no files")
+        if not sums.keys() <= {OVERRIDES, VERSIONS, CONFIG}:
+            raise DamagedFileError(path, "it names other files")
+        return sums
+
+    def _vouch(self, run_id: str, sums: dict[str, list[str]]) -> None:
+        replace(self.path / CHECKSUMS, json.dumps({"run": run_id, "files": sums}, indent=2).encode())
 
     def _take(self) -> None:
         self._lock = lock = (self.path / "lock").open("a")
@@ -131,4 +212,8 @@ def flat(config: DictConfig) -> dict[str, Any]:
         else:
             yield name, node
 
-    return dict(walk(OmegaConf.to_container(config, resolve=True), ""))
+    return dict(walk(OmegaConf.to_container(config), ""))
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -2,6 +2,7 @@
 
 `train` holds `frames`, `loss`, `block1_loss`, ...; a score lies at its key's path (`runs.scores`). The root's
 attribute `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
+Beside it stand the checksums of all arrays, and one of the root's attributes themselves (`runs.store.record`).
 
 `samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
 """
@@ -11,22 +12,38 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
+from uuid import uuid4
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import zarr
+from zarr.errors import ZarrUserWarning
 
 from envs.errors import SettingError
 from runs.scores import ScoreKey
+from runs.store.arrays import extended
+from runs.store.record import (
+    FORMAT,
+    Record,
+    Stored,
+    check_shapes,
+    mend_groups,
+    place_checksum,
+    read_group,
+    read_record,
+    sealed,
+)
 
-FORMAT = "contiguity-run/1"
 CHUNK = 1024  # rows
+MAX_LABEL = 1 << 20  # of a test image's category
 SAMPLES = "samples"  # the group whose rows are no single numbers
 DIMENSIONS = {
     "images": ("sample", "y", "x", "channel"),
     "labels": ("sample",),
     "embeddings": ("frames", "sample", "feature"),
 }
+SHAPES = {"images": ("uint8", 4), "labels": ("int64", 1), "embeddings": ("float16", 3)}  # type and axes
 UNITS = {
     "frames": "world frames seen",
     "top1": "share of test images classified correctly",
@@ -61,29 +78,56 @@ Group = TypeVar("Group", bound=ScoreKey | str)
 class Metrics:
     """The numbers of one run, which this process alone writes. Rows wait in memory until they are committed."""
 
-    def __init__(self, root: zarr.Group):
-        self.root = root
+    def __init__(self, root: zarr.Group, latest: dict[str, int], *, notes: Iterable[str] = ()):
+        self.root, self.notes = root, tuple(notes)  # a line for each series that is gone
         self.mirror: Callable[[str, list[Row]], None] = lambda group, rows: None  # gets committed rows
         self._waiting: dict[str, list[Row]] = {}
-        self.latest = _latest(root)  # frames of each series' last row, of those that wait too
+        self.latest = latest  # frames of each series' last row, of those that wait too
 
     @classmethod
-    def create(cls, path: Path, attributes: dict[str, Any]) -> "Metrics":
-        """An empty store with the attributes of its run, in place of one that was there."""
+    def create(cls, path: Path, attributes: dict[str, Any], *, run_id: str | None = None) -> "Metrics":
+        """An empty store with the attributes of its run, in place of one that was there.
+
+        `run_id` is what its run's folder knows it by; one is made up where none is given.
+        """
         root = zarr.open_group(path, mode="w", zarr_format=3)
-        root.update_attributes({"format": FORMAT, "committed": {}, **attributes})
-        return cls(root)
+        facts = {"format": FORMAT, "committed": {}, **attributes, "run_id": run_id or uuid4().hex, "checksums": {}}
+        root.update_attributes(sealed(facts))
+        return cls(root, {})
 
     @classmethod
     def open(cls, path: Path, *, cut_to: int) -> "Metrics":
-        """An existing store, cut back to the rows of the first `cut_to` frames."""
+        """An existing store, cut back to the rows of the first `cut_to` frames.
+
+        One that was written before there were checksums has them from now on. A series whose folder somebody removed
+        is forgotten, and noted.
+
+        Raises SettingError: no such store, or one of another format, or a damaged one.
+        """
+        record = read_record(path)
+        gone = [group for group in record.committed if not (path / group).exists()]
+        run_id = record.run_id or uuid4().hex
+        committed, sums, latest = {}, {}, {}
+        for group in [group for group in record.committed if group not in gone]:
+            arrays = _sound(path, group, record)
+            length = int((arrays["frames"].values <= cut_to).sum())
+            if length:
+                committed[group], latest[group] = length, int(arrays["frames"].values[length - 1])
+                sums[group] = {name: array.checksum(run_id, group, name, length) for name, array in arrays.items()}
         _tidy(path)
-        root = open_run(path, mode="r+")
-        marks = _committed(root).items()
-        lengths = {name: int((_frames(root, name, length) <= cut_to).sum()) for name, length in marks}
-        root.update_attributes({"committed": {name: length for name, length in lengths.items() if length}})
-        _cut(root, lengths)
-        return cls(root)
+        notes = [f"{path / group} is gone; the run goes on without it" for group in gone] + mend_groups(path, committed)
+        with _writing(path):
+            root = zarr.open_group(path, mode="r+")
+            unnumbered = {group: of for group, of in record.checksums.items() if group not in record.committed}
+            facts = {"committed": committed, "checksums": unnumbered | sums, "run_id": run_id}
+            root.update_attributes(sealed(record.attributes | facts))
+            _cut(root, committed)
+        return cls(root, latest, notes=notes)
+
+    @property
+    def run_id(self) -> str:
+        """What the run's folder and its checkpoints know it by."""
+        return str(self.root.attrs["run_id"])
 
     @property
     def begun(self) -> bool:
@@ -92,9 +136,29 @@ class Metrics:
 
     def show_samples(self, arrays: dict[str, np.ndarray]) -> None:
         """Keeps the images and labels whose features the rows of `samples` hold."""
-        samples = self.root.require_group(SAMPLES)
+        self.keep(SAMPLES, arrays, dimensions=DIMENSIONS)
+
+    def keep(
+        self,
+        group: str,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        dimensions: Mapping[str, tuple[str, ...]],
+        label: str | None = None,
+        **attributes: Any,
+    ) -> None:
+        """Puts arrays that do not grow into a group, in place of those that were there.
+
+        Their checksums call the group `label`, which can tell more of it than its name.
+        """
+        checksums = {name: of for name, of in self._checksums.items() if name != group}
+        self._update(checksums=checksums)
+        node = self.root.create_group(group, overwrite=True, attributes=attributes)
+        checksums[group] = {}
         for name, values in arrays.items():
-            samples.create_array(name, data=values, overwrite=True, dimension_names=DIMENSIONS[name])
+            array = node.create_array(name, data=values, dimension_names=dimensions[name])
+            checksums[group][name] = extended(place_checksum(self.run_id, label or group, name, array), values)
+        self._update(checksums=checksums)
 
     def add(self, group: ScoreKey | str, frames: int, values: Row) -> None:
         """Adds a row to a series: its numbers after `frames` frames. The series of a score lies at its key's path.
@@ -113,15 +177,25 @@ class Metrics:
 
     def commit(self, **attributes: Any) -> None:
         """Writes the rows that wait, then says, together with the attributes, that they are there."""
-        committed = _committed(self.root)
+        committed, checksums = _committed(self.root), self._checksums
         for group, rows in self._waiting.items():
-            committed[group] = self._append(group, committed.get(group, 0), rows)
-        self.root.update_attributes({"committed": committed, **attributes})
+            of_group = checksums.setdefault(group, {})
+            committed[group] = self._append(group, committed.get(group, 0), rows, of_group)
+        self._update(committed=committed, checksums=checksums, **attributes)
         for group, rows in self._waiting.items():
             self.mirror(group, rows)
         self._waiting = {}
 
-    def _append(self, group: str, length: int, rows: list[Row]) -> int:
+    @property
+    def _checksums(self) -> dict[str, dict[str, int]]:
+        checksums: Any = self.root.attrs["checksums"]
+        return {group: dict(of) for group, of in checksums.items()}
+
+    def _update(self, **attributes: Any) -> None:
+        self.root.update_attributes(sealed({**self.root.attrs, **attributes}))
+
+    def _append(self, group: str, length: int, rows: list[Row], checksums: dict[str, int]) -> int:
+        """Appends rows to a series, and to the checksums of its arrays; returns how many rows it then has."""
         node = self.root.require_group(group)
         total, given = length + len(rows), dict.fromkeys(name for row in rows for name in row)
         for name in given:
@@ -130,7 +204,12 @@ class Metrics:
         for name, array in node.arrays():
             if _grows(array):
                 array.resize((total, *array.shape[1:]))
-                array[length:] = np.array([row.get(name, array.fill_value) for row in rows])
+                if name not in checksums:  # it is new, or was begun by a run that was killed
+                    array[:length] = missing = np.full((length, *array.shape[1:]), array.fill_value, array.dtype)
+                    checksums[name] = extended(place_checksum(self.run_id, group, name, array), missing)
+                values = np.array([row.get(name, array.fill_value) for row in rows]).astype(array.dtype)
+                array[length:] = values
+                checksums[name] = extended(checksums[name], values)
         return total
 
     def _create(self, node: zarr.Group, name: str, value: float | np.ndarray) -> None:
@@ -146,31 +225,31 @@ class Metrics:
         )  # fmt: skip
 
 
-def read(path: Path, *, only: Iterable[str] = ("*",)) -> tuple[dict[str, Any], dict[str, Series]]:
+def read(
+    path: Path, *, only: Iterable[str] = ("*",), damaged: dict[str, str] | None = None
+) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
 
     The samples are apart, in `read_samples`. Runs of version 0.1 have the majority class's share as `baseline/chance`
-    and no 1/classes: here their groups have the names of today.
+    and no 1/classes: here their groups have the names of today. A damaged series is left out where `damaged` is given,
+    which then says why: {group: a line}.
 
     Raises SettingError: no such store, or one of another format, or a damaged one.
     """
-    root = open_run(path, mode="r")
-    with _damage(path):
-        committed = {group: length for group, length in _committed(root).items() if group != SAMPLES}
-        names = _names_today(committed)
-    series = {}
-    for group, length in committed.items():
-        name = names[group]
-        if not any(fnmatch(name, pattern) for pattern in only):
-            continue
-        with _damage(path / group):
-            series[name] = {array_name: _padded(array, length) for array_name, array in group_of(root, group).arrays()}
-            if "frames" not in series[name]:
-                raise KeyError("frames")
-    return dict(root.attrs), series
+    record = read_record(path)
+    names, series = _names_today([group for group in record.committed if group != SAMPLES]), {}
+    for group, name in names.items():
+        if any(fnmatch(name, pattern) for pattern in only):
+            try:
+                series[name] = {each: array.values for each, array in read_group(path, group, record).items()}
+            except SettingError as error:
+                if damaged is None:
+                    raise
+                damaged[name] = str(error)
+    return record.facts, series
 
 
-def _names_today(groups: Iterable[str]) -> dict[str, str]:
+def _names_today(groups: list[str]) -> dict[str, str]:
     """The name of each group today: where there is no `majority_class`, its share is what `chance` holds."""
     keys = {group: key for group in groups if (key := ScoreKey.parse(group))}
     old = not any(key.encoder == "majority_class" for key in keys.values())
@@ -181,13 +260,13 @@ def _names_today(groups: Iterable[str]) -> dict[str, str]:
 
 def latest(path: Path) -> dict[str, int]:
     """The frames of the last row of each of a run's series. Raises SettingError: as `read`."""
-    with _damage(path):
-        return Metrics(open_run(path, mode="r")).latest
+    record = read_record(path)
+    return {group: int(read_group(path, group, record)["frames"].values[-1]) for group in record.committed}
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """A run's attributes alone: what it is, and how far its last commit was. Raises as `open_run` does."""
-    return dict(open_run(path, mode="r").attrs)
+    """A run's attributes alone: what it is, and how far its last commit was. Raises SettingError: as `read`."""
+    return read_record(path).facts
 
 
 def read_samples(path: Path) -> Series:
@@ -197,19 +276,23 @@ def read_samples(path: Path) -> Series:
 
     Raises SettingError: as `read`.
     """
-    root = open_run(path, mode="r")
-    with _damage(path / SAMPLES):
-        length = _committed(root).get(SAMPLES, 0)
-        arrays = group_of(root, SAMPLES).arrays() if length else ()
-        return {name: _padded(array, length) if _grows(array) else np.asarray(array[:]) for name, array in arrays}
+    record = read_record(path)
+    arrays = read_group(path, SAMPLES, record) if SAMPLES in record.committed else {}
+    samples = {name: array.values for name, array in arrays.items()}
+    if samples:
+        check_shapes(path / SAMPLES, samples, SHAPES)
+        most, least = samples["labels"].max(), samples["labels"].min()
+        if not 0 <= least <= most <= MAX_LABEL or len({len(samples["images"]), len(samples["labels"])}) > 1:
+            raise SettingError(f"{path / SAMPLES} is damaged (labels from {least} to {most}); put back a copy of it")
+    return samples
 
 
-def group_of(root: zarr.Group, name: str) -> zarr.Group:
-    """The group of this name. Raises KeyError where it is none."""
-    node = root[name]
-    if not isinstance(node, zarr.Group):
-        raise KeyError(name)
-    return node
+def _sound(path: Path, group: str, record: Record) -> dict[str, Stored]:
+    """The arrays of a series that is to grow. Raises SettingError: it is damaged; how to go on."""
+    try:
+        return read_group(path, group, record)
+    except SettingError as error:
+        raise SettingError(f"{error}, or remove that folder, and the run goes on without its numbers") from error
 
 
 def _committed(root: zarr.Group) -> dict[str, int]:
@@ -217,20 +300,9 @@ def _committed(root: zarr.Group) -> dict[str, int]:
     return dict(committed)
 
 
-def _frames(root: zarr.Group, group: str, length: int) -> np.ndarray:
-    array = root[f"{group}/frames"]
-    if not isinstance(array, zarr.Array):
-        raise KeyError("frames")
-    return np.asarray(array[:length])
-
-
 def _grows(array: zarr.Array) -> bool:
     """Whether its first axis is `frames`."""
     return (getattr(array.metadata, "dimension_names", None) or (None,))[0] == "frames"
-
-
-def _latest(root: zarr.Group) -> dict[str, int]:
-    return {name: int(_frames(root, name, length)[-1]) for name, length in _committed(root).items()}
 
 
 def _tidy(path: Path) -> None:
@@ -250,32 +322,11 @@ def _cut(root: zarr.Group, lengths: dict[str, int]) -> None:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Iterator[None]:
+    """Names what Zarr finds where it is to go on writing."""
     try:
-        yield
-    except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
-        raise SettingError(f"{path} is damaged ({type(error).__name__}: {error})") from error
-
-
-def _padded(array: zarr.Array, length: int) -> np.ndarray:
-    rows = np.asarray(array[:length])
-    missing = (length - len(rows), *rows.shape[1:])
-    return np.concatenate([rows, np.full(missing, array.fill_value, rows.dtype)])
-
-
-def open_run(path: Path, *, mode: Literal["r", "r+"]) -> zarr.Group:
-    """The store of a run. Raises SettingError: no such store, or one of another format."""
-    try:
-        root = zarr.open_group(path, mode=mode)
-    except (FileNotFoundError, ValueError, KeyError):
-        root = None
-    version = None if root is None else root.attrs.get("format")
-    if version is None and (path.parent / ".hydra" / "config.yaml").is_file():
-        raise SettingError(f"{path.parent} was begun and has no numbers yet; run.resume={path.parent} goes on with it")
-    if root is None:
-        raise SettingError(f"{path.parent} is no run; give the folder of one, as in results/NAME")
-    if version != FORMAT:
-        raise SettingError(
-            f"{path} has format {version}, and this version reads {FORMAT}; use the version that wrote it"
-        )
-    return root
+        with catch_warnings():
+            simplefilter("ignore", ZarrUserWarning)  # of files that are not ours
+            yield
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise SettingError(f"{path} is damaged ({type(error).__name__}: {error}); put back a copy of it") from error

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from envs.devices import upload
 from envs.errors import SettingError, unknown
+from streams.pairs.augmentation import KINDS as VIEWS
 from streams.pairs.augmentation import views as augmentation
 from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
 from streams.pairs.memory import Fifo, Memory, MemorySettings, Reservoir, select
@@ -23,6 +24,7 @@ MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinR
 LABELS = ("category", "phase")  # factors that a memory counts its frames by
 # Key in a saved state: attribute.
 COUNTS = {"_seen": "_frame_count", "_owed": "_batches_left"} | {name: name for name in ("_batches", "_rows", "_worlds")}
+MOST_UPDATES = 1000  # a step, beyond which a step would not end
 PATIENCE = 1000  # steps without a pair, at least, after which none is waited for
 
 
@@ -120,8 +122,10 @@ class PairStream(Iterator[Pairs]):
         self.gap = settings.gap
         self.memory = memory or Memory()
         self.updates = self.memory.settings.updates
-        if self.updates < 1:
-            raise SettingError(f"memory.updates={self.updates} would learn nothing; try 1 or more a step")
+        if not 1 <= self.updates <= MOST_UPDATES:
+            raise SettingError(f"memory.updates={self.updates} is out of range; try 1 to {MOST_UPDATES:,} a step")
+        if settings.name != "temporal" and not settings.views:
+            raise unknown("pairs.views", "", VIEWS)
         assert self.encode or not self.memory.asks_for_features
         self.view = augmentation(settings.views) if settings.views else None
         self.seconds = 0.0  # spent here, not in the frames' own making

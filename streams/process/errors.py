@@ -1,16 +1,16 @@
 """Errors of a command in one line, and memory settings of its process."""
 
 import ctypes
-import os
-import re
 import sys
 from collections.abc import Callable
 from textwrap import shorten
 from typing import Any
 
 from envs.errors import SettingError
+from envs.starting import of_memory
+from streams.process.output import keep_writing
+from streams.process.terminal import one_line
 
-TOO_MUCH = re.compile("allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED")  # of torch and Warp
 CROWDED = "ask for less at once"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -27,14 +27,14 @@ def guarded(
         leave: whether the process ends with that status, or it is returned.
     """
     keep_memory()
+    keep_writing()
     try:
         return job(*arguments, **named)
     except SettingError as error:
         text = str(error)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not of_memory(error):
             raise
         text = f"not enough memory ({shorten(str(error), 100)}); {crowded}"
@@ -45,15 +45,10 @@ def guarded(
         text = f"{where}: {what}; {way_out}"
     except KeyboardInterrupt:
         text = f"stopped at once; {stopped}"
-    print(re.sub(r"\s+", " ", text), file=sys.stderr)  # noqa: T201
+    print(one_line(text), file=sys.stderr)  # noqa: T201
     if leave:
         sys.exit(2)
     return 2
-
-
-def of_memory(error: Exception) -> bool:
-    """Whether an error of numpy, torch or Warp says that memory, of the CPU or a GPU, has run out."""
-    return isinstance(error, MemoryError) or bool(TOO_MUCH.search(str(error)))
 
 
 def keep_memory() -> None:

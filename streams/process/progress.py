@@ -5,6 +5,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.process.terminal import visible
+
 LINE_EVERY_S = 10.0  # seconds between two lines where there is no terminal
 
 
@@ -16,7 +18,7 @@ class Bar:
         self._start, self._last_line = (done, perf_counter()), -LINE_EVERY_S
         self._bar = None
         if console.is_terminal:
-            columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeRemainingColumn())
             self._bar = Progress(*columns, console=console, transient=True)
             self._task = self._bar.add_task("starting", total=total or None, completed=done)
 
@@ -36,7 +38,7 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Prints a line that stays."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(visible(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def show(self, done: int, *notes: str, at_once: bool = False) -> None:
         """Shows that `done` frames are done, with notes behind; a line at most every LINE_EVERY_S, unless `at_once`."""
@@ -45,7 +47,7 @@ class Bar:
         of = f" of {self.total:,}" if self.total else ""
         text = "  ".join(part for part in (f"{done:,}{of} frames", speed, *notes) if part)
         if self._bar:
-            self._bar.update(self._task, completed=done, description=text)
+            self._bar.update(self._task, completed=done, description=visible(text))
         elif at_once or now - self._last_line >= LINE_EVERY_S:
             self.say(text)
             self._last_line = now

@@ -1,28 +1,49 @@
-"""Ctrl-C and SIGTERM, which end a command after its present step."""
+"""The signals that end a command after its present step, so that it saves: of a user, a system or a cluster."""
 
 import signal
 import sys
+from contextlib import suppress
+
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
 
 
 class Stop:
-    """A context manager that is true once SIGINT or SIGTERM has come; a second one raises KeyboardInterrupt."""
+    """A context manager that is true once one of SIGNALS has come, or the reader of our output has gone.
+
+    A second SIGINT or SIGTERM raises KeyboardInterrupt.
+    """
+
+    _present: "Stop | None" = None  # the one that is entered
 
     def __init__(self, after: str = "update"):
         self.signal, self.after = 0, after  # the signal's number once it has come
+
+    @classmethod
+    def reader_has_gone(cls) -> bool:
+        """Stops what is running, if anything is: whether it was."""
+        if cls._present is not None:
+            cls._present.signal = cls._present.signal or signal.SIGPIPE
+        return cls._present is not None
 
     def __bool__(self) -> bool:
         return bool(self.signal)
 
     def __enter__(self) -> "Stop":
-        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+        self._before = {number: signal.signal(number, self._receive) for number in heard}
+        self._outer, Stop._present = Stop._present, self
         return self
 
     def __exit__(self, *_) -> None:
+        Stop._present = self._outer
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _receive(self, number: int, _) -> None:
-        if self.signal:
+        if self.signal and number in (signal.SIGINT, signal.SIGTERM):
             raise KeyboardInterrupt
-        self.signal = number
-        print(f"\nstopping after this {self.after}; once more to stop at once", file=sys.stderr)  # noqa: T201
+        self.signal = self.signal or number
+        with suppress(OSError):  # of a terminal that is gone
+            print(f"\nstopping after this {self.after}; once more to stop at once", file=sys.stderr)  # noqa: T201

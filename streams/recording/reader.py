@@ -239,6 +239,16 @@ class Recording:
         return SettingError(f"{self.setting}={self.path} {what}")
 
 
+def record_in(folder: Folder, key: str) -> dict[str, Any] | None:
+    """The commit record in a zarr.json, where its checksum is right, or where it is of format 1, which has none."""
+    try:
+        facts = json.loads(read(folder, key))["attributes"]
+        sound = facts["format"] == UNSEALED or facts["checksum"] == record_checksum(facts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SettingError):
+        return None
+    return facts if sound else None
+
+
 def shortened(value: Any) -> str:
     """A value of a file for a message."""
     return shorten(repr(value), 80)

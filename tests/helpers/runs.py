@@ -29,7 +29,9 @@ def fake_run(folder: Path, *, learner="bp", seed=0, gain=0.2, random=0.3, frames
     name = f"{learner}-seed{seed}"
     with RunFolder.create(folder, name, config, [f"learner={learner}", f"seed={seed}"]) as place:
         metrics = Metrics.create(
-            place.metrics, {"run": name, "learner": learner, "loss": "hinge", "seed": seed, "device": "cpu"}
+            place.metrics,
+            {"run": name, "learner": learner, "loss": "hinge", "seed": seed, "device": "cpu"},
+            run_id=place.run_id,
         )
         for task in ("linear", "transfer/digits"):
             for encoder, level in LEVELS.items():

@@ -55,6 +55,8 @@ def test_one_run_is_shown_with_marks_and_what_they_mean(runs):
     assert "5.0*" in text
     assert "4.5* +0.0" in text
     assert [line.split()[-2:] for line in text.splitlines() if "after segment" in line] == [["30.0*", "40.0*"]] * 2
+    (random,) = (line.split() for line in text.splitlines() if line.split()[:2] == ["random", "encoder"])
+    assert random[2:] == ["30.0*", "40.0*"]
     assert EDGE_NOTE in text
 
 
@@ -82,4 +84,4 @@ def test_the_report_marks_them(runs):
     (row,) = (row for row in section["rows"] if row[0] == "linear probe")
     assert row[2:5] == ["6.5*", "6.5*", "6.5*"]
     assert section["note"] == EDGE_NOTE
-    assert "6.5*" in page(runs[:1], made_by="")
+    assert "6.5*" in page(runs[:1], made_by="").text

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from envs.errors import SettingError
 from runs.analysis.reading import METRICS, LoadedRun
 from runs.page.section import Groups, section
 from runs.page.tiles import mosaic
@@ -48,10 +49,18 @@ def _strip(run: LoadedRun) -> dict[str, Any] | None:
 
 @section(90, each_run=True)
 def filters(run: LoadedRun) -> dict[str, Any] | None:
-    """Those of the newest sound checkpoint, where there is one and the layer sees colour."""
-    checkpoints = RunFolder(run.path).checkpoints
-    state = load_newest(checkpoints)[0] if checkpoints.is_dir() else None
-    weights = state["learner"]["network"].values() if state else ()
+    """Those of the newest checkpoint, where there is one and its first layer sees colour.
+
+    Raises SettingError: it is damaged, or not of the last commit.
+    """
+    folder = RunFolder(run.path)
+    state, damaged = load_newest(folder.checkpoints, run_id=folder.run_id)
+    if damaged:
+        raise SettingError(f"{damaged[0]} is damaged or not ours; put back a copy of it")
+    if state and state["frames"] != run.frames:
+        raise SettingError(f"{folder.checkpoints} holds no state of {run.frames:,} frames, where the numbers end")
+    network = state["learner"].get("network") if state else None
+    weights = network.values() if isinstance(network, dict) else ()
     first = next((of for of in weights if isinstance(of, Tensor) and of.ndim == 4 and of.shape[1] == 3), None)
     if first is None or state is None:
         return None

@@ -10,7 +10,9 @@ from runs.store.checkpoint import load_newest, save, weights_sha256
 
 
 def state(number):
-    return {"weights": torch.full((300,), float(number)), "updates": number, "names": ["a", {"b": None}]}
+    """Of a run that has seen a hundred frames an update."""
+    parts = {"learner": {"weights": torch.full((300,), float(number))}, "stream": {"names": ["a", {"b": None}]}}
+    return parts | {"means": {}, "updates": number, "frames": 100 * number}
 
 
 def test_the_newest_is_read_back_and_so_many_are_kept(tmp_path):
@@ -18,7 +20,7 @@ def test_the_newest_is_read_back_and_so_many_are_kept(tmp_path):
         save(tmp_path, state(number), frames=100 * number, keep=3)
     loaded, damaged = load_newest(tmp_path)
     assert loaded["updates"] == 5
-    assert torch.equal(loaded["weights"], state(5)["weights"])
+    assert torch.equal(loaded["learner"]["weights"], state(5)["learner"]["weights"])
     assert damaged == []
     assert sorted(path.name[:12] for path in tmp_path.iterdir()) == [f"{frames:012d}" for frames in (300, 400, 500)]
 
@@ -27,8 +29,8 @@ def test_what_lay_on_a_gpu_is_read_where_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:1")
     save(tmp_path, state(1), frames=100)
     monkeypatch.undo()
-    assert torch.equal(load_newest(tmp_path)[0]["weights"], state(1)["weights"])
-    assert load_newest(tmp_path, device=torch.device("meta"))[0]["weights"].is_meta
+    assert torch.equal(load_newest(tmp_path)[0]["learner"]["weights"], state(1)["learner"]["weights"])
+    assert load_newest(tmp_path, device=torch.device("meta"))[0]["learner"]["weights"].is_meta
 
 
 def test_an_empty_folder_has_no_state(tmp_path):
@@ -79,8 +81,8 @@ def test_a_checkpoint_executes_nothing(tmp_path):
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "sprung"),))
 
-    save(tmp_path, {"trap": Trap()}, frames=1)
-    with pytest.raises(Exception, match="[Ww]eights"):
+    save(tmp_path, state(1) | {"trap": Trap()}, frames=100)
+    with pytest.raises(SettingError, match="damaged or not ours"):
         load_newest(tmp_path)
     assert not (tmp_path / "sprung").exists()
 

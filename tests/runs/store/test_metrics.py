@@ -201,7 +201,7 @@ def test_a_notebook_opens_it_with_xarray_and_sees_what_was_committed(tmp_path):
     metrics.add("eval/linear", 128, {"top1": 1.0})
     metrics.add("late", 128, {"top1": 1.0})
     for group, rows in metrics._waiting.items():  # a kill before the mark
-        metrics._append(group, 2 if group == "eval/linear" else 0, rows)
+        metrics._append(group, 2 if group == "eval/linear" else 0, rows, metrics._checksums.get(group, {}))
     Metrics.open(tmp_path / "metrics.zarr", cut_to=100)
     scores = xarray.open_zarr(tmp_path / "metrics.zarr", group="eval/linear", consolidated=False)
     assert scores.top1.dims == ("frames",)

@@ -43,8 +43,8 @@ class Measure:
         return ", ".join(filter(None, [self.label, self.unit]))
 
 
-EDGE = "*"  # behind a score whose probe wanted a stronger or weaker regularisation than any that was tried
-EDGE_NOTE = f"{EDGE} at the edge of the strengths tried: the probe answers nearly the same for every image, or overfits"
+MARK = "*"  # behind a score that says little of the features
+MARK_NOTE = f"{MARK} the probe gives nearly every image one answer, or the best regularisation is the last one tried"
 MEASURES = {"top1": Measure("top-1", "%", 100, 1), "r2": Measure("R²", "", 1, 3)}
 
 

@@ -11,7 +11,16 @@ import numpy as np
 from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import Estimate, difference
 from runs.analysis.grouping import comparison_step, grouped, refuse
-from runs.analysis.reading import LoadedRun, at_edge, baseline, baseline_at_edge, measure_name, row_at, score, scored
+from runs.analysis.reading import (
+    LoadedRun,
+    baseline,
+    baseline_degenerate,
+    degenerate,
+    measure_name,
+    row_at,
+    score,
+    scored,
+)
 from runs.scores import BASELINES, FINETUNE, ScoreKey
 
 TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
@@ -26,7 +35,7 @@ class SeedScore:
     random_encoder: float  # nan where it was not measured
     updates: int | None  # known where the run ended
     run: str  # its folder
-    at_edge: bool = False  # whether its probe found no regularisation that was strong or weak enough
+    degenerate: bool = False  # whether its probe gives one answer, or found no regularisation that was best
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class TaskComparison:
     measure: str  # the name of the number in `MEASURES`
     frames: int  # that all runs had seen
     baseline: dict[str, float]  # means over all runs
-    edges: list[str]  # the baselines whose probe, in any run, found no regularisation that was strong enough
+    degenerate: list[str]  # the baselines of which, in any run, the probe says little
     groups: list[GroupScores]
 
 
@@ -119,16 +128,16 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
         random = {run.seed: baseline(run, "random_encoder", key) for run in group}
         updates = {run.seed: run.facts.get("updates") if frames == run.frames else None for run in group}
         paths, own = {run.seed: str(run.path) for run in group}, scores[label]
-        edges = {run.seed: at_edge(run, key, row=row_at(run, key, at=frames)) for run in group}
-        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed], edges[seed]) for seed in own]
+        useless = {run.seed: degenerate(run, key, row=row_at(run, key, at=frames)) for run in group}
+        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed], useless[seed]) for seed in own]
         gain = Estimate.of([own[seed] - random[seed] for seed in own])
         less = None if label == against else difference(own, scores[against])
         rows.append(GroupScores(label, Estimate.of([*own.values()]), gain, less, seeds))
     rows.sort(key=lambda row: -row.score.mean)
     levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
     means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
-    edge = [name for name in means if any(baseline_at_edge(run, name, key) for run in runs)]
-    return TaskComparison(key, measure_name(runs[0], key), frames, means, edge, rows)
+    little = [name for name in means if any(baseline_degenerate(run, name, key) for run in runs)]
+    return TaskComparison(key, measure_name(runs[0], key), frames, means, little, rows)
 
 
 def as_json(part: Any) -> dict[str, Any]:

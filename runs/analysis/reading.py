@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.errors import SettingError
-from runs.scores import BASELINES, EDGE, FINETUNE, LABELS, MEASURES, WORLD, Measure, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, LABELS, MARK, MEASURES, WORLD, Measure, ScoreKey, measure_of
 from runs.store.files import DamagedFileError, Values
 from runs.store.folder import CONFIG, RunFolder, flat
 from runs.store.metrics import Series, read
@@ -152,20 +152,20 @@ def _of_baseline(name: str, key: ScoreKey) -> ScoreKey:
     return key if name == next(iter(BASELINES)) else replace(key, encoder=name)  # the random encoder is a run's first
 
 
-def at_edge(run: LoadedRun, key: ScoreKey, *, row: int = -1) -> bool:
-    """Whether most of the probes behind a row of scores found no strength of regularisation that was strong enough."""
-    edges = run.scores[key].get("at_edge") if key in run.scores else None
-    return edges is not None and bool(edges[row] > 0.5)
+def degenerate(run: LoadedRun, key: ScoreKey, *, row: int = -1) -> bool:
+    """Whether most of the probes behind a row of scores say little, as `runs.evaluation.probes` tells."""
+    shares = run.scores[key].get("degenerate") if key in run.scores else None
+    return shares is not None and bool(shares[row] > 0.5)
 
 
-def baseline_at_edge(run: LoadedRun, name: str, key: ScoreKey) -> bool:
+def baseline_degenerate(run: LoadedRun, name: str, key: ScoreKey) -> bool:
     """The same of a baseline."""
-    return at_edge(run, _of_baseline(name, key), row=0)
+    return degenerate(run, _of_baseline(name, key), row=0)
 
 
-def marked(text: str, edge: bool) -> str:
+def marked(text: str, says_little: bool) -> str:
     """A score as text, with the mark where it says little."""
-    return text + EDGE * (edge and bool(text))
+    return text + MARK * (says_little and bool(text))
 
 
 def score(run: LoadedRun, key: ScoreKey, *, at: int) -> float:

@@ -13,7 +13,7 @@ from rich.text import Text
 from runs.analysis.bootstrap import Estimate
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
 from runs.analysis.reading import marked
-from runs.scores import BASELINES, EDGE_NOTE, MEASURES, Measure
+from runs.scores import BASELINES, MARK_NOTE, MEASURES, Measure
 
 LATEX: dict[str, str | int | None] = {letter: f"\\{letter}" for letter in "_%&#${}"}  # what has another meaning there
 LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$"}
@@ -42,7 +42,7 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         for row, count in zip(task.groups, updates, strict=True):
             cells = [_score(row, measure)]
             cells += [_interval(each, measure, signed=True) for each in (row.gain, row.difference)]
-            seeds = " ".join(marked(measure.text(seed.score), seed.at_edge) for seed in row.seeds)
+            seeds = " ".join(marked(measure.text(seed.score), seed.degenerate) for seed in row.seeds)
             lines.append([row.group, *cells, *([] if alike else [count]), seeds])
         baselines = ", ".join(f"{BASELINES[name]} {_level(task, name)}" for name in task.baseline)
         tables.append(TextTable(title, head, lines, baselines))
@@ -76,14 +76,16 @@ def explained(comparison: Comparison) -> str:
         unpaired = not all(each.paired for each in differences)
         text += "; differences are paired by seed" + (" where two or more are shared" if unpaired else "")
     text += "; one seed alone has none." if any(len(row.seeds) < 2 for row in rows) else "."
-    marks = any(task.edges for task in comparison.tasks) or any(seed.at_edge for row in rows for seed in row.seeds)
-    return text + (f" {EDGE_NOTE}." if marks else "")
+    marks = any(task.degenerate for task in comparison.tasks) or any(
+        seed.degenerate for row in rows for seed in row.seeds
+    )
+    return text + (f" {MARK_NOTE}." if marks else "")
 
 
 def as_csv(comparison: Comparison) -> str:
     """One line for each task, group and seed."""
     text = io.StringIO()
-    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run", "at_edge")
+    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run", "degenerate")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for task in comparison.tasks:
@@ -107,12 +109,12 @@ def as_latex(comparison: Comparison) -> str:
 
 
 def _score(row: GroupScores, measure: Measure) -> str:
-    """A group's mean with its interval, marked where one of its probes is at the edge of its strengths."""
-    return marked(_interval(row.score, measure), any(seed.at_edge for seed in row.seeds))
+    """A group's mean with its interval, marked where one of its probes says little."""
+    return marked(_interval(row.score, measure), any(seed.degenerate for seed in row.seeds))
 
 
 def _level(task: TaskComparison, name: str) -> str:
-    return marked(MEASURES[task.measure].text(task.baseline.get(name)), name in task.edges)
+    return marked(MEASURES[task.measure].text(task.baseline.get(name)), name in task.degenerate)
 
 
 def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = False) -> str:

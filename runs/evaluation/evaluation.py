@@ -13,7 +13,7 @@ from envs.scene.drift import block_edges
 from runs.evaluation.features import PLAIN, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Predictions, Scores, at_edge, linear_probe, probe_scores, registered
+from runs.evaluation.probes import Predictions, Scores, degenerate, linear_probe, probe_scores, registered
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -136,11 +136,11 @@ def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[S
 
 def phase_scores(predictions: Predictions, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
     """The score of each phase: of the one linear probe of all categories, on the test images of the phase's own."""
-    tested, edge = predictions.test, at_edge(predictions.strength)
+    tested, useless = predictions.test, degenerate(predictions.strength, predictions.test)
     labels, scores = task.test.labels.to(tested.device), {}
     for phase, (first, past) in enumerate(pairwise(block_edges(task.classes, phases=phases).tolist())):
         rows = (labels >= first) & (labels < past)
-        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(tested[rows], labels[rows]), "at_edge": edge}
+        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(tested[rows], labels[rows]), "degenerate": useless}
     return scores
 
 

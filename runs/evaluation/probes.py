@@ -28,6 +28,7 @@ STRONGER, WEAKER = (
     (1e-4, 1e-5, 1e-6),
 )  # where the best is at an edge of these; 1e12 reads nothing
 LOGISTIC_STRONGER, LOGISTIC_WEAKER = (1e5, 1e6, 1e8), (0.1, 1e-2, 1e-3)
+SAME = 0.99  # share of answers that are one class, where a probe tells nothing apart
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
 Scores = dict[str, float]
 
@@ -175,13 +176,25 @@ def scored(predictions: Predictions, target: Split) -> Scores:
         score.__name__: score(predictions.test, target.test),
         f"validation_{score.__name__}": score(predictions.validation, target.validation),
         "strength": predictions.strength,
-        "at_edge": at_edge(predictions.strength),
+        "degenerate": degenerate(predictions.strength, predictions.test if score is top1 else None),
     }
 
 
-def at_edge(strength: float, *, stronger: tuple[float, ...] = STRONGER, weaker: tuple[float, ...] = WEAKER) -> float:
-    """1 where the best strength is the last that was tried on either side, so that a score says little; else 0."""
-    return float(strength in (stronger[-1], weaker[-1]))
+def degenerate(
+    strength: float,
+    answers: Tensor | None,
+    *,
+    stronger: tuple[float, ...] = STRONGER,
+    weaker: tuple[float, ...] = WEAKER,
+) -> float:
+    """1 where a score says little of the features, else 0.
+
+    That is where the best strength is the last that was tried on either side, and where (nearly) all answers, the
+    largest of predictions (M, K) of labels, are one class: least squared error may be at a strength that leaves so.
+    """
+    if strength in (stronger[-1], weaker[-1]):
+        return 1.0
+    return float(answers is not None and answers.argmax(1).bincount().max() >= SAME * len(answers))
 
 
 def probe_scores(
@@ -231,12 +244,12 @@ def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
 
     beyond = {"stronger": LOGISTIC_STRONGER, "weaker": LOGISTIC_WEAKER}
     best = search(fit, LOGISTIC_STRENGTHS, **beyond)[""]
-    tested, validated = top1(read_out(x.test, best.weights), labels.test), top1(best.validation, labels.validation)
+    tested = read_out(x.test, best.weights)
     return {
-        "top1": tested,
-        "validation_top1": validated,
+        "top1": top1(tested, labels.test),
+        "validation_top1": top1(best.validation, labels.validation),
         "strength": best.strength,
-        "at_edge": at_edge(best.strength, **beyond),
+        "degenerate": degenerate(best.strength, tested, **beyond),
     }
 
 
@@ -264,11 +277,11 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
             few = features._replace(train=features.train[rows]), labels._replace(train=labels.train[rows])
             each = ridge_probes(few[0], {"labels": few[1]})["labels"]
             tops.append(each["top1"])
-            edges.append(each["at_edge"])
+            edges.append(each["degenerate"])
         if tops:
             mean = sum(tops) / len(tops)
             deviation = (sum((top - mean) ** 2 for top in tops) / max(len(tops) - 1, 1)) ** 0.5
-            scores[str(count)] = {"top1": mean, "deviation": deviation, "at_edge": sum(edges) / len(edges)}
+            scores[str(count)] = {"top1": mean, "deviation": deviation, "degenerate": sum(edges) / len(edges)}
     return scores
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runs.analysis.grouping import grouped
-from runs.analysis.reading import LoadedRun, at_edge, baseline, baseline_at_edge, marked, values
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, values
 from runs.page.charts import TEMPLATES
 from runs.page.section import Groups, rendered
 from runs.scores import BASELINES, MEASURES, WORLD
@@ -54,9 +54,9 @@ def _header(groups: Groups) -> dict[str, Any]:
         last = float(np.mean([values(run, WORLD)[-1] for run in runs]))
         levels = {name: float(np.mean([baseline(run, name, WORLD) for run in runs])) for name in BASELINES}
         gain = TOP1.text(last - levels["random_encoder"], signed=True)
-        score = marked(TOP1.text(last), any(at_edge(run, WORLD) for run in runs))
+        score = marked(TOP1.text(last), any(degenerate(run, WORLD) for run in runs))
         figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", score), ("gain over random", gain)]
         for name in (name for name, level in levels.items() if np.isfinite(level)):
-            edge = any(baseline_at_edge(run, name, WORLD) for run in runs)
-            figures.append((BASELINES[name], marked(TOP1.text(levels[name]), edge)))
+            little = any(baseline_degenerate(run, name, WORLD) for run in runs)
+            figures.append((BASELINES[name], marked(TOP1.text(levels[name]), little)))
     return {"title": title, "lead": f"{learner} trains {network} with the {loss} loss. {lead}", "figures": figures}

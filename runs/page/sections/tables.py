@@ -7,10 +7,10 @@ import numpy as np
 
 from envs.errors import SettingError
 from runs.analysis.comparison import compare
-from runs.analysis.reading import LoadedRun, at_edge, baseline, baseline_at_edge, marked, measure, scored, values
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, measure, scored, values
 from runs.analysis.tables import explained, text_tables
 from runs.page.section import Groups, section
-from runs.scores import BASELINES, EDGE, EDGE_NOTE
+from runs.scores import BASELINES, MARK, MARK_NOTE
 from runs.store.folder import RunFolder
 
 
@@ -37,13 +37,14 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
     rows = []
     for key in keys:
         unit, numbers = measure(run, key), values(run, key)
-        last = marked(unit.text(numbers[-1], missing=""), at_edge(run, key)) if len(numbers) > 1 else ""
-        first = marked(unit.text(numbers[0], missing=""), at_edge(run, key, row=0))
+        last = marked(unit.text(numbers[-1], missing=""), degenerate(run, key)) if len(numbers) > 1 else ""
+        first = marked(unit.text(numbers[0], missing=""), degenerate(run, key, row=0))
         levels = [
-            marked(unit.text(baseline(run, name, key), missing=""), baseline_at_edge(run, name, key)) for name in others
+            marked(unit.text(baseline(run, name, key), missing=""), baseline_degenerate(run, name, key))
+            for name in others
         ]
         rows.append([key.label, unit.title, last, first, *levels])
-    note = EDGE_NOTE if any(cell.endswith(EDGE) for row in rows for cell in row[2:]) else ""
+    note = MARK_NOTE if any(cell.endswith(MARK) for row in rows for cell in row[2:]) else ""
     return {"head": ["", "", "last", "first", *(BASELINES[name] for name in others)], "rows": rows, "note": note}
 
 

@@ -13,6 +13,7 @@ from runs.evaluation.probes import (
     STRENGTHS,
     STRONGER,
     Fit,
+    degenerate,
     few_label_probes,
     knn_probe,
     linear_probe,
@@ -148,10 +149,10 @@ def one_hot(labels):
 def test_a_probe_that_finds_nothing_is_at_the_edge_of_its_strengths_and_says_so():
     features, labels = misleading()
     scores = ridge_probes(features, {"labels": labels})["labels"]
-    assert (scores["strength"], scores["at_edge"]) == (STRONGER[-1], 1)
+    assert (scores["strength"], scores["degenerate"]) == (STRONGER[-1], 1)
     scores = logistic_probe(features, labels, classes=6)
-    assert (scores["strength"], scores["at_edge"]) == (LOGISTIC_STRONGER[-1], 1)
-    assert few_label_probes(features, labels, classes=6)["10"]["at_edge"] == 1
+    assert (scores["strength"], scores["degenerate"]) == (LOGISTIC_STRONGER[-1], 1)
+    assert few_label_probes(features, labels, classes=6)["10"]["degenerate"] == 1
 
 
 def errors_least_at(best, tried):
@@ -187,4 +188,14 @@ def test_a_choice_at_the_edge_widens_the_grid_and_one_within_does_not(best, foun
 def test_strengths_within_the_grid_are_chosen_as_they_were():
     scores = linear_probe(pixels, task(train=60), device=CPU)
     assert STRENGTHS[-1] < scores["strength"] < STRENGTHS[0]
-    assert scores["at_edge"] == 0
+    assert scores["degenerate"] == 0
+
+
+def test_a_probe_that_gives_one_answer_says_little_whatever_its_strength():
+    one = torch.tensor([[0.4, 0.3, 0.3]]).repeat(200, 1)
+    assert degenerate(1e3, one) == 1
+    one[:2] = one[:2].flip(1) + torch.tensor([0.0, 0.0, 1.0])
+    assert degenerate(1e3, one) == 1  # two in two hundred
+    one[2:40] = one[2:40] + torch.tensor([0.0, 1.0, 0.0])
+    assert degenerate(1e3, one) == 0
+    assert degenerate(1e3, None) == 0  # of numbers, which have no classes

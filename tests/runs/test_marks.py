@@ -1,4 +1,4 @@
-"""A score whose probe wanted another regularisation than any that was tried is marked in every table."""
+"""A score that says little of the features is marked in every table."""
 
 import csv
 import io
@@ -12,25 +12,25 @@ from runs.analysis.summary import summary_table
 from runs.analysis.tables import as_csv, as_latex, text_tables
 from runs.page.page import page
 from runs.page.sections.tables import comparison, every_score
-from runs.scores import EDGE_NOTE
+from runs.scores import MARK_NOTE
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
 from tests.helpers.runs import FRAMES, fake_run
 
 
-def probed(place, *, seed, edges):
-    """A run whose linear probes were at the edge (1) or not (0) at each evaluation, and that of pixels too."""
+def probed(place, *, seed, marks):
+    """A run whose linear probes said little (1) or not (0) at each evaluation, and that of pixels too."""
     path = fake_run(place, seed=seed)
     with RunFolder.open(path) as folder:
         metrics = Metrics.open(folder.metrics, cut_to=-1)
     phases = {f"eval/phases/phase{number}": number for number in range(2)}
-    for now, edge in zip(FRAMES, edges, strict=True):
-        metrics.add("eval/linear", now, {"top1": 0.065, "strength": 1e12 if edge else 1.0, "at_edge": edge})
-        metrics.add("eval/few/1", now, {"top1": 0.05, "deviation": 0.0, "at_edge": 0.6 * edge})
-        metrics.add("eval/blocks/block1", now, {"top1": 0.045, "at_edge": edge})
+    for now, mark in zip(FRAMES, marks, strict=True):
+        metrics.add("eval/linear", now, {"top1": 0.065, "strength": 1e12 if mark else 1.0, "degenerate": mark})
+        metrics.add("eval/few/1", now, {"top1": 0.05, "deviation": 0.0, "degenerate": 0.6 * mark})
+        metrics.add("eval/blocks/block1", now, {"top1": 0.045, "degenerate": mark})
         for group, number in phases.items():
-            metrics.add(group, now, {"top1": 0.3 + 0.1 * number, "at_edge": edge})
-    metrics.add("baseline/pixels/linear", 0, {"top1": 0.065, "at_edge": 1.0})
+            metrics.add(group, now, {"top1": 0.3 + 0.1 * number, "degenerate": mark})
+    metrics.add("baseline/pixels/linear", 0, {"top1": 0.065, "degenerate": 1.0})
     drift = {"phases": 2, "segment": 64, "recurring": True}
     metrics.commit(frames=FRAMES[-1], updates=8, drift=drift)
     return path
@@ -38,8 +38,8 @@ def probed(place, *, seed, edges):
 
 @pytest.fixture
 def runs(tmp_path):
-    edges = (1.0, 1.0, 1.0), (1.0, 0.0, 0.0)
-    return [load(probed(tmp_path, seed=seed, edges=edge)) for seed, edge in enumerate(edges)]
+    marks = (1.0, 1.0, 1.0), (1.0, 0.0, 0.0)
+    return [load(probed(tmp_path, seed=seed, marks=each)) for seed, each in enumerate(marks)]
 
 
 def shown(part):
@@ -57,7 +57,7 @@ def test_one_run_is_shown_with_marks_and_what_they_mean(runs):
     assert [line.split()[-2:] for line in text.splitlines() if "after segment" in line] == [["30.0*", "40.0*"]] * 2
     (random,) = (line.split() for line in text.splitlines() if line.split()[:2] == ["random", "encoder"])
     assert random[2:] == ["30.0*", "40.0*"]
-    assert EDGE_NOTE in text
+    assert MARK_NOTE in text
 
 
 def test_what_is_within_the_grid_bears_no_mark(runs, tmp_path):
@@ -74,14 +74,14 @@ def test_runs_beside_one_another_are_marked(runs):
     assert table.rows[0][-1] == "6.5* 6.5"
     assert table.rows[0][1].endswith("*")
     assert "raw pixels 6.5*" in table.baselines
-    assert [row["at_edge"] for row in csv.DictReader(io.StringIO(as_csv(compared)))] == ["True", "False"]
+    assert [row["degenerate"] for row in csv.DictReader(io.StringIO(as_csv(compared)))] == ["True", "False"]
     assert "]* & " in as_latex(compared) or "]* \\\\" in as_latex(compared)
-    assert EDGE_NOTE in comparison({"bp": runs})["text"]
+    assert MARK_NOTE in comparison({"bp": runs})["text"]
 
 
 def test_the_report_marks_them(runs):
     section = every_score(runs[0])
     (row,) = (row for row in section["rows"] if row[0] == "linear probe")
     assert row[2:5] == ["6.5*", "6.5*", "6.5*"]
-    assert section["note"] == EDGE_NOTE
+    assert section["note"] == MARK_NOTE
     assert "6.5*" in page(runs[:1], made_by="").text

@@ -23,10 +23,7 @@ from runs.scores import LABELS, ScoreKey
 
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
-STRONGER, WEAKER = (
-    (1e7, 1e8, 1e10, 1e12),
-    (1e-4, 1e-5, 1e-6),
-)  # where the best is at an edge of these; 1e12 reads nothing
+STRONGER, WEAKER = (1e7, 1e8, 1e10, 1e12), (1e-4, 1e-5, 1e-6)  # tried where the best is at an edge of those
 LOGISTIC_STRONGER, LOGISTIC_WEAKER = (1e5, 1e6, 1e8), (0.1, 1e-2, 1e-3)
 SAME = 0.99  # share of answers that are one class, where a probe tells nothing apart
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
@@ -271,17 +268,17 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     most = int(labels.train.bincount(minlength=classes).min())
     scores = {}
     for count, draws in FEW.items():
-        tops, edges = [], []
+        tops, useless = [], []
         for draw in range(min(draws, most // count)):
             rows = (rank >= draw * count) & (rank < (draw + 1) * count)
             few = features._replace(train=features.train[rows]), labels._replace(train=labels.train[rows])
             each = ridge_probes(few[0], {"labels": few[1]})["labels"]
             tops.append(each["top1"])
-            edges.append(each["degenerate"])
+            useless.append(each["degenerate"])
         if tops:
             mean = sum(tops) / len(tops)
             deviation = (sum((top - mean) ** 2 for top in tops) / max(len(tops) - 1, 1)) ** 0.5
-            scores[str(count)] = {"top1": mean, "deviation": deviation, "degenerate": sum(edges) / len(edges)}
+            scores[str(count)] = {"top1": mean, "deviation": deviation, "degenerate": sum(useless) / len(useless)}
     return scores
 
 

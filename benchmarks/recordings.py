@@ -23,14 +23,14 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from zstandard import ZstdDecompressor
 
-from envs.images.pictures import picture
+from envs.images.decoding import picture
 from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
+from streams.media.decoding import decoded
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.checksum import CRC
 from streams.recording.codec import ENTRY, decode_steps, encode
-from streams.recording.decoding import decoded
 from streams.recording.reader import Recording
 from streams.replay.sequential import Replay, ReplaySettings
 
@@ -136,7 +136,7 @@ def importing(folder: Path) -> dict[str, float]:
 
     def bring(source: str = "pictures") -> None:
         shutil.rmtree(new, ignore_errors=True)
-        import_stream(ImportSettings(source=str(folder / source), path=str(new), names=".*"))
+        import_stream(ImportSettings(source=str(folder / source), path=str(new)))
 
     def decode() -> None:
         deque(decoded([str(file) for file in files], size=0), maxlen=0)

@@ -81,11 +81,13 @@ class MovingImagesVector(VectorWorld):
 
     settings_class = MovingImagesSettings
     has_bearing = True
+    kinds: np.ndarray
 
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
         pictures = _load(self.settings.path, self.settings.dataset)
-        self.categories = int(pictures.labels.max()) + 1
+        self.kinds, self._kind = np.unique(pictures.labels, return_inverse=True)
+        self.categories, self.notes = len(self.kinds), pictures.notes
         self.settings.check(categories=self.categories)
         self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
         self._labels = pictures.labels
@@ -112,11 +114,12 @@ class MovingImagesVector(VectorWorld):
     def _blocks_of(self) -> np.ndarray:
         """The place among the split's pictures where each block of categories begins, and their count."""
         edges = self.settings.blocks(self.categories)
-        places = np.searchsorted(self._labels[self._members], edges)
+        places = np.searchsorted(self._kind[self._members], edges)
         for phase in np.flatnonzero(np.diff(places) == 0):
+            labels = self.kinds[edges[phase]], self.kinds[edges[phase + 1] - 1]
             raise SettingError(
-                f"env.phases={self.settings.phases} leaves phase {phase} (labels {edges[phase]} to "
-                f"{edges[phase + 1] - 1}) without a picture of env.split={self.settings.split}; try fewer phases"
+                f"env.phases={self.settings.phases} leaves phase {phase} (labels {labels[0]} to {labels[1]}) without "
+                f"a picture of env.split={self.settings.split}; try fewer phases"
             )
         return places
 

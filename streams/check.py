@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from envs.images.folders import printable
 from envs.settings import read
 from streams.process.errors import guarded
 from streams.recording.reader import COPY, Recording, record_in
 from streams.recording.verify import verify
 from streams.repair import RepairSettings, repair
+
+CATEGORIES = 12  # whose names are shown
 
 
 def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
@@ -54,6 +58,7 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
         "sound_steps": found.sound_steps,
         "sealed": recording.sealed,
         "masked": recording.facts.get("masked", []),
+        "categories": _categories(recording),
     }
 
 
@@ -67,11 +72,25 @@ def table(summary: dict[str, Any]) -> Table:
         "episodes": "-" if summary["episodes"] is None else f"{summary['episodes']:,}",
         "world": f"{summary['env']}, seed {summary['seed']}",
         "factors": ", ".join(summary["factors"]) or "none",
+        **({"categories": _few(summary["categories"])} if summary["categories"] else {}),
         "stored": f"{summary['bytes'] / 1e6:,.1f} MB{compression}",
         "chunks": f"{summary['chunks'] - len(summary['damaged']):,} of {summary['chunks']:,} sound",
     }.items():
-        rows.add_row(name, text)
+        rows.add_row(name, escape(text))
     return rows
+
+
+def _categories(recording: Recording) -> list[str]:
+    """What an import's categories are called, in the order of their numbers; empty where nobody said."""
+    source = recording.facts.get("source")
+    names = source.get("categories") if isinstance(source, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _few(names: list[str]) -> str:
+    """The first of some names, and how many there are."""
+    first = ", ".join(map(printable, names[:CATEGORIES]))
+    return f"{len(names):,}: {first}{', ...' if len(names) > CATEGORIES else ''}"
 
 
 def check(path: str, overrides: Sequence[str] = (), *, as_json: bool = False) -> int:

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from envs.errors import SettingError, unknown
+from envs.images.decoding import moves, over_white, picture, suffixes
+from envs.images.folders import listing, named
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
-IMAGE_KEYS = ("images", "image", "data", "x", "x_train", "arr_0")
+IMAGE_KEYS = ("images", "image", "img", "imgs", "frames", "data", "x", "x_train", "arr_0")
 LABEL_KEYS = ("labels", "label", "targets", "y", "y_train", "category")
-MAX_LABEL = 1 << 20  # each is a category, whether a picture has it or not
+END_KEYS = ("episode_ends",)  # of arrays that hold one past the last picture of each episode
+MAX_LABEL = (1 << 31) - 1
+CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+LEAST = 8  # pixels along the edges of one RGBA picture, which might as well be grey ones that are 4 wide
 
 
 class Pictures(NamedTuple):
@@ -21,6 +24,19 @@ class Pictures(NamedTuple):
 
     images: np.ndarray  # (M, H, W, 3) uint8
     labels: np.ndarray  # (M,) int64
+    episode: np.ndarray | None = None  # (M,) int64, where the file says where episodes end
+    categories: list[str] = []  # noqa: RUF012  what each label is called, where that is known
+    notes: list[str] = []  # noqa: RUF012  what was passed over, a line each
+
+
+class Stored(NamedTuple):
+    """Pictures as a file stores them."""
+
+    images: Any
+    labels: Any = None
+    ends: Any = None  # (E,) one past the last picture of each episode
+    categories: list[str] = []  # noqa: RUF012
+    notes: list[str] = []  # noqa: RUF012
 
 
 def load_pictures(
@@ -34,9 +50,10 @@ def load_pictures(
     """All pictures of a file or folder.
 
     Args:
-        path: `.npy` of (M, H, W[, 3]) uint8; `.npz` or a Zarr group holding such an array (named images, data or x)
-            and, if there are, labels (M,) (named labels, targets, category or y); a folder of image files, in which
-            sub-folders are the labels; or the root of a torchvision data set.
+        path: `.npy` of (M, H, W[, C]) uint8 or one picture (H, W, C), C being 1, 3 or 4; `.npz` or a Zarr group
+            holding such an array (named images, img, data or x) and, if there are, labels (M,) (named labels, targets,
+            category or y) and `episode_ends`; a folder of image files, in which sub-folders are the labels; or the
+            root of a torchvision data set.
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
         setting: name of the path in error messages.
         options: keywords of the torchvision class: train=False, split="test", download=True.
@@ -51,20 +68,20 @@ def load_pictures(
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         called = "dataset" if setting == "source" else setting.replace("path", "dataset")
-        return _checked(*_load(where, dataset, options or {}, absent=absent, setting=called))
+        return _checked(_load(where, dataset, options or {}, absent=absent, setting=called))
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
 
 
-def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> tuple[Any, Any]:
-    """Images and labels as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
+def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> Stored:
+    """Pictures as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
     try:
         if dataset:
-            return _torchvision(where, dataset, options, absent=absent, setting=setting)
+            return Stored(*_torchvision(where, dataset, options, absent=absent, setting=setting))
         if where.suffix in (".npy", ".npz"):
             with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
                 loaded = np.load(file, allow_pickle=False)
-                return (loaded, None) if isinstance(loaded, np.ndarray) else _named(loaded)
+                return Stored(loaded) if isinstance(loaded, np.ndarray) else _named(loaded)
         if is_zarr(where):
             return _zarr(where)
         if where.is_dir():
@@ -77,32 +94,85 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
 
 
-def _checked(images: np.ndarray, labels: Any) -> Pictures:
-    images = np.asarray(images)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim == 4 and images.shape[-1] not in (1, 3) and images.shape[1] in (1, 3):
-        images = images.transpose(0, 2, 3, 1)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
-        raise SettingError(f"has an array of shape {images.shape}, no pictures; store (M, H, W, 3)")
+def _checked(stored: Stored) -> Pictures:
+    labels = None if stored.labels is None else np.asarray(stored.labels).reshape(-1)
+    images = _in_order(np.asarray(stored.images), None if labels is None else len(labels))
+    if images.dtype.kind == "f" and _counts_to_255(images):
+        images = images.astype(np.uint8)
     if images.dtype != np.uint8:
         raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
-    labels = np.zeros(len(images), np.int64) if labels is None else np.asarray(labels).reshape(-1)
+    labels = np.zeros(len(images), np.int64) if labels is None else labels
     if labels.dtype.kind not in "iuf" or (labels != np.round(labels)).any():
         raise SettingError(f"has labels that are no whole numbers (of type {labels.dtype}); store 0, 1, 2 and so on")
     if len(labels) and not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise SettingError(f"has labels from {labels.min()} to {labels.max()}; store 0, 1, 2 and so on")
     if len(labels) != len(images):
         raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
+    if images.shape[-1] == 4:
+        images = over_white(images)
     images = np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images)
-    return Pictures(images, labels.astype(np.int64))
+    episode = None if stored.ends is None else _episodes(np.asarray(stored.ends), len(images))
+    return Pictures(images, labels.astype(np.int64), episode, stored.categories, stored.notes)
 
 
-def _named(arrays: Mapping[str, Any]) -> tuple[Any, Any]:
-    images = next((arrays[name] for name in IMAGE_KEYS if name in arrays), None)
+def _counts_to_255(images: np.ndarray) -> bool:
+    """Whether floats are the whole numbers of uint8, and beyond doubt not shares of 1."""
+    whole = np.isin(images[:1], range(256)).all() and images.min() >= 0 and 1 < images.max() <= 255
+    return bool(whole and (images == np.round(images)).all())
+
+
+def _in_order(images: np.ndarray, labels: int | None) -> np.ndarray:
+    """An array of pictures as (M, H, W, C). Raises SettingError: it is none, or may be read in two ways."""
+    shape = images.shape
+    readings: dict[str, np.ndarray] = {}
+    if images.ndim == 3:
+        readings[f"{shape[0]} grey pictures of {shape[2]}x{shape[1]}"] = images[..., None]
+        if shape[2] in CHANNELS[:2] or (shape[2] in CHANNELS and min(shape[:2]) >= LEAST):
+            readings[f"one picture of {shape[1]}x{shape[0]}"] = images[None]
+        elif shape[0] in CHANNELS[1:]:
+            readings[f"one picture of {shape[2]}x{shape[1]}"] = images.transpose(1, 2, 0)[None]
+    elif images.ndim == 4:
+        if shape[3] in CHANNELS:
+            readings[f"pictures of {shape[2]}x{shape[1]}"] = images
+        if shape[1] in CHANNELS:
+            readings[f"pictures of {shape[3]}x{shape[2]}, channels first"] = images.transpose(0, 2, 3, 1)
+    if labels is not None:
+        readings = {what: of for what, of in readings.items() if len(of) == labels} or readings
+    narrow = CHANNELS if any(min(of.shape[1:3]) >= LEAST for of in readings.values()) else CHANNELS[:2]
+    wide = {what: of for what, of in readings.items() if min(of.shape[1:3]) not in narrow}
+    readings = wide or readings
+    if not readings or not images.size:
+        raise SettingError(f"has an array of shape {shape}, no pictures; store (M, H, W, 3)")
+    if len(readings) > 1:
+        raise SettingError(
+            f"has an array of shape {shape}: {' or '.join(readings)}? store (M, H, W, 3) or (M, H, W, 1)"
+        )
+    return next(iter(readings.values()))
+
+
+def _episodes(ends: np.ndarray, count: int) -> np.ndarray:
+    """The episode (M,) of each picture. Raises SettingError: ends that are none."""
+    if ends.ndim != 1 or ends.dtype.kind not in "iu" or not len(ends) or (np.diff(ends, prepend=0) <= 0).any():
+        raise SettingError(f"has episode_ends of shape {ends.shape} that do not rise; store one past each last picture")
+    if ends[-1] != count:
+        raise SettingError(f"has {count} pictures, and episode_ends up to {ends[-1]}; store as many")
+    return np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+
+
+def _named(arrays: Mapping[str, Any]) -> Stored:
+    """The arrays of these names, or of these below a group (`data/img`)."""
+    last = {name: name.rpartition("/")[2] for name in arrays}
+    images = next((name for key in IMAGE_KEYS for name in arrays if last[name] == key), None)
     if images is None:
-        raise SettingError(f"has no array named images, data or x, but {', '.join(arrays) or 'nothing'}")
-    return images, next((arrays[name] for name in LABEL_KEYS if name in arrays), None)
+        raise SettingError(f"has no array named images, img, data or x, but {', '.join(arrays) or 'nothing'}")
+    others = [name for name in arrays if last[name] in IMAGE_KEYS[:5] and name != images]
+    if others and last[others[0]] == last[images]:
+        raise SettingError(f"has several arrays of pictures, {images} and {', '.join(others)}; store the one apart")
+    labels, ends = (
+        next((arrays[name] for key in keys for name in arrays if last[name] == key), None)
+        for keys in (LABEL_KEYS, END_KEYS)
+    )
+    return Stored(arrays[images], labels, ends)
 
 
 def is_zarr(where: Path) -> bool:
@@ -110,16 +180,23 @@ def is_zarr(where: Path) -> bool:
     return any((where / name).exists() for name in ZARR_FILES)
 
 
-def _zarr(where: Path) -> tuple[Any, Any]:
+def _zarr(where: Path) -> Stored:
     import zarr
 
     node = zarr.open(where, mode="r")
     if isinstance(node, zarr.Array):
-        return _stored(node)[:], None
+        return Stored(_stored(node)[:])
     if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
         raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
-    images, labels = _named(dict(node.arrays()))
-    return _stored(images)[:], None if labels is None else numbers(labels)[:]
+    images, labels, ends, *_ = _named(arrays_of(node))
+    labels, ends = (None if each is None else numbers(each)[:] for each in (labels, ends))
+    return Stored(_stored(images)[:], labels, ends)
+
+
+def arrays_of(node: Any) -> dict[str, Any]:
+    """The arrays of a Zarr group, and of the groups in it, by path."""
+    arrays = dict(node.arrays())
+    return arrays | {f"{name}/{own}": of for name, group in node.groups() for own, of in group.arrays()}
 
 
 def numbers(array: Any) -> Any:
@@ -137,29 +214,20 @@ def _stored(images: Any) -> Any:
     return images
 
 
-def _folder(where: Path) -> tuple[np.ndarray, np.ndarray]:
-    files = sorted(file for file in where.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+def _folder(where: Path) -> Stored:
+    files, classes, categories, passed_over = listing(where, suffixes())
     if not files:
-        raise SettingError(f"holds no pictures; known are {' '.join(SUFFIXES)}")
-    labels = sorted({file.parent for file in files})
+        raise SettingError(f"holds no pictures; known are {' '.join(suffixes())}")
     images = [picture(file) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             one, other = (f"{shape[1]}x{shape[0]}" for shape in (images[0].shape, image.shape))
-            raise SettingError(f"mixes sizes: {files[0].name} is {one}, {file.name} is {other}; resize them to one")
-    return np.stack(images), np.array([labels.index(file.parent) for file in files])
-
-
-def picture(file: str | Path) -> np.ndarray:
-    """One picture (H, W, 3) uint8. Raises SettingError, whose message the caller completes with the setting."""
-    try:
-        with Image.open(file) as image:
-            mode, pixels = image.mode, np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise SettingError(f"holds a picture that can't be read, {Path(file).name}; mend or remove it") from None
-    if mode[0] in "IF":  # I, I;16, F: what is above 255 has become white
-        raise SettingError(f"holds a picture of more than 8 bits a pixel's channel, {Path(file).name}; store it with 8")
-    return pixels
+            names = Path(files[0]).name, Path(file).name
+            raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; resize them to one")
+    notes = [f"passed over: {named(kind, names)}" for kind, names in passed_over.items()]
+    if moving := [Path(file).name for file in files if moves(file)]:
+        notes.append(f"of moving pictures the first frame is shown: {named('of them', moving)}")
+    return Stored(np.stack(images), np.array(classes), None, categories, notes)
 
 
 def _torchvision(where: Path, dataset: str, options: Mapping, *, absent: str, setting: str) -> tuple[Any, Any]:

@@ -11,7 +11,16 @@ import numpy as np
 from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import Estimate, difference
 from runs.analysis.grouping import comparison_step, grouped, refuse
-from runs.analysis.reading import LoadedRun, baseline, measure_name, score, scored
+from runs.analysis.reading import (
+    LoadedRun,
+    baseline,
+    baseline_degenerate,
+    degenerate,
+    measure_name,
+    row_at,
+    score,
+    scored,
+)
 from runs.scores import BASELINES, FINETUNE, ScoreKey
 
 TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
@@ -26,6 +35,7 @@ class SeedScore:
     random_encoder: float  # nan where it was not measured
     updates: int | None  # known where the run ended
     run: str  # its folder
+    degenerate: bool = False  # whether its probe gives one answer, or found no regularisation that was best
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class TaskComparison:
     measure: str  # the name of the number in `MEASURES`
     frames: int  # that all runs had seen
     baseline: dict[str, float]  # means over all runs
+    degenerate: list[str]  # the baselines of which, in any run, the probe says little
     groups: list[GroupScores]
 
 
@@ -117,14 +128,16 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
         random = {run.seed: baseline(run, "random_encoder", key) for run in group}
         updates = {run.seed: run.facts.get("updates") if frames == run.frames else None for run in group}
         paths, own = {run.seed: str(run.path) for run in group}, scores[label]
-        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed]) for seed in own]
+        useless = {run.seed: degenerate(run, key, row=row_at(run, key, at=frames)) for run in group}
+        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed], useless[seed]) for seed in own]
         gain = Estimate.of([own[seed] - random[seed] for seed in own])
         less = None if label == against else difference(own, scores[against])
         rows.append(GroupScores(label, Estimate.of([*own.values()]), gain, less, seeds))
     rows.sort(key=lambda row: -row.score.mean)
     levels = {name: np.array([baseline(run, name, key) for run in runs]) for name in BASELINES}
     means = {name: float(np.nanmean(level)) for name, level in levels.items() if not np.isnan(level).all()}
-    return TaskComparison(key, measure_name(runs[0], key), frames, means, rows)
+    little = [name for name in means if any(baseline_degenerate(run, name, key) for run in runs)]
+    return TaskComparison(key, measure_name(runs[0], key), frames, means, little, rows)
 
 
 def as_json(part: Any) -> dict[str, Any]:

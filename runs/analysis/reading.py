@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.errors import SettingError
-from runs.scores import BASELINES, FINETUNE, LABELS, MEASURES, WORLD, Measure, ScoreKey, measure_of
+from runs.scores import BASELINES, FINETUNE, LABELS, MARK, MEASURES, WORLD, Measure, ScoreKey, measure_of
 from runs.store.files import DamagedFileError, Values
 from runs.store.folder import CONFIG, RunFolder, flat
 from runs.store.metrics import Series, read
@@ -144,10 +144,35 @@ def values(run: LoadedRun, key: ScoreKey) -> np.ndarray:
 
 def baseline(run: LoadedRun, name: str, key: ScoreKey) -> float:
     """The score of a baseline for the same key, nan where it was not measured."""
-    of = key if name == next(iter(BASELINES)) else replace(key, encoder=name)  # the random encoder is a run's own first
+    of = _of_baseline(name, key)
     return float(values(run, of)[0]) if of in run.scores else np.nan
+
+
+def _of_baseline(name: str, key: ScoreKey) -> ScoreKey:
+    return key if name == next(iter(BASELINES)) else replace(key, encoder=name)  # the random encoder is a run's first
+
+
+def degenerate(run: LoadedRun, key: ScoreKey, *, row: int = -1) -> bool:
+    """Whether most of the probes behind a row of scores say little, as `runs.evaluation.probes` tells."""
+    shares = run.scores[key].get("degenerate") if key in run.scores else None
+    return shares is not None and bool(shares[row] > 0.5)
+
+
+def baseline_degenerate(run: LoadedRun, name: str, key: ScoreKey) -> bool:
+    """The same of a baseline."""
+    return degenerate(run, _of_baseline(name, key), row=0)
+
+
+def marked(text: str, says_little: bool) -> str:
+    """A score as text, with the mark where it says little."""
+    return text + MARK * (says_little and bool(text))
 
 
 def score(run: LoadedRun, key: ScoreKey, *, at: int) -> float:
     """The score when a run had seen `at` frames."""
-    return float(values(run, key)[run.scores[key]["frames"] == at][-1])
+    return float(values(run, key)[row_at(run, key, at=at)])
+
+
+def row_at(run: LoadedRun, key: ScoreKey, *, at: int) -> int:
+    """The row of the score when a run had seen `at` frames."""
+    return int(np.flatnonzero(run.scores[key]["frames"] == at)[-1])

@@ -11,10 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.comparison import number
-from runs.analysis.reading import LoadedRun, baseline, load_numbers, measure, probe_keys, scored, task_keys, values
+from runs.analysis.reading import (
+    LoadedRun,
+    baseline,
+    baseline_degenerate,
+    degenerate,
+    load_numbers,
+    marked,
+    measure,
+    probe_keys,
+    scored,
+    task_keys,
+    values,
+)
 from runs.analysis.tables import new_table
-from runs.evaluation.continual import summed_up
-from runs.scores import BASELINES, FINETUNE, MEASURES, WORLD, ScoreKey
+from runs.evaluation.continual import score_matrix, summed_up
+from runs.scores import BASELINES, FINETUNE, MARK_NOTE, MEASURES, WORLD, ScoreKey
 
 SHARES = ("world", "stream", "learner", "eval")
 
@@ -97,7 +109,8 @@ def summary_table(run: LoadedRun) -> Group:
         unit = " (R²)" if "r2" in run.scores[key] else ""
         others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key))
     tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
-    return Group(*tables, *_phases(run), *_facts(run))
+    marks = [degenerate(run, key) or any(baseline_degenerate(run, name, key) for name in measured) for key in keys]
+    return Group(*tables, *_phases(run), *([Text(MARK_NOTE)] if any(marks) else []), *_facts(run))
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -125,14 +138,29 @@ def _phases(run: LoadedRun) -> list[Any]:
     if not continual.get("matrix"):
         return []
     rows = {f"after segment {i} (phase {continual['shown'][i]})": row for i, row in enumerate(continual["matrix"])}
+    marks = dict(zip(["random encoder", *rows], _phase_marks(run), strict=False))
     rows |= {"random encoder": continual["random_encoder"], "forgetting": continual["forgetting"]}
     rows |= {"mean over the run": continual["anytime"]}
     names = (f"phase {number}" for number in range(len(continual["random_encoder"])))
     table, text = _table("linear probe top-1 by phase, %", *names), MEASURES["top1"].text
     for label, row in rows.items():
-        table.add_row(label, *map(text, row))
+        table.add_row(label, *map(marked, map(text, row), marks.get(label, [False] * len(row))))
     backward, forward = (text(continual[f"{way}_transfer"]) for way in ("backward", "forward"))
     return [table, Text(f"transfer between phases, points: backward {backward}, forward {forward}")]
+
+
+def _phase_marks(run: LoadedRun) -> list[list[bool]]:
+    """Whether the random encoder's scores of phases, and those after each segment, say little.
+
+    Empty where that was not recorded.
+    """
+    drift = run.facts["drift"]
+    phases = [run.scores[ScoreKey(split=f"phase{number}")] for number in range(drift["phases"])]
+    if not all("degenerate" in series for series in phases):
+        return []
+    marks = np.stack([series["degenerate"] for series in phases], 1)
+    after = score_matrix(phases[0]["frames"], marks, segment=drift["segment"])
+    return (np.concatenate([marks[:1], after]) > 0.5).tolist()
 
 
 def _facts(run: LoadedRun) -> list[str]:
@@ -147,8 +175,8 @@ def _facts(run: LoadedRun) -> list[str]:
 def _last_and_gain(run: LoadedRun, key: ScoreKey) -> tuple[str, str]:
     """The last score, and how far above the random encoder it lies."""
     last, text = values(run, key)[-1], measure(run, key).text
-    return text(last), text(last - baseline(run, "random_encoder", key), signed=True)
+    return marked(text(last), degenerate(run, key)), text(last - baseline(run, "random_encoder", key), signed=True)
 
 
 def _level(run: LoadedRun, name: str, key: ScoreKey) -> str:
-    return measure(run, key).text(baseline(run, name, key))
+    return marked(measure(run, key).text(baseline(run, name, key)), baseline_degenerate(run, name, key))

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from runs.analysis.bootstrap import Estimate
-from runs.analysis.comparison import Comparison, GroupScores, as_json
-from runs.scores import BASELINES, MEASURES, Measure
+from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
+from runs.analysis.reading import marked
+from runs.scores import BASELINES, MARK_NOTE, MEASURES, Measure
 
 LATEX: dict[str, str | int | None] = {letter: f"\\{letter}" for letter in "_%&#${}"}  # what has another meaning there
 LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$"}
@@ -39,11 +40,11 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"]), "seeds"]
         lines = []
         for row, count in zip(task.groups, updates, strict=True):
-            cells = [_interval(row.score, measure)]
+            cells = [_score(row, measure)]
             cells += [_interval(each, measure, signed=True) for each in (row.gain, row.difference)]
-            seeds = " ".join(measure.text(seed.score) for seed in row.seeds)
+            seeds = " ".join(marked(measure.text(seed.score), seed.degenerate) for seed in row.seeds)
             lines.append([row.group, *cells, *([] if alike else [count]), seeds])
-        baselines = ", ".join(f"{BASELINES[name]} {measure.text(level)}" for name, level in task.baseline.items())
+        baselines = ", ".join(f"{BASELINES[name]} {_level(task, name)}" for name in task.baseline)
         tables.append(TextTable(title, head, lines, baselines))
     return tables
 
@@ -74,13 +75,17 @@ def explained(comparison: Comparison) -> str:
     if differences:
         unpaired = not all(each.paired for each in differences)
         text += "; differences are paired by seed" + (" where two or more are shared" if unpaired else "")
-    return text + ("; one seed alone has none." if any(len(row.seeds) < 2 for row in rows) else ".")
+    text += "; one seed alone has none." if any(len(row.seeds) < 2 for row in rows) else "."
+    marks = any(task.degenerate for task in comparison.tasks) or any(
+        seed.degenerate for row in rows for seed in row.seeds
+    )
+    return text + (f" {MARK_NOTE}." if marks else "")
 
 
 def as_csv(comparison: Comparison) -> str:
     """One line for each task, group and seed."""
     text = io.StringIO()
-    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run")
+    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run", "degenerate")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for task in comparison.tasks:
@@ -93,14 +98,23 @@ def as_csv(comparison: Comparison) -> str:
 def as_latex(comparison: Comparison) -> str:
     """A booktabs table: a row for each group, a column for each task, the random encoder last."""
     tasks = comparison.tasks
-    scores = [{row.group: _interval(row.score, MEASURES[task.measure]) for row in task.groups} for task in tasks]
+    scores = [{row.group: _score(row, MEASURES[task.measure]) for row in task.groups} for task in tasks]
     rows = [["", *(f"{task.key.label}, {MEASURES[task.measure].label}" for task in tasks)]]
     rows += [[group, *(of[group] for of in scores)] for group in scores[0]]
-    rows += [["random encoder", *(MEASURES[task.measure].text(task.baseline.get("random_encoder")) for task in tasks)]]
+    rows += [["random encoder", *(_level(task, "random_encoder") for task in tasks)]]
     head, *body, last = (" & ".join(cell.translate(str.maketrans(LATEX)) for cell in row) + r" \\" for row in rows)
     begin, end = r"\begin{tabular}{l" + "r" * len(tasks) + "}", r"\end{tabular}"
     lines = [begin, r"\toprule", head, r"\midrule", *body, r"\midrule", last, r"\bottomrule", end]
     return "\n".join(lines) + "\n"
+
+
+def _score(row: GroupScores, measure: Measure) -> str:
+    """A group's mean with its interval, marked where one of its probes says little."""
+    return marked(_interval(row.score, measure), any(seed.degenerate for seed in row.seeds))
+
+
+def _level(task: TaskComparison, name: str) -> str:
+    return marked(MEASURES[task.measure].text(task.baseline.get(name)), name in task.degenerate)
 
 
 def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = False) -> str:

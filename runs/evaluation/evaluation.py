@@ -13,7 +13,7 @@ from envs.scene.drift import block_edges
 from runs.evaluation.features import PLAIN, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Scores, linear_probe, probe_scores, registered
+from runs.evaluation.probes import Predictions, Scores, degenerate, linear_probe, probe_scores, registered
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -58,7 +58,8 @@ class Evaluation:
         self.drift = drift_of(settings)
         night = settings.env.get("drift") == "day_night"
         self.night = {ScoreKey(split="phase1"): moving_objects_dark(settings, device)} if night else {}
-        self.samples = Samples(self.tasks[WORLD].test, count=settings.eval.samples, every=settings.eval.every)
+        own, sizes = self.tasks[WORLD], settings.eval
+        self.samples = Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
 
     def due(self, before: int, now: int) -> bool:
         """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
@@ -87,7 +88,7 @@ class Evaluation:
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
         scores |= top
         if self.settings.env.get("drift") == "categories":  # each phase brings categories of its own
-            scores |= phase_scores(predictions[WORLD.probe].test, task, phases=self.drift["phases"])
+            scores |= phase_scores(predictions[WORLD.probe], task, phases=self.drift["phases"])
         if self.night:
             scores[ScoreKey(split="phase0")] = scores[WORLD]
         others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
@@ -133,12 +134,13 @@ def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[S
     return [key for key in probed if latest.get(replace(key, probe=FINETUNE).path) != frames]
 
 
-def phase_scores(predictions: Tensor, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
+def phase_scores(predictions: Predictions, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
     """The score of each phase: of the one linear probe of all categories, on the test images of the phase's own."""
-    labels, scores = task.test.labels.to(predictions.device), {}
+    tested, useless = predictions.test, degenerate(predictions.strength, predictions.test)
+    labels, scores = task.test.labels.to(tested.device), {}
     for phase, (first, past) in enumerate(pairwise(block_edges(task.classes, phases=phases).tolist())):
         rows = (labels >= first) & (labels < past)
-        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(predictions[rows], labels[rows])}
+        scores[ScoreKey(split=f"phase{phase}")] = {"top1": top1(tested[rows], labels[rows]), "degenerate": useless}
     return scores
 
 
@@ -157,6 +159,7 @@ def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[st
             "classes (which are the sub-folders of a folder of pictures)"
         )
     others, notes = load_all(settings, device)
+    notes += [f"{where}: {own.note}"] if own.note else []
     return {WORLD: own} | {ScoreKey(name): task for name, task in others.items()}, notes
 
 

@@ -24,7 +24,8 @@ def factor_targets(task: Task, *, device: torch.device) -> dict[str, Split]:
         if train.is_floating_point():
             varies = bool((train.std(0) > 0).any())
         else:
-            varies = len(train.unique()) > 1 and int(max(part.max() for part in parts)) < MOST_CLASSES
+            least, most = int(min(part.min() for part in parts)), int(max(part.max() for part in parts))
+            varies = len(train.unique()) > 1 and 0 <= least <= most < MOST_CLASSES
         if name not in UNASKED and varies:
             targets[name] = Split(*parts)
     return targets

@@ -4,12 +4,12 @@ An encoder is any callable from images (B, 3, H, W) float in [0, 1] to features 
 for all probes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, one_hot
+from torch.nn.functional import adaptive_avg_pool2d
 
 from envs.errors import SettingError
 
@@ -35,6 +35,7 @@ class Task(NamedTuple):
     test: LabelledImages
     classes: int
     note: str = ""  # how its images were changed to be shown to the encoder
+    kinds: Sequence[int] = ()  # (K,) what each class is called where the images come from, if not by its number
 
 
 class Split(NamedTuple):
@@ -104,7 +105,15 @@ def majority_class(task: Task) -> float:
     return float((task.test.labels == commonest).float().mean())
 
 
-def ranks(labels: Tensor, classes: int) -> Tensor:
+def numbered(labels: Tensor, kinds: Sequence[int]) -> Tensor:
+    """The class (M,) of each label: its place among `kinds`, which rise."""
+    return torch.searchsorted(torch.as_tensor(kinds).to(labels), labels)
+
+
+def ranks(labels: Tensor) -> Tensor:
     """(M,) how many rows before each have its label."""
-    counts = one_hot(labels, classes).cumsum(0)
-    return counts.gather(1, labels[:, None])[:, 0] - 1
+    grouped, order = labels.sort(stable=True)
+    places = torch.arange(len(labels), device=labels.device)
+    rank = torch.empty_like(places)
+    rank[order] = places - torch.searchsorted(grouped, grouped)  # of which each is the place of its label's first
+    return rank

@@ -23,6 +23,9 @@ from runs.scores import LABELS, ScoreKey
 
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
+STRONGER, WEAKER = (1e7, 1e8, 1e10, 1e12), (1e-4, 1e-5, 1e-6)  # tried where the best is at an edge of those
+LOGISTIC_STRONGER, LOGISTIC_WEAKER = (1e5, 1e6, 1e8), (0.1, 1e-2, 1e-3)
+SAME = 0.99  # share of answers that are one class, where a probe tells nothing apart
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
 Scores = dict[str, float]
 
@@ -87,32 +90,75 @@ class Predictions(NamedTuple):
     strength: float
 
 
+class Fit(NamedTuple):
+    """A readout at one strength."""
+
+    error: float  # over validation images, of the kind that the readout minimises
+    strength: float
+    validation: Tensor  # (M, K) predictions
+    weights: Tensor  # (D + 1, K)
+
+
+def search(
+    fit: Callable[[float], dict[str, Fit]],
+    strengths: tuple[float, ...],
+    *,
+    stronger: tuple[float, ...],
+    weaker: tuple[float, ...],
+) -> dict[str, Fit]:
+    """The fit of least error of each target, of `fit` at one strength after the other.
+
+    Strengths are tried from strong to weak, until no target gains by a weaker one. Targets whose best is the first or
+    the last of them try those beyond as well.
+    """
+    best = fit(strengths[0])
+    _gain(best, fit, strengths[1:], set(best))
+    _gain(best, fit, stronger, {name for name, one in best.items() if one.strength == strengths[0]})
+    _gain(best, fit, weaker, {name for name, one in best.items() if one.strength == strengths[-1]})
+    return best
+
+
+def _gain(best: dict[str, Fit], fit: Callable[[float], dict[str, Fit]], strengths: tuple[float, ...], names: set[str]):
+    """Puts better fits of these targets in place, until a strength betters none."""
+    for strength in strengths if names else ():
+        try:
+            tried = fit(strength)
+        except torch.linalg.LinAlgError:  # too weak for features that repeat one another
+            return
+        better = {name: tried[name] for name in names if tried[name].error < best[name].error}
+        if not better:
+            return
+        best |= better
+
+
 def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, Predictions]:
     """Predicts all targets from the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
-    Strengths are tried from strong to weak, until no target gains by a weaker one. It is the training images that are
-    standardised; for all others that is done to the weights, of which there are few.
+    It is the training images that are standardised; for all others that is done to the weights, of which there are few.
     """
+    if not targets:
+        return {}
     numbers = [_numbers(of) for of in targets.values()]
     (mean, deviation), validation = _scale(features.train), features.validation.double()
     y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]
-    fits = ridge((features.train - mean).div_(deviation), y, strengths=STRENGTHS)  # which keeps float64 of it alone
-    # of each target: squared error over validation images, strength, predictions for them, weights
-    best: dict[str, tuple[float, float, Tensor, Tensor]] = {}
-    for strength, scaled in zip(STRENGTHS, fits, strict=True):
+    asked: list[float] = []
+    fits = ridge(
+        (features.train - mean).div_(deviation), y, strengths=iter(asked.pop, None)
+    )  # one when it is asked for
+
+    def fit(strength: float) -> dict[str, Fit]:
+        asked.append(strength)
+        scaled = next(fits)
         slope = scaled[:-1] / deviation[:, None]
         weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)  # of features as they are
         predictions = [read_out(validation, weight) for weight in weights]
         missed = [(one - of.validation).square().sum() for one, of in zip(predictions, numbers, strict=True)]
         rows = zip(targets, torch.stack(missed).tolist(), predictions, weights, strict=True)
-        tried = {name: (error, strength, *fit) for name, error, *fit in rows}
-        better = {name: fit for name, fit in tried.items() if name not in best or fit[0] < best[name][0]}
-        if not better:
-            break
-        best |= better
-    test = features.test.double()
-    return {name: Predictions(of, read_out(test, w), strength) for name, (_, strength, of, w) in best.items()}
+        return {name: Fit(error, strength, *of) for name, error, *of in rows}
+
+    best, test = search(fit, STRENGTHS, stronger=STRONGER, weaker=WEAKER), features.test.double()
+    return {name: Predictions(of.validation, read_out(test, of.weights), of.strength) for name, of in best.items()}
 
 
 def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:
@@ -127,7 +173,25 @@ def scored(predictions: Predictions, target: Split) -> Scores:
         score.__name__: score(predictions.test, target.test),
         f"validation_{score.__name__}": score(predictions.validation, target.validation),
         "strength": predictions.strength,
+        "degenerate": degenerate(predictions.strength, predictions.test if score is top1 else None),
     }
+
+
+def degenerate(
+    strength: float,
+    answers: Tensor | None,
+    *,
+    stronger: tuple[float, ...] = STRONGER,
+    weaker: tuple[float, ...] = WEAKER,
+) -> float:
+    """1 where a score says little of the features, else 0.
+
+    That is where the best strength is the last that was tried on either side, and where (nearly) all answers, the
+    largest of predictions (M, K) of labels, are one class: least squared error may be at a strength that leaves so.
+    """
+    if strength in (stronger[-1], weaker[-1]):
+        return 1.0
+    return float(answers is not None and answers.argmax(1).bincount().max() >= SAME * len(answers))
 
 
 def probe_scores(
@@ -165,17 +229,25 @@ def _numbers(of: Split) -> Split:
 
 @probe("logistic", every_block=True)
 def logistic_probe(features: Split, labels: Split, *, classes: int) -> Scores:
-    """Multinomial logistic regression, ever weaker, each from where the last ended, until validation's loss rises."""
-    x, weight = standardised(features), None
-    least = float("inf")
-    for strength in LOGISTIC_STRENGTHS:
-        weight = logistic(x.train, labels.train, classes=classes, strength=strength, start=weight)
-        loss = float(cross_entropy(read_out(x.validation, weight), labels.validation))
-        if loss > least:
-            break
-        least, best, penalty = loss, weight, strength
-    tested, validated = (top1(read_out(x[part], best), labels[part]) for part in (2, 1))
-    return {"top1": tested, "validation_top1": validated, "strength": penalty}
+    """Multinomial logistic regression, each from where the last ended, at the strength of least validation loss."""
+    x, ended = standardised(features), None
+
+    def fit(strength: float) -> dict[str, Fit]:
+        nonlocal ended
+        tolerance = 0.01 * min(1.0, strength)  # a weak penalty slopes little, and would end where it began
+        ended = logistic(x.train, labels.train, classes=classes, strength=strength, start=ended, tolerance=tolerance)
+        validation = read_out(x.validation, ended)
+        return {"": Fit(float(cross_entropy(validation, labels.validation)), strength, validation, ended)}
+
+    beyond = {"stronger": LOGISTIC_STRONGER, "weaker": LOGISTIC_WEAKER}
+    best = search(fit, LOGISTIC_STRENGTHS, **beyond)[""]
+    tested = read_out(x.test, best.weights)
+    return {
+        "top1": top1(tested, labels.test),
+        "validation_top1": top1(best.validation, labels.validation),
+        "strength": best.strength,
+        "degenerate": degenerate(best.strength, tested, **beyond),
+    }
 
 
 @probe("knn", every_block=True, block_images=1000)  # below the top, for the time it takes
@@ -192,19 +264,21 @@ def few_label_probes(features: Split, labels: Split, *, classes: int) -> dict[st
     is left out. Strengths are chosen on all validation images.
     """
     features = Split(features.train, features.validation.double(), features.test.double())  # once for all of them
-    rank = ranks(labels.train, classes)  # (M,) the how-manieth of its class an image is
+    rank = ranks(labels.train)  # (M,) the how-manieth of its class an image is
     most = int(labels.train.bincount(minlength=classes).min())
     scores = {}
     for count, draws in FEW.items():
-        tops = []
+        tops, useless = [], []
         for draw in range(min(draws, most // count)):
             rows = (rank >= draw * count) & (rank < (draw + 1) * count)
             few = features._replace(train=features.train[rows]), labels._replace(train=labels.train[rows])
-            tops.append(ridge_probes(few[0], {"labels": few[1]})["labels"]["top1"])
+            each = ridge_probes(few[0], {"labels": few[1]})["labels"]
+            tops.append(each["top1"])
+            useless.append(each["degenerate"])
         if tops:
             mean = sum(tops) / len(tops)
             deviation = (sum((top - mean) ** 2 for top in tops) / max(len(tops) - 1, 1)) ** 0.5
-            scores[str(count)] = {"top1": mean, "deviation": deviation}
+            scores[str(count)] = {"top1": mean, "deviation": deviation, "degenerate": sum(useless) / len(useless)}
     return scores
 
 

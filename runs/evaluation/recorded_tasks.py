@@ -5,7 +5,7 @@ import torch
 
 from envs.errors import SettingError
 from envs.images.pictures import MAX_LABEL
-from runs.evaluation.features import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task, numbered
 from streams.recording.reader import Recording
 from streams.replay.mixing import opened, shared
 from streams.seeding import generator
@@ -34,12 +34,12 @@ def recorded_task(paths: str | list[str], *, images: dict[str, int], seed: int, 
         factors = {name.removeprefix("factors/"): torch.from_numpy(arrays[name]).to(device) for name in names}
         pixels = torch.from_numpy(arrays["images"]).to(device).permute(0, 3, 1, 2)
         parts.append(LabelledImages(pixels, factors["category"], factors))
-    labels = torch.cat([part.labels for part in parts])
-    least, most = int(labels.min()), int(labels.max())
-    if not 0 <= least <= most <= MAX_LABEL:
-        raise SettingError(f"stream.path={paths} shows categories from {least} to {most}, and not 0, 1, 2 and so on")
-    train, validation, test = parts
-    return Task("linear", train, validation, test, 1 + most)
+    kinds = torch.cat([part.labels for part in parts]).unique().tolist()
+    if not 0 <= kinds[0] <= kinds[-1] <= MAX_LABEL:
+        between = f"from {kinds[0]} to {kinds[-1]}"
+        raise SettingError(f"stream.path={paths} shows categories {between}, and not 0, 1, 2 and so on")
+    train, validation, test = (part._replace(labels=numbered(part.labels, kinds)) for part in parts)
+    return Task("linear", train, validation, test, len(kinds), kinds=kinds)
 
 
 def _frames(recordings: list[Recording], places: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:

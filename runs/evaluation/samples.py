@@ -1,5 +1,6 @@
 """A few test images and their features over time, kept beside the numbers to draw embeddings from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,11 @@ OFTEN = 32  # evaluations that are all kept; after them, half as many of each do
 class Samples:
     """The first `count` test images; their features are kept at evaluations that thin out, so that size is bounded."""
 
-    def __init__(self, test: LabelledImages, *, count: int, every: int):
+    def __init__(self, test: LabelledImages, *, count: int, every: int, kinds: Sequence[int] = ()):
+        """`kinds` (K,) are what the classes are called where the images come from, if not by their numbers."""
         self.images, self.labels, self.every = test.images[:count], test.labels[:count], every
+        if kinds:
+            self.labels = torch.as_tensor(kinds).to(self.labels)[self.labels]
 
     @property
     def shown(self) -> dict[str, np.ndarray]:

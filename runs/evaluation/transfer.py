@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
-from runs.evaluation.features import LabelledImages, Task, ranks
+from runs.evaluation.features import LabelledImages, Task, numbered, ranks
 from runs.evaluation.world_tasks import moving_objects_dark, unseen_categories
 from streams.recording.reader import Recording
 
@@ -159,13 +159,13 @@ def _split(pool: Pictures, test: Pictures | None) -> list[Pictures]:
     order = np.random.default_rng(0).permutation(len(pool.images))
     shares = [SHARES[0], sum(SHARES[:2])] if test is None else [1 - WITHIN]
     rows = np.split(order, [int(share * len(order)) for share in shares])
-    return [Pictures(pool.images[part], pool.labels[part]) for part in rows] + ([test] if test else [])
+    parts = [pool._replace(images=pool.images[part], labels=pool.labels[part]) for part in rows]
+    return parts + ([test] if test else [])
 
 
 def _turntable(pool: Pictures) -> list[Pictures]:
     """Training views 20 degrees apart, validation views half-way between them, test views in the middle of those."""
-    labels = torch.from_numpy(pool.labels)
-    view = (ranks(labels - labels.min(), int(labels.max() - labels.min()) + 1) % TURNTABLE).numpy()
+    view = (ranks(torch.from_numpy(pool.labels)) % TURNTABLE).numpy()
     return [Pictures(pool.images[rows], pool.labels[rows]) for rows in (view == 0, view == 2, view % 2 == 1)]
 
 
@@ -180,13 +180,14 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
             raise SettingError(f"{which} classes that none trains on")
         few = np.sort(np.random.default_rng(1).permutation(len(pictures.images))[: settings.eval[part]])
         images = torch.from_numpy(pictures.images[few]).permute(0, 3, 1, 2)
-        labels = torch.from_numpy(np.searchsorted(kinds, pictures.labels[few]))
+        labels = numbered(torch.from_numpy(pictures.labels[few]), kinds.tolist())
         splits.append(LabelledImages(_sized(images, size), labels))
     was = parts[0].images
     notes = [] if was.shape[1:3] == (size, size) else [f"{was.shape[2]}x{was.shape[1]} resized to {size}x{size}"]
+    notes += parts[0].notes
     notes += ["grey, shown in three equal channels"] if (was[..., 0] == was[..., 1]).all() else []
     train, validation, test = splits
-    return Task(name, train, validation, test, len(kinds), "; ".join(notes))
+    return Task(name, train, validation, test, len(kinds), "; ".join(notes), kinds.tolist())
 
 
 def _sized(images: Tensor, size: int) -> Tensor:

@@ -10,7 +10,7 @@ import envs  # noqa: F401  registers the worlds
 from envs.base import VectorWorld
 from envs.errors import SettingError
 from envs.scene.categories import CATEGORIES
-from runs.evaluation.features import LabelledImages, Task
+from runs.evaluation.features import LabelledImages, Task, numbered
 from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once
@@ -30,22 +30,26 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
     for split, count in images.items():
         batches = (range(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
         parts = [_episodes(env_id, numbers, seed=seed, split=split, **world) for numbers in batches]
-        frames, infos, categories = zip(*parts, strict=True)
+        frames, infos, worlds = zip(*parts, strict=True)
         factors = {name: torch.cat([info[name] for info in infos]) for name in infos[0] if name != "episode_id"}
-        splits[split] = LabelledImages(torch.cat(frames), factors["category"], factors)
-    return Task("linear", splits["train"], splits["validation"], splits["test"], classes=categories[0])
+        kinds = () if worlds[0].kinds is None else worlds[0].kinds.tolist()
+        labels = numbered(factors["category"], kinds) if kinds else factors["category"]
+        splits[split] = LabelledImages(torch.cat(frames), labels, factors)
+    train, validation, test = (splits[split] for split in ("train", "validation", "test"))
+    note = "; ".join(getattr(worlds[0], "notes", []))
+    return Task("linear", train, validation, test, worlds[0].categories, note, kinds)
 
 
 def _episodes(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
-) -> tuple[Tensor, dict[str, Tensor], int]:
-    """Images, factors, and how many categories there are, whether shown or not."""
+) -> tuple[Tensor, dict[str, Tensor], VectorWorld]:
+    """Images, factors, and the world that showed them."""
     world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings).unwrapped
     assert isinstance(world, VectorWorld)
     frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
     for _ in range(steps):
         frames, *_, info = world.step(torch.zeros(len(numbers), 2))
-    return frames.permute(0, 3, 1, 2), info, world.categories
+    return frames.permute(0, 3, 1, 2), info, world
 
 
 def of_settings(settings) -> dict[str, Any]:

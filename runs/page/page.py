@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runs.analysis.grouping import grouped
-from runs.analysis.reading import LoadedRun, baseline, values
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, values
 from runs.page.charts import TEMPLATES
 from runs.page.section import Groups, rendered
 from runs.scores import BASELINES, MEASURES, WORLD
@@ -54,6 +54,9 @@ def _header(groups: Groups) -> dict[str, Any]:
         last = float(np.mean([values(run, WORLD)[-1] for run in runs]))
         levels = {name: float(np.mean([baseline(run, name, WORLD) for run in runs])) for name in BASELINES}
         gain = TOP1.text(last - levels["random_encoder"], signed=True)
-        figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", TOP1.text(last)), ("gain over random", gain)]
-        figures += [(BASELINES[name], TOP1.text(level)) for name, level in levels.items() if np.isfinite(level)]
+        score = marked(TOP1.text(last), any(degenerate(run, WORLD) for run in runs))
+        figures = [(f"linear probe, {TOP1.label} {TOP1.unit}", score), ("gain over random", gain)]
+        for name in (name for name, level in levels.items() if np.isfinite(level)):
+            little = any(baseline_degenerate(run, name, WORLD) for run in runs)
+            figures.append((BASELINES[name], marked(TOP1.text(levels[name]), little)))
     return {"title": title, "lead": f"{learner} trains {network} with the {loss} loss. {lead}", "figures": figures}

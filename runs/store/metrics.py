@@ -54,6 +54,7 @@ UNITS = {
     "r2": "share of the variance over test images that is explained",
     "validation_r2": "share of the variance over validation images that is explained",
     "strength": "penalty on the sum of squared weights",
+    "degenerate": "1 where a probe gives one answer or its strength is the last tried; a share, of several sets",
     "frames_per_s": "frames a second, evaluation not counted",
     "effective_rank": "directions, of a probe batch's features",
     "active": "share of negatives inside the margin",

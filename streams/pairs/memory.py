@@ -24,6 +24,7 @@ THUMBNAIL = 8  # pixels along its edge
 NEVER = -2.0  # less than any cosine
 NONE = Rows((), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), {})
 # Key in a saved state: attribute.
+MOST_VALUES = 1024  # of a label, each of which is counted whether it occurs or not
 COUNTS = {"slots": "slots", "filled": "filled", "seen": "rows_added", "additions": "additions", "known": "label_counts"}
 
 
@@ -145,9 +146,14 @@ class Buffer(Memory):
 
     def _shares(self, name: str) -> dict[str, float]:
         """The share of each value that a label has ever had here."""
-        counts = torch.bincount(self.rows.labels[name][: self.filled], minlength=self.label_counts.get(name, 0))
-        self.label_counts[name] = len(counts)
-        return {str(value): count / self.filled for value, count in enumerate(counts.tolist())}
+        labels = self.rows.labels[name][: self.filled]
+        if labels.max() >= MOST_VALUES:  # numbers with gaps: those that occur
+            values, counts = labels.unique(return_counts=True)
+        else:
+            counts = torch.bincount(labels, minlength=self.label_counts.get(name, 0))
+            self.label_counts[name], values = len(counts), torch.arange(len(counts))
+        pairs = zip(values.tolist(), counts.tolist(), strict=True)
+        return {str(value): count / self.filled for value, count in pairs}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the rows, since when they are there, and the counts."""

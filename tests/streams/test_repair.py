@@ -152,6 +152,20 @@ def test_an_import_is_mended_from_where_its_source_is_now(tmp_path, pictures, ca
     assert files(path) == before
 
 
+def test_an_import_of_a_moving_picture_and_of_torn_files_is_mended_too(tmp_path, pictures):
+    frames = [Image.new("RGB", (16, 16), (60 * number, 0, 0)) for number in range(4)]
+    frames[0].save(pictures / "dance.gif", save_all=True, append_images=frames[1:])
+    (pictures / "cup0__3.png").write_bytes(b"torn")
+    path = tmp_path / "cups.zarr"
+    assert import_stream(ImportSettings(source=str(pictures), path=str(path), skip_broken=True)) == 0
+    assert Recording(str(path)).committed == 39 + 4
+    before = files(path)
+    shard(path, "images", 0).unlink()
+    flip(shard(path, "factors/time", 0))
+    assert check(str(path), ["repair=true"]) == 0
+    assert files(path) == before
+
+
 def test_a_source_that_shows_other_pictures_now_mends_nothing(tmp_path, pictures, capsys):
     path = imported(tmp_path, pictures)
     flip(shard(path, "episode", 0))

@@ -12,6 +12,7 @@ from runs.page.tiles import mosaic
 from runs.store.metrics import read_samples
 
 COLUMNS = 16  # of the atlas of thumbnails
+MOST_CLASSES = 256
 SHOWN = 160  # images, at most: more hide one another
 
 
@@ -24,7 +25,11 @@ def embedding(run: LoadedRun) -> dict[str, Any] | None:
     images, labels = samples["images"][:SHOWN], samples["labels"][:SHOWN]
     xy, share = principal_maps(samples["embeddings"][:, :SHOWN].astype(np.float32))
     known = list(CATEGORIES) if run.settings["env.name"] == "moving_objects" else []
-    names = [*known, *(f"class {n}" for n in range(len(known), labels.max() + 1))][: labels.max() + 1]
+    if labels.max() >= MOST_CLASSES:  # of numbers with gaps: those that occur, as others would take all colours
+        shown, labels = np.unique(labels, return_inverse=True)
+        names = [f"class {label}" for label in shown]
+    else:
+        names = [*known, *(f"class {n}" for n in range(len(known), labels.max() + 1))][: labels.max() + 1]
     data = {
         "xy": np.round(xy, 3).tolist(),
         "frames": samples["frames"].tolist(),

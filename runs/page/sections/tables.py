@@ -7,10 +7,10 @@ import numpy as np
 
 from envs.errors import SettingError
 from runs.analysis.comparison import compare
-from runs.analysis.reading import LoadedRun, baseline, measure, scored, values
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, measure, scored, values
 from runs.analysis.tables import explained, text_tables
 from runs.page.section import Groups, section
-from runs.scores import BASELINES
+from runs.scores import BASELINES, MARK, MARK_NOTE
 from runs.store.folder import RunFolder
 
 
@@ -37,10 +37,15 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
     rows = []
     for key in keys:
         unit, numbers = measure(run, key), values(run, key)
-        last = unit.text(numbers[-1], missing="") if len(numbers) > 1 else ""
-        levels = [unit.text(baseline(run, name, key), missing="") for name in others]
-        rows.append([key.label, unit.title, last, unit.text(numbers[0], missing=""), *levels])
-    return {"head": ["", "", "last", "first", *(BASELINES[name] for name in others)], "rows": rows}
+        last = marked(unit.text(numbers[-1], missing=""), degenerate(run, key)) if len(numbers) > 1 else ""
+        first = marked(unit.text(numbers[0], missing=""), degenerate(run, key, row=0))
+        levels = [
+            marked(unit.text(baseline(run, name, key), missing=""), baseline_degenerate(run, name, key))
+            for name in others
+        ]
+        rows.append([key.label, unit.title, last, first, *levels])
+    note = MARK_NOTE if any(cell.endswith(MARK) for row in rows for cell in row[2:]) else ""
+    return {"head": ["", "", "last", "first", *(BASELINES[name] for name in others)], "rows": rows, "note": note}
 
 
 @section(100, each_run=True)

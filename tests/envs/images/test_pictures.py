@@ -92,6 +92,62 @@ def test_a_torchvision_set_is_read_where_it_lies(tmp_path, monkeypatch):
     assert pictures.labels.tolist() == [3, 7] * 5
 
 
+@pytest.mark.parametrize(
+    ("shape", "read_as"),
+    [
+        ((64, 48, 3), (1, 64, 48)),
+        ((64, 48, 4), (1, 64, 48)),
+        ((64, 48, 1), (1, 64, 48)),
+        ((1, 64, 48), (1, 64, 48)),
+        ((10, 64, 48), (10, 64, 48)),
+        ((10, 3, 64, 48), (10, 64, 48)),
+        ((10, 64, 48, 3), (10, 64, 48)),
+        ((10, 64, 48, 4), (10, 64, 48)),
+        ((3, 64, 48, 3), (3, 64, 48)),
+    ],
+)
+def test_an_array_is_as_many_pictures_as_a_person_would_say(tmp_path, shape, read_as):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    assert load_pictures(str(tmp_path / "a.npy")).images.shape == (*read_as, 3)
+
+
+def test_labels_say_how_many_pictures_there_are(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((64, 48, 3), np.uint8), labels=np.arange(64))
+    assert load_pictures(str(tmp_path / "a.npz")).images.shape == (64, 48, 3, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 48), (4, 64, 48), (10, 3, 32, 3), (3, 64, 3)])
+def test_a_shape_that_may_be_read_in_two_ways_is_refused_with_both(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint8))
+    with pytest.raises(SettingError, match=r"pictures? of .* or .*pictures? of .*\? store \(M, H, W, 3\) or") as caught:
+        load_pictures(str(tmp_path / "a.npy"))
+    assert "\n" not in str(caught.value)
+
+
+def test_transparent_parts_of_an_array_are_white(tmp_path):
+    pixels = np.zeros((2, 8, 8, 4), np.uint8)
+    pixels[1, ..., 3] = 255
+    np.save(tmp_path / "a.npy", pixels)
+    assert load_pictures(str(tmp_path / "a.npy")).images.reshape(2, -1).tolist() == [[255] * 192, [0] * 192]
+
+
+@pytest.mark.parametrize("ends", [[2, 2, 6], [3], [6, 4], [[6]], [3.0, 6.0], []])
+def test_ends_of_episodes_that_cannot_be_are_one_line(tmp_path, ends):
+    np.savez(tmp_path / "a.npz", images=IMAGES, episode_ends=np.array(ends))
+    with pytest.raises(SettingError, match="episode_ends"):
+        load_pictures(str(tmp_path / "a.npz"))
+
+
+def test_several_arrays_of_pictures_are_named(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr")
+    for camera in ("left", "right"):
+        group.create_group(camera).create_array("img", data=IMAGES)
+    with pytest.raises(
+        SettingError, match="several arrays of pictures, (left/img and right/img|right/img and left/img)"
+    ):
+        load_pictures(str(tmp_path / "a.zarr"))
+
+
 def nothing(path):
     return path / "nowhere"
 
@@ -112,9 +168,9 @@ def corrupt(path):
     return path / "all"
 
 
-def sixteen_bits(path):
+def floats_in_a_file(path):
     write_folder(path)
-    Image.fromarray(IMAGES[0, ..., 0].astype(np.uint16) << 8).save(path / "all" / "kind0" / "deep.png")
+    Image.fromarray(IMAGES[0, ..., 0].astype(np.float32)).save(path / "all" / "kind0" / "deep.tif")
     return path / "all"
 
 
@@ -194,7 +250,7 @@ def words_for_labels(path):
         (empty, "holds no pictures"),
         (mixed, "mixes sizes"),
         (corrupt, "broken.png"),
-        (sixteen_bits, "of more than 8 bits a pixel's channel, deep.png"),
+        (floats_in_a_file, "of 32 bits a pixel's channel, deep.tif"),
         (truncated, "can't be read"),
         (spoilt_in_the_middle, "can't be read"),
         (spoilt_chunk, "can't be read"),

@@ -8,12 +8,18 @@ from envs.errors import SettingError
 from runs.evaluation.features import PLAIN, LabelledImages, Split, Task, majority_class
 from runs.evaluation.probes import (
     LOGISTIC_STRENGTHS,
+    LOGISTIC_STRONGER,
+    LOGISTIC_WEAKER,
     STRENGTHS,
+    STRONGER,
+    Fit,
+    degenerate,
     few_label_probes,
     knn_probe,
     linear_probe,
     logistic_probe,
     ridge_probes,
+    search,
     standardised,
 )
 
@@ -93,7 +99,7 @@ def test_the_logistic_strength_is_that_of_least_validation_loss():
     x = standardised(features)
     fits = {
         strength: LogisticRegression(C=1 / strength, tol=1e-10, max_iter=9999).fit(x.train, labels.train)
-        for strength in LOGISTIC_STRENGTHS
+        for strength in LOGISTIC_STRENGTHS + LOGISTIC_WEAKER
     }
     losses = {strength: log_loss(labels.validation, fit.predict_proba(x.validation)) for strength, fit in fits.items()}
     scores = logistic_probe(features, labels, classes=3)
@@ -128,3 +134,68 @@ def test_more_labels_help_and_what_a_class_lacks_is_left_out():
 
 def test_neighbours_of_the_same_class_are_found():
     assert knn_probe(*toy_features(), classes=3)["top1"] > 0.8
+
+
+def misleading():
+    """Features that say one class in training images and the next one in all others."""
+    labels = Split(*(torch.arange(count) % 6 for count in (200, 100, 100)))
+    return Split(*map(one_hot, (labels[0], labels[1] + 1, labels[2] + 1))), labels
+
+
+def one_hot(labels):
+    return torch.nn.functional.one_hot(labels % 6, 6).double()
+
+
+def test_a_probe_that_finds_nothing_is_at_the_edge_of_its_strengths_and_says_so():
+    features, labels = misleading()
+    scores = ridge_probes(features, {"labels": labels})["labels"]
+    assert (scores["strength"], scores["degenerate"]) == (STRONGER[-1], 1)
+    scores = logistic_probe(features, labels, classes=6)
+    assert (scores["strength"], scores["degenerate"]) == (LOGISTIC_STRONGER[-1], 1)
+    assert few_label_probes(features, labels, classes=6)["10"]["degenerate"] == 1
+
+
+def errors_least_at(best, tried):
+    """A readout whose error is least at a strength."""
+
+    def fit(strength):
+        tried.append(strength)
+        distances = {name: abs(np.log10(strength) - np.log10(one)) for name, one in best.items()}
+        return {name: Fit(distance, strength, torch.zeros(1), torch.zeros(1)) for name, distance in distances.items()}
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("best", "found", "tried"),
+    [
+        ({"a": 1e3}, {"a": 1e3}, [1e4, 1e3, 1e2]),
+        ({"a": 1e6}, {"a": 1e6}, [1e4, 1e3, 1e5, 1e6, 1e7]),
+        ({"a": 1e9}, {"a": 1e7}, [1e4, 1e3, 1e5, 1e6, 1e7]),
+        ({"a": 1e0}, {"a": 1e0}, [1e4, 1e3, 1e2, 1e1, 1e0]),
+        ({"a": 1e-9}, {"a": 1e0}, [1e4, 1e3, 1e2, 1e1, 1e0]),
+        ({"a": 1e5, "b": 1e2}, {"a": 1e5, "b": 1e2}, [1e4, 1e3, 1e2, 1e5, 1e6, 1e1]),
+    ],
+)
+def test_a_choice_at_the_edge_widens_the_grid_and_one_within_does_not(best, found, tried):
+    asked = []
+    beyond = {"stronger": (1e5, 1e6, 1e7), "weaker": (1e1, 1e0)}
+    fits = search(errors_least_at(best, asked), (1e4, 1e3, 1e2), **beyond)
+    assert {name: fit.strength for name, fit in fits.items()} == found
+    assert asked == tried
+
+
+def test_strengths_within_the_grid_are_chosen_as_they_were():
+    scores = linear_probe(pixels, task(train=60), device=CPU)
+    assert STRENGTHS[-1] < scores["strength"] < STRENGTHS[0]
+    assert scores["degenerate"] == 0
+
+
+def test_a_probe_that_gives_one_answer_says_little_whatever_its_strength():
+    one = torch.tensor([[0.4, 0.3, 0.3]]).repeat(200, 1)
+    assert degenerate(1e3, one) == 1
+    one[:2] = one[:2].flip(1) + torch.tensor([0.0, 0.0, 1.0])
+    assert degenerate(1e3, one) == 1  # two in two hundred
+    one[2:40] = one[2:40] + torch.tensor([0.0, 1.0, 0.0])
+    assert degenerate(1e3, one) == 0
+    assert degenerate(1e3, None) == 0  # of numbers, which have no classes

@@ -60,3 +60,14 @@ def test_a_phase_is_a_whole_number(tmp_path):
     path = written(tmp_path, lambda step: {"phase": torch.tensor([step / 2])})
     with pytest.raises(SettingError, match="factors/phase is not int64"):
         Recording(path)
+
+
+def test_categories_with_gaps_are_as_many_as_occur(tmp_path):
+    task = asked(written(tmp_path, lambda step: {"category": torch.tensor([20_000 * (step % 3) + 7])}))
+    assert task.classes == 3
+    assert task.kinds == [7, 20_007, 40_007]
+    kinds = torch.tensor(task.kinds)
+    for part in (task.train, task.validation, task.test):
+        steps = part.images[:, 0, 0, 0].long()
+        assert torch.equal(kinds[part.labels], 20_000 * (steps % 3) + 7)
+        assert torch.equal(kinds[part.labels], part.factors["category"])

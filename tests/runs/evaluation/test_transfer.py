@@ -205,3 +205,36 @@ def test_two_sets_of_one_name_are_refused(tmp_path):
         np.savez(tmp_path / folder / "mine.npz", **pictures(20))
     with pytest.raises(SettingError, match="names mine twice"):
         check(settings_of(f"eval.transfer=[{tmp_path}/a/mine.npz,{tmp_path}/b/mine.npz]"))
+
+
+def test_labels_with_gaps_are_the_classes_that_occur(tmp_path):
+    arrays = pictures(100)
+    np.savez(tmp_path / "mine.npz", **arrays)
+    np.savez(tmp_path / "gaps.npz", images=arrays["images"], labels=20_000 * arrays["labels"])
+    plain, gaps = one(f"{tmp_path}/mine.npz"), one(f"{tmp_path}/gaps.npz")
+    assert gaps.classes == plain.classes == 3
+    assert all(torch.equal(a.labels, b.labels) for a, b in zip(plain[1:4], gaps[1:4], strict=True))
+    assert list(gaps.kinds) == [100_000, 120_000, 140_000]
+    images = np.zeros((3 * 8, 8, 8, 3), np.uint8)
+    images[..., 0] = np.arange(3 * 8)[:, None, None] % 8  # the view
+    np.savez(tmp_path / "coil100.npz", images=images, labels=np.repeat([20_000, 40_000, 10**9], 8))
+    task = one("coil100", f"eval.data_root={tmp_path}")
+    views = [set(part.images[:, 0, 0, 0].tolist()) for part in task[1:4]]
+    assert views == [{0, 4}, {2, 6}, {1, 3, 5, 7}]
+
+
+def test_a_world_of_pictures_has_the_classes_that_occur(tmp_path):
+    arrays = pictures(200)
+    tasks = []
+    for name, factor in (("plain", 1), ("gaps", 20_000)):
+        np.savez(tmp_path / f"{name}.npz", images=arrays["images"], labels=factor * arrays["labels"])
+        drifts = ["env.drift=categories", "env.phases=3"]
+        settings = settings_of("env=moving_images", f"env.path={tmp_path}/{name}.npz", *drifts)
+        tasks.append(world_task(**of_settings(settings), device=CPU))
+    plain, gaps = tasks
+    assert plain.classes == gaps.classes == 3
+    for part, other in zip(plain[1:4], gaps[1:4], strict=True):
+        assert torch.equal(part.labels, other.labels)
+        assert torch.equal(part.images, other.images)
+        assert torch.equal(20_000 * part.factors["category"], other.factors["category"])
+    assert list(gaps.kinds) == [100_000, 120_000, 140_000]

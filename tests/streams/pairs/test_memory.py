@@ -105,6 +105,12 @@ def test_a_category_that_was_dropped_has_a_share_of_nothing():
     assert memory.statistics()["memory/category"] == {"0": 1, "1": 0, "2": 0}
 
 
+def test_categories_with_gaps_are_counted_where_they_occur():
+    memory = Fifo(BufferSettings(capacity=4))
+    memory.add(rows(0)._replace(labels={"category": 10**9 * torch.tensor([0, 1, 1, 1])}))
+    assert memory.statistics()["memory/category"] == {"0": 0.25, "1000000000": 0.75}
+
+
 @pytest.mark.parametrize("kind", BUFFERS)
 def test_a_capacity_below_a_batch_is_named_with_the_least_that_does(kind):
     with pytest.raises(SettingError, match=r"memory.capacity=7 .* try 8 or more"):

@@ -1,12 +1,9 @@
-"""Lists and decodes picture files and videos; pictures by other processes, ahead of time.
+"""Decodes picture files by other processes, ahead of time.
 
 By processes and not by threads: for a small picture Pillow spends more time in Python than in decoding, and threads
 would wait for each other.
 """
 
-import math
-import os
-import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,54 +11,49 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import repeat
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from envs.errors import SettingError
-from envs.images.pictures import picture
+from envs.images.decoding import picture, shown
 from streams.process.versions import cpus
 
 TOGETHER, SLOT_BYTES = 64, 1 << 22  # pictures that are handed over at once, unless they are larger
 FEW = 4  # times as many are decoded before a process would have begun
 AHEAD = 2  # times as many are decoded by each process while others are taken
-_SLOTS: np.ndarray  # of a process that decodes, and the size of pictures
-_SIZE: int
+OR_SKIP = "or set skip_broken=true to pass over such files"
 
 
-def files_of(where: Path, suffixes: tuple[str, ...]) -> list[str]:
-    """The files of these kinds in a folder and those below it, frame2 before frame10.
+class Part(NamedTuple):
+    """Some pictures, decoded together."""
 
-    As plain strings: of a hundred thousand files a Path each would take longer than the first pictures.
-    """
-    return [
-        f"{folder}/{name}"
-        for folder, _, names in sorted(os.walk(where), key=lambda entry: _natural(entry[0]))
-        for name in sorted((name for name in names if name.lower().endswith(suffixes)), key=_natural)
-    ]
+    images: np.ndarray  # (s, H, W, 3) uint8, fitted
+    rows: list[int]  # which of the files each is
+    changes: list[tuple[int, str]]  # what was done to which file beyond decoding
+    broken: list[tuple[int, str]]  # files that are left out, and why
 
 
-def decoded(files: list[str], *, size: int) -> Iterator[np.ndarray]:
-    """Yields the pictures in this order, fitted, (s, H, W, 3) at a time; s divides TOGETHER but for the last.
+def decoded(files: list[str], *, size: int, skip_broken: bool = False) -> Iterator[Part]:
+    """Yields the pictures in this order, s at a time; s divides TOGETHER but for the last, and torn ones are none.
 
     Raises SettingError: one can't be read, with its name, or is of another size, once those before its s were taken.
     """
-    shape = fitted(picture(files[0]), size).shape
-    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // math.prod(shape)).bit_length() - 1)
-    parts = [files[first : first + together] for first in range(0, len(files), together)]
+    together = min(TOGETHER, 1 << max(1, SLOT_BYTES // _bytes_of_one(files, size, skip_broken)).bit_length() - 1)
+    parts = [(first, files[first : first + together], size, skip_broken) for first in range(0, len(files), together)]
     workers = min(cpus(), 8)
     if len(files) <= FEW * TOGETHER or workers == 1:
-        yield from (_decode(part, size) for part in parts)
+        yield from (_decode(*part) for part in parts)
         return
     try:
         with _processes(workers) as pool:
-            jobs = deque(pool.submit(_decode, part, size) for part in parts[: AHEAD * workers])
+            jobs = deque(pool.submit(_decode, *part) for part in parts[: AHEAD * workers])
             for coming in (*parts[AHEAD * workers :], *repeat(None, len(jobs))):
-                images = jobs.popleft().result()
+                part = jobs.popleft().result()
                 if coming:
-                    jobs.append(pool.submit(_decode, coming, size))
-                yield images
+                    jobs.append(pool.submit(_decode, *coming))
+                yield part
     except BrokenProcessPool:
         raise SettingError("can't be decoded, as a process that did it was killed; is there memory enough?") from None
 
@@ -81,33 +73,32 @@ def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(files: list[str], size: int) -> np.ndarray:
-    """Pictures (s, H, W, 3), fitted."""
-    return stacked([picture(file) for file in files], size=size)
+def _bytes_of_one(files: list[str], size: int, skip_broken: bool) -> int:
+    """Bytes of the first picture that can be decoded, fitted."""
+    for file in files:
+        try:
+            return fitted(picture(file), size).size
+        except SettingError as error:
+            if not skip_broken:
+                raise SettingError(f"{error}, {OR_SKIP}") from None
+    return 1
 
 
-def video_frames(file: str, *, every: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Every `every`-th frame (H, W, 3) of a video, with its number.
-
-    Raises SettingError: it can't be read, or has no frames.
-    """
-    try:
-        import av
-    except ImportError:
-        raise SettingError("needs PyAV; pip install 'contiguity[video]'") from None
-    number = -1
-    try:
-        with av.open(file) as container:
-            if container.streams.video[0].codec_context is None:  # its header is torn: decoding would crash
-                raise OSError("its codec is unknown")
-            container.streams.video[0].thread_type = "AUTO"
-            for number, frame in enumerate(container.decode(video=0)):
-                if number % every == 0:
-                    yield number, frame.to_ndarray(format="rgb24")
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise SettingError(f"can't be read as a video ({error}); mend or remove it") from None
-    if number < 0:
-        raise SettingError("is a video with no frames; remove it")
+def _decode(first: int, files: list[str], size: int, skip_broken: bool) -> Part:
+    """Files of which the first is number `first` of all."""
+    images, rows, changes, broken = [], [], [], []
+    for row, file in enumerate(files, first):
+        try:
+            frame = shown(file)
+        except SettingError as error:
+            if not skip_broken:
+                raise SettingError(f"{error}, {OR_SKIP}") from None
+            broken.append((row, str(error)))
+            continue
+        images.append(frame.pixels)
+        rows.append(row)
+        changes += [(row, change) for change in frame.changes]
+    return Part(stacked(images, size=size) if images else np.empty((0, 0, 0, 3), np.uint8), rows, changes, broken)
 
 
 def stacked(images: Iterable[np.ndarray], *, size: int) -> np.ndarray:
@@ -135,7 +126,3 @@ def fitted(image: np.ndarray, size: int) -> np.ndarray:
     left, top = (width - short) / 2, (height - short) / 2
     box = (left, top, left + short, top + short)
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, box=box))
-
-
-def _natural(name: str) -> list:
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from envs.errors import SettingError
+from envs.images.folders import listing
 from envs.settings import read
-from streams import importing
 from streams.importing import ImportSettings, import_stream
-from streams.recording import decoding as decoding
-from streams.recording.decoding import fitted
+from streams.media import decoding
+from streams.media.decoding import fitted
 from streams.recording.reader import Recording
 
 
@@ -28,20 +28,22 @@ def many(tmp_path, monkeypatch):
 
 
 def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
-    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=4)
+    parts = decoding.decoded(listing(many, (".png",)).files, size=4)
     taken = [next(parts)]
     workers = multiprocessing.active_children()
     assert workers
     for worker in workers:
         os.kill(worker.pid, signal.SIGINT)
     taken += parts
-    assert [len(part) for part in taken] == [4, 4, 4, 4, 4, 3]
-    assert np.array_equal(np.concatenate(taken), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3)))
+    assert [len(part.images) for part in taken] == [4, 4, 4, 4, 4, 3]
+    assert np.array_equal(
+        np.concatenate([part.images for part in taken]), np.arange(23)[:, None, None, None] * np.ones((1, 4, 4, 3))
+    )
 
 
 def test_processes_end_with_whoever_takes_no_more(many):
     others = set(multiprocessing.active_children())  # of other tests
-    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
+    parts = decoding.decoded(listing(many, (".png",)).files, size=0)
     next(parts)
     workers = set(multiprocessing.active_children()) - others
     parts.close()
@@ -51,15 +53,15 @@ def test_processes_end_with_whoever_takes_no_more(many):
 
 def test_large_pictures_are_handed_over_fewer_at_once(many, monkeypatch):
     monkeypatch.setattr(decoding, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
-    parts = list(decoding.decoded(decoding.files_of(many, (".png",)), size=0))
-    assert [len(part) for part in parts] == [2] * 11 + [1]
-    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(23))
+    parts = list(decoding.decoded(listing(many, (".png",)).files, size=0))
+    assert [len(part.images) for part in parts] == [2] * 11 + [1]
+    assert np.concatenate([part.images for part in parts])[:, 0, 0, 0].tolist() == list(range(23))
 
 
 def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
     (many / "13.png").write_bytes(b"no picture")
-    parts = decoding.decoded(decoding.files_of(many, (".png",)), size=0)
-    assert [next(parts)[:, 0, 0, 0].tolist() for _ in range(3)] == np.arange(12).reshape(3, 4).tolist()
+    parts = decoding.decoded(listing(many, (".png",)).files, size=0)
+    assert [next(parts).images[:, 0, 0, 0].tolist() for _ in range(3)] == np.arange(12).reshape(3, 4).tolist()
     with pytest.raises(SettingError, match="13.png"):
         next(parts)
 
@@ -71,15 +73,14 @@ def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
 
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
-    picture, own = decoding.picture, os.getpid()
-    monkeypatch.setattr(decoding, "picture", lambda file: picture(file) if os.getpid() == own else os._exit(1))
+    shown, own = decoding.shown, os.getpid()
+    monkeypatch.setattr(decoding, "shown", lambda file: shown(file) if os.getpid() == own else os._exit(1))
     with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
         import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
     assert "\n" not in str(caught.value)
 
 
 def test_an_import_that_ends_midway_says_what_to_do(many, monkeypatch):
-    monkeypatch.setattr(importing, "TOGETHER", 1)
     monkeypatch.setattr("streams.recording.codec.SHARD_FRAMES", 16)
     (many / "22.png").write_bytes(b"no picture")
     settings = read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"])

@@ -1,0 +1,1 @@
+"""Pictures, films and arrays of the user's own, as frames of episodes."""

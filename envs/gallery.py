@@ -106,12 +106,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
     parser.add_argument("--world", choices=VECTORS, default="moving_objects")
     parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")
-    parser.add_argument(
-        "--out", type=lambda text: Path(text).expanduser(), default=Path("gallery"), help="folder to write into"
-    )
+    parser.add_argument("--out", type=Path, default=Path("gallery"), help="folder to write into")
     parser.add_argument("--instances", type=int, default=12, help="pictures of each category")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
     args = parser.parse_args()
+    args.out = args.out.expanduser()
     try:
         if args.instances < 1:
             raise SettingError(f"--instances {args.instances} shows nothing; try 1 or more")

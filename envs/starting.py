@@ -15,6 +15,8 @@ def one_line(kind: type[BaseException], error: BaseException, trace: TracebackTy
         print("stopped while starting; nothing was begun", file=sys.stderr)  # noqa: T201
     elif of_memory(error):
         print(f"not enough memory to start ({' '.join(str(error).split())[:100]})", file=sys.stderr)  # noqa: T201
+    elif isinstance(error, OSError) and error.filename and not isinstance(error, FileNotFoundError):
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -24,6 +24,11 @@ def _start_warp() -> None:
         if not torch.cuda.is_available():
             os.dup2(nowhere, 2)
         wp.init()
+    except OSError as error:
+        what = (
+            f"{error.strerror}, and Warp keeps its kernels there; set WARP_CACHE_PATH to a folder that can be written"
+        )
+        raise OSError(error.errno, what, error.filename) from error
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

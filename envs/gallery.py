@@ -119,7 +119,8 @@ def main() -> None:
         for path in paths:
             print(path)  # noqa: T201
     except (SettingError, OSError) as error:
-        place = getattr(error, "filename", None) or f"--out {args.out}"
+        blamed = str(getattr(error, "filename", None) or args.out)
+        place = f"--out {blamed}" if blamed.startswith(str(args.out)) else blamed
         way_out = f"{place} cannot be written into ({getattr(error, 'strerror', error)}); choose another folder"
         print(error if isinstance(error, SettingError) else way_out, file=sys.stderr)  # noqa: T201
         sys.exit(2)

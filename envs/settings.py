@@ -18,7 +18,6 @@ from envs.errors import SettingError, no_such, unknown
 
 T = TypeVar("T")
 LARGEST = 10**12  # of numbers that any setting could mean
-BOOLEANS = ("true", "false", "yes", "no", "on", "off", "y", "n", "1", "0")
 CHOSEN = ("env.name", "stream.name", "pairs.name", "memory.name")  # which a choice brings along
 CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
 
@@ -134,17 +133,27 @@ def check_value(setting: str, value: Any, default: Any) -> None:
     Raises SettingError: a number for a boolean, a number that nothing could be done with, a seed below zero, or another
     `name` of a choice than the one chosen.
     """
-    if isinstance(default, bool) and not isinstance(value, bool) and str(value).lower() not in BOOLEANS:
+    if isinstance(default, bool) and not isinstance(value, bool) and _is_number(value) and str(value) not in "01":
         raise SettingError(f"{setting}={value} is neither true nor false; give one of them")
     for number in value if isinstance(value, list | tuple | ListConfig) else (value,):
         if not isinstance(number, int | float) or isinstance(number, bool):
             continue
         low, high = (0, 2**63 - 1) if setting == "seed" else (-LARGEST, LARGEST)
+        if setting.endswith("lr"):  # with which a run ends at its first NaN, and says so
+            high = int(torch.finfo(torch.float32).max)
         if not low <= number <= high:
             raise SettingError(f"{setting}={value} is out of range; give a number from {low:,} to {high:,}")
     if setting in CHOSEN and value != default:
         group = setting.partition(".")[0]
         raise SettingError(f"{setting}={value} is not what {group} is; choose it with {group}=NAME")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def keys(config: DictConfig, prefix: str = "") -> list[str]:

@@ -39,7 +39,11 @@ def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
     own = [*OWN, "loss=triplet", "loss.margin=0.3", "learner=perturbation", "network=normed"]
     overrides = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
     assert start([*overrides, "run.name=one"], PROGRAM) == 0
-    assert start([f"run.resume={tmp_path}/one", "run.frames=48"], PROGRAM) == 0
+    parts = ["loss.kind=examples.triplet.triplet", "learner.schedule=examples.perturbation.WeightPerturbation"]
+    said = [*OWN, *parts, "network.name=examples.normed.NORMED"]
+    with pytest.raises(SettingError, match="counts only if it is said again"):
+        start([f"run.resume={tmp_path}/one", "run.frames=48"], PROGRAM)
+    assert start([f"run.resume={tmp_path}/one", "run.frames=48", *said], PROGRAM) == 0
 
 
 def test_a_rule_that_looks_twice_cannot_learn_from_what_passes_once():

@@ -19,6 +19,7 @@ from rich.table import Table
 from envs.images.folders import printable
 from envs.settings import read
 from streams.process.errors import guarded
+from streams.process.terminal import Terminal
 from streams.recording.reader import COPY, Recording, record_in
 from streams.recording.verify import verify
 from streams.repair import RepairSettings, repair
@@ -95,7 +96,7 @@ def _few(names: list[str]) -> str:
 
 def check(path: str, overrides: Sequence[str] = (), *, as_json: bool = False) -> int:
     """Prints the summary of a recording, once it is mended if that is asked for; 1 where something is damaged."""
-    console, settings = Console(), read(RepairSettings, list(overrides))
+    console, settings = Terminal(), read(RepairSettings, list(overrides))
     done, sound = repair(path, settings, console=console) if settings.repair else ([], True)
     if not as_json:
         for line in dict.fromkeys(done):

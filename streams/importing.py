@@ -17,6 +17,7 @@ python -m learners.online stream=replay stream.path=coil.zarr stream.order=episo
 """
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
@@ -39,6 +39,7 @@ from streams.media.source import ImportSettings, Source, check_settings
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
+from streams.process.terminal import Terminal, visible
 from streams.recording.storage import open_folder
 from streams.recording.writer import Writer, check_free
 from streams.sources import ImportedSettings
@@ -66,7 +67,7 @@ def import_stream(settings: ImportSettings) -> int:
     check_free(settings.path, setting="path")
     found = source_of(settings)
     for line in found.plan:
-        print(line)  # noqa: T201
+        print(visible(line))  # noqa: T201
     coming = blocks(settings, found)
     first = next(coming, None)
     if first is None:
@@ -93,19 +94,19 @@ def import_stream(settings: ImportSettings) -> int:
         raise SettingError(f"{error}; {settings.path} ends before that: remove it, and import again") from None
     finally:
         writer.close()
-    print(f"{settings.path}: {writer.step:,} frames, the longest episode {env['episode_length']}")  # noqa: T201
+    print(f"{visible(settings.path)}: {writer.step:,} frames, the longest episode {env['episode_length']}")  # noqa: T201
     for line in found.report.lines():
-        print(line)  # noqa: T201
+        print(visible(line))  # noqa: T201
     if stop:
         print("stopped: the recording ends there")  # noqa: T201
         return 128 + stop.signal
-    print(f"try next: python -m streams.view {settings.path}")  # noqa: T201
+    print(f"try next: python -m streams.view {shlex.quote(settings.path)}")  # noqa: T201
     return 0
 
 
 def _write(coming: Iterator[dict[str, Tensor]], writer: Writer, env: dict[str, Any], stop: Stop) -> None:
     """Writes all blocks, or those before a stop, and puts the length of the longest episode into `env`."""
-    with Bar(Console(), done=0, total=0) as bar:
+    with Bar(Terminal(), done=0, total=0) as bar:
         for block in coming:
             env["episode_length"] = max(env["episode_length"], int(block["factors/age"].max()) + 1)
             writer.extend(block)

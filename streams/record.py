@@ -6,13 +6,13 @@ python -m streams.record env=moving_objects env.size=64 seed=3 stream.gaze=pursu
 The same command again goes on where the recording ended.
 """
 
+import shlex
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
-from rich.console import Console
 
 from envs.devices import device
 from envs.errors import SettingError
@@ -22,6 +22,7 @@ from streams.live import GazeSettings, Live
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
+from streams.process.terminal import Terminal, visible
 from streams.recording.recorder import Recorded
 
 
@@ -58,17 +59,17 @@ def record(overrides: list[str]) -> int:
     worlds, steps = env.num_worlds, -(-frames // env.num_worlds)
     with closing(Recorded(live, path, facts, setting="record.path")) as recorded, Stop("step") as stop:
         recorded.go_on()
-        with Bar(Console(), done=(live.step + 1) * worlds, total=steps * worlds) as bar:
+        with Bar(Terminal(), done=(live.step + 1) * worlds, total=steps * worlds) as bar:
             while live.step + 1 < steps and not stop:
                 next(recorded)
                 bar.show((live.step + 1) * worlds)
             recorded.state_dict()
     done = live.step + 1
-    print(f"{path}: {done * worlds:,} frames, {done:,} steps of {worlds} worlds")  # noqa: T201
+    print(f"{visible(path)}: {done * worlds:,} frames, {done:,} steps of {worlds} worlds")  # noqa: T201
     if done < steps:
         print("stopped and saved; the same command goes on from there")  # noqa: T201
         return 128 + stop.signal
-    replay = f"stream=replay stream.path={path} run.frames={done * worlds}"
+    replay = shlex.join(["stream=replay", f"stream.path={path}", f"run.frames={done * worlds}"])
     print(f"try next: python -m learners.online {replay}")  # noqa: T201
     return 0
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from envs.errors import SettingError
+from streams.process.terminal import Terminal
 from streams.process.versions import versions
 from streams.recording.checksum import record_checksum
 from streams.recording.codec import Layout, document, encode, layouts
@@ -84,7 +84,7 @@ class Writer:
         if cut_to is not None and cut_to > there.committed:
             raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
         steps = there.committed if cut_to is None else cut_to
-        if faults := verify(there, console=Console(), past=steps).faults:
+        if faults := verify(there, console=Terminal(), past=steps).faults:
             raise self._wrong(
                 f"is damaged, and is not gone on with ({len(faults)} chunks; {faults[0].text}); "
                 f"python -m streams.check {shlex.quote(self.path)} repair=true mends it"

@@ -1,11 +1,14 @@
 """A recording is what was seen: to the bit, whoever reads it, and after whatever happened to who wrote it."""
 
+import shlex
+
 import numpy as np
 import pytest
 import torch
 import zarr
 
 from envs.errors import SettingError
+from runs.config import composing
 from streams.record import record
 from tests.helpers.recordings import SMALL, assert_is_the_walk, changed, files, live, recorded, refused
 
@@ -100,3 +103,11 @@ def test_a_state_of_other_shapes_or_types_is_one_line(tmp_path, altered):
     changed(path, "", lambda document: ALTERED[altered](document["attributes"]["state"]))
     with pytest.raises(SettingError, match="says what its world cannot go on from .* it was altered"):
         record([*SMALL, f"record.path={path}", "record.frames=120"])
+
+
+def test_the_command_that_is_printed_can_be_pasted_whatever_the_path(tmp_path, capsys):
+    path = tmp_path / "a walk, [/x] it's.zarr"
+    assert record([*SMALL, f"record.path={path}", "record.frames=60"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    overrides = shlex.split(line.partition("learners.online ")[2])
+    assert composing.read(overrides).stream.path == str(path)

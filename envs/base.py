@@ -41,9 +41,7 @@ class VectorWorld(VectorEnv):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
     settings_class: type  # the dataclass of its settings, each of which is a keyword
     categories: int  # how many there are
-    kinds: np.ndarray | None = (
-        None  # (K,) the label that each of them has, in rising order, where that isn't 0, 1, 2, ...
-    )
+    kinds: np.ndarray | None = None  # (K,) the label of each, in rising order, where that isn't 0, 1, 2, ...
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
     def __init__(

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from envs.images.folders import printable
 from envs.settings import read
+from envs.text import printable
 from streams.process.errors import guarded
 from streams.process.terminal import Terminal
 from streams.recording.reader import COPY, Recording, record_in
@@ -77,7 +76,7 @@ def table(summary: dict[str, Any]) -> Table:
         "stored": f"{summary['bytes'] / 1e6:,.1f} MB{compression}",
         "chunks": f"{summary['chunks'] - len(summary['damaged']):,} of {summary['chunks']:,} sound",
     }.items():
-        rows.add_row(name, escape(text))
+        rows.add_row(name, text)
     return rows
 
 
@@ -100,14 +99,14 @@ def check(path: str, overrides: Sequence[str] = (), *, as_json: bool = False) ->
     done, sound = repair(path, settings, console=console) if settings.repair else ([], True)
     if not as_json:
         for line in dict.fromkeys(done):
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            console.print(line, soft_wrap=True)
     summary = examine(path, console=None if as_json else console) | ({"repaired": done} if settings.repair else {})
     if as_json:
         print(json.dumps(summary, indent=2))  # noqa: T201
         return int(bool(summary["damaged"]) or not sound)
     console.print(table(summary))
     for line in (*dict.fromkeys(summary["damaged"]), *_notes(summary)):  # damage to a whole file once
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     return int(bool(summary["damaged"]) or not sound)
 
 

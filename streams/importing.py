@@ -40,6 +40,7 @@ from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, visible
+from streams.recording.reader import MARK
 from streams.recording.storage import open_folder
 from streams.recording.writer import Writer, check_free
 from streams.sources import ImportedSettings
@@ -89,7 +90,7 @@ def import_stream(settings: ImportSettings) -> int:
             _write(chain([first], coming), writer, env, stop)
     except SettingError as error:
         writer.close()  # what is being written is there then
-        if "zarr.json" not in open_folder(settings.path).names(""):
+        if MARK not in open_folder(settings.path).names(""):
             raise
         raise SettingError(f"{error}; {settings.path} ends before that: remove it, and import again") from None
     finally:

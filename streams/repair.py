@@ -21,11 +21,11 @@ from envs.settings import checked, make_world, world
 from streams.importing import ImportSettings, blocks
 from streams.live import Live
 from streams.process.progress import Bar
-from streams.recording.codec import decode, decode_steps, document, encode
-from streams.recording.reader import COPY, Recording, record_in
+from streams.recording.codec import decode, decode_steps, encode
+from streams.recording.reader import COPY, MARK, Recording, record_in
 from streams.recording.storage import open_folder, read
-from streams.recording.verify import Fault, verify
-from streams.recording.writer import commit_record, copy_of, rows_of
+from streams.recording.verify import Fault, Verification, verify
+from streams.recording.writer import document_of, records_of, rows_of
 
 OTHERWISE = ("keep", "cut", "mask")
 
@@ -53,37 +53,36 @@ def repair(path: str, settings: RepairSettings, *, console: Console) -> tuple[li
     folder = open_folder(path, setting="path")
     done: list[str] = []
     with closing(folder.lock()):
-        recording = _believed(path)
+        recording, looked = _believed(path, console)
         for key, text in _documents(recording).items():
             if not _same(folder, key, text):
                 folder.put(key, text)
                 done.append(f"{key} written again")
-        faults = verify(recording, console=console).faults
-        if faults:
+        if looked.faults:
             try:
-                done += _made_again(recording, faults, settings, console)
+                done += _made_again(recording, looked.faults, settings, console)
             except SettingError as error:
-                done.append(f"{len(faults)} damaged chunks can't be made again: {error}")
-        faults = verify(recording).faults if faults else []
-        if faults and settings.otherwise == "keep":
-            first = f"the first {verify(recording).sound_steps:,} steps are sound"
+                done.append(f"{len(looked.faults)} damaged chunks can't be made again: {error}")
+            looked = verify(recording)
+        if looked.faults and settings.otherwise == "keep":
+            first = f"the first {looked.sound_steps:,} steps are sound"
             done.append(f"{first}; otherwise=cut ends the recording there, otherwise=mask blackens what is damaged")
-        elif faults:
-            done.append((_cut if settings.otherwise == "cut" else _masked)(recording, faults))
-    return done, not faults or settings.otherwise != "keep"
+        elif looked.faults:
+            done.append((_cut if settings.otherwise == "cut" else _masked)(recording, looked.faults))
+    return done, not looked.faults or settings.otherwise != "keep"
 
 
-def _believed(path: str) -> Recording:
+def _believed(path: str, console: Console) -> tuple[Recording, Verification]:
     """The recording by its commit record, or by the copy where that is lost or is another recording's.
 
     Raises SettingError: neither is sound and fits any of the files.
     """
     folder, sealed_elsewhere = open_folder(path, setting="path"), False
-    for facts in filter(None, (record_in(folder, key) for key in ("zarr.json", COPY))):
+    for facts in filter(None, (record_in(folder, key) for key in (MARK, COPY))):
         recording = Recording(path, setting="path", facts=facts)
-        looked = verify(recording)
+        looked = verify(recording, console=console)
         if len(looked.faults) < looked.chunks or not looked.stored:
-            return recording
+            return recording, looked
         sealed_elsewhere = True
     if sealed_elsewhere:
         raise SettingError(f"path={path} has the commit record of another recording; put its own zarr.json back")
@@ -95,9 +94,8 @@ def _believed(path: str) -> Recording:
 
 def _documents(recording: Recording) -> dict[str, bytes]:
     """Every zarr.json as it should be."""
-    arrays = {f"{name}/zarr.json": document(of, recording.committed) for name, of in recording.layouts.items()}
-    texts = {key: json.dumps(of).encode() for key, of in arrays.items()}
-    return texts | copy_of(recording.facts) | {"zarr.json": commit_record(recording.facts)}
+    arrays = [document_of(layout, recording.committed) for layout in recording.layouts.values()]
+    return {key: text for files in (*arrays, records_of(recording.facts)) for key, text in files.items()}
 
 
 def _same(folder: Any, key: str, text: bytes) -> bool:
@@ -185,11 +183,9 @@ def _cut(recording: Recording, faults: list[Fault]) -> str:
     """Ends the recording before what is damaged."""
     steps = min(fault.steps[0] for fault in faults)
     lost = recording.committed - steps
-    facts = recording.facts | {"committed": steps, "state": None}
-    for key, text in ({"zarr.json": commit_record(facts)} | copy_of(facts)).items():
-        recording.folder.put(key, text)
-    for name, layout in recording.layouts.items():
-        recording.folder.put(f"{name}/zarr.json", json.dumps(document(layout, steps)).encode())
+    _put(recording, records_of(recording.facts | {"committed": steps, "state": None}))
+    for layout in recording.layouts.values():
+        _put(recording, document_of(layout, steps))
         for shard in range(-(-steps // layout.shard[0]), -(-recording.committed // layout.shard[0])):
             with suppress(FileNotFoundError):
                 recording.folder.remove(layout.key(shard))
@@ -198,24 +194,28 @@ def _cut(recording: Recording, faults: list[Fault]) -> str:
 
 def _masked(recording: Recording, faults: list[Fault]) -> str:
     """Fills what is damaged, and makes each frame of it an episode of its own, so that it is paired with none."""
-    length = recording.layouts["images"].shard[0]
-    episodes, masked = recording.facts["episodes"], list(recording.facts.get("masked", []))
+    length, episodes = recording.layouts["images"].shard[0], recording.facts["episodes"]
+    parts = sorted({(*fault.steps, *fault.worlds) for fault in faults})
+    counts = [(past - first) * (world_past - world) for first, past, world, world_past in parts]
+    begins = episodes + np.cumsum([0, *counts])  # number of the first new episode of each part
+    masked = [*recording.facts.get("masked", []), *map(list, parts)]
+    _put(recording, records_of(recording.facts | {"episodes": int(begins[-1]), "masked": masked, "state": None}))
     for shard in sorted({fault.shard for fault in faults}):
         own = [fault for fault in faults if fault.shard == shard]
         arrays = {name: _sound_rows(recording, name, shard, own) for name in recording.names}
-        for first, past, *worlds in sorted({(*fault.steps, *fault.worlds) for fault in own}):
-            area = arrays["episode"][first - shard * length : past - shard * length, slice(*worlds)]
-            area[:] = episodes + np.arange(area.size).reshape(area.shape)
-            episodes += area.size
-            masked.append([first, past, *worlds])
+        for (first, past, *worlds), begin in zip(parts, begins.tolist(), strict=False):
+            if first // length == shard:
+                area = arrays["episode"][first - shard * length : past - shard * length, slice(*worlds)]
+                area[:] = begin + np.arange(area.size).reshape(area.shape)
         for name in {*(fault.array for fault in own), "episode"}:
             layout = recording.layouts[name]
-            recording.folder.put(layout.key(shard), encode(layout, arrays[name], number=shard))
-    facts = recording.facts | {"episodes": episodes, "masked": masked, "state": None}
-    for key, text in (copy_of(facts) | {"zarr.json": commit_record(facts)}).items():
-        recording.folder.put(key, text)
-    frames = episodes - recording.facts["episodes"]
-    return f"{frames:,} frames are masked: each is an episode of its own, which is paired with none"
+            _put(recording, {layout.key(shard): encode(layout, arrays[name], number=shard)})
+    return f"{sum(counts):,} frames are masked: each is an episode of its own, which is paired with none"
+
+
+def _put(recording: Recording, files: dict[str, bytes]) -> None:
+    for key, data in files.items():
+        recording.folder.put(key, data)
 
 
 def _sound_rows(recording: Recording, name: str, shard: int, faults: list[Fault]) -> np.ndarray:

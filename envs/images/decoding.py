@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from envs.errors import SettingError
-from envs.images.folders import printable
+from envs.text import printable
 
 ELSEWHERE = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}  # which Pillow knows, and other programs decode
 MOVING = {"GIF", "PNG", "WEBP", "AVIF", "FLI", "TIFF"}  # whose further frames are frames, and no thumbnails or layers

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envs.errors import SettingError
+from envs.text import printable
 
 SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 HIDDEN, LOOP, SPECIAL = "hidden or of the system", "link(s) that lead back", "pipe(s) or link(s) to nothing"
@@ -60,11 +61,6 @@ def named(kind: str, names: list[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 picture`, `2 pictures`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    """A name as a terminal can show it: what is no letter, but an order to the terminal, is spelt."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _walk(

@@ -3,7 +3,6 @@
 What Hydra says of a mistake is several lines about its own insides; here a mistake is one line with the nearest name.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from envs.errors import SettingError, no_such, unknown
 from envs.settings import as_object, check_value, keys
 from runs.config.aliases import current_override
+from runs.config.paths import quoted
 from streams.sources import recorded_env
 
 HYDRA = ("hydra.", "hydra/")  # prefixes of Hydra's own settings
@@ -237,7 +237,7 @@ def _quoted(value: Any) -> str:
     if OmegaConf.is_list(value):
         return f"[{','.join(map(_quoted, value))}]"
     text = str(value)
-    return text if re.fullmatch(r"[\w.+-]+", text) else json.dumps(text, ensure_ascii=False)
+    return text if re.fullmatch(r"[\w.+-]+", text) else quoted(text)
 
 
 def _parse(text: str) -> Override:

@@ -16,31 +16,27 @@ from omegaconf import DictConfig
 from envs.devices import device
 from envs.errors import SettingError
 from envs.starting import of_memory
-from runs.analysis.figures import film_strip, learning_curve
-from runs.analysis.reading import LoadedRun, load_numbers
+from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
 from runs.config import composing
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.log import Run, RunLog
+from runs.launch.pictures import pictures
 from runs.launch.progress import Progress
 from runs.launch.validate import check
-from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences, flat
 from runs.store.metrics import Metrics, facts, latest
-from runs.store.preview import save_preview
 from runs.store.record import has_begun, has_numbers, read_record
 from runs.store.tensorboard import TensorBoardLogger
-from streams.pairs.single_frames import Stream
 from streams.process.errors import guarded
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
-STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 AnyRun = TypeVar("AnyRun", bound=Run)
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
@@ -92,7 +88,8 @@ def launch(program: Program) -> None:
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
     if checked and checked[0].run.group:
-        print(visible(f"the runs beside one another:\n  python -m runs.compare {_place(checked[0])}"))  # noqa: T201
+        command = shlex.join(["python", "-m", "runs.compare", str(_place(checked[0]))])
+        print(visible(f"the runs beside one another:\n  {command}"))  # noqa: T201
     sys.exit(status)
 
 
@@ -266,36 +263,16 @@ def _follow(
         return 128 + stop.signal
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
-    for line in (*_pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
+    for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
-
-
-def _pictures(folder: RunFolder, stream: Stream, loaded: LoadedRun) -> list[Path]:
-    """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
-    stride = max(1, stream.gap)
-    steps = STRIP_COLUMNS * stride
-    columns = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]
-    strip = torch.stack([frames.images[:STRIP_ROWS] for frames in columns], 1).cpu().numpy()
-    episode = torch.stack([frames.episode[:STRIP_ROWS] for frames in columns], 1)
-    ends = torch.nn.functional.pad(episode.diff(dim=1) != 0, (1, 0)).numpy()
-    pictures = [folder.path / "film_strip.png"]
-    film_strip(strip, pictures[0], stride=stride, ends=ends)
-    pairs = next(stream)
-    views = {name: getattr(pairs, name)[:STRIP_COLUMNS].permute(0, 2, 3, 1) for name in ("first", "second")}
-    pixels = {name: (255 * view).round().to(torch.uint8).cpu().numpy() for name, view in views.items()}
-    save_preview(folder.metrics, stride=stride, strip=strip, **pixels, gap=pairs.gap[:STRIP_COLUMNS].cpu().numpy())
-    if ScoreKey() in loaded.scores:
-        pictures.append(folder.path / "learning_curve.png")
-        learning_curve(loaded, pictures[1])
-    return pictures
 
 
 def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str]:
     other = "bp" if settings.learner.name != "bp" else "dgl"
     same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
     return [
-        f"  python -m runs.show {folder.path} --json",
+        f"  python -m runs.show {shlex.quote(str(folder.path))} --json",
         f"  python -m learners.online {shlex.join([*same, f'learner={other}'])}",
         f"  {_resuming(folder, settings, program)} run.frames={2 * settings.run.frames}",
     ]

@@ -9,7 +9,8 @@ import numpy as np
 
 from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
-from envs.images.folders import counted, listing, named, printable
+from envs.images.folders import counted, listing, named
+from envs.text import printable
 from streams.media.decoding import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
 from streams.media.films import VIDEOS, Frame, film_frames
 from streams.media.names import FACTORS, Names, as_text, read_names

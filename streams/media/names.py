@@ -11,7 +11,7 @@ from math import gcd, isnan, nan
 from typing import NamedTuple
 
 from envs.errors import SettingError, unknown
-from envs.images.folders import printable
+from envs.text import printable
 
 AUTO, FRAMES, TURNTABLE, TIME, SINGLE = READINGS = ("auto", "frames", "turntable", "time", "single")
 FACTORS = ("angle", "frame", "time")  # what a number may be, and the groups of a regular expression

@@ -7,7 +7,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from envs.errors import SettingError
-from envs.images.folders import named, printable
+from envs.images.folders import named
+from envs.text import printable
 
 Item = TypeVar("Item")
 OF_FILES, OF_ARRAYS = ("names", "every", "skip_broken"), ("episode", "angle", "time")  # settings of either alone

@@ -8,13 +8,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from envs.text import printable
+
 TURNING = r"\u202a-\u202e\u2066-\u2069"  # the direction of text
 CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{TURNING}\ud800-\udfff]")
 
 
 def visible(text: object) -> str:
     """The text with its control characters, and what no encoding has, written out as `\\x1b`."""
-    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+    return CONTROL.sub(lambda match: printable(match[0]), str(text))
 
 
 def one_line(text: object) -> str:

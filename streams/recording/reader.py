@@ -20,7 +20,7 @@ FACTS = {"committed": int, "episodes": int, "factors": list, "env": dict, "seed"
 SEALED_FACTS = {"id": str, "arrays": dict, "checksum": str}
 COUNTS = ("committed", "episodes")
 MOST_MISSING = 1000  # shards that a recording may lack at its end; where it says to have more, it is not believed
-COPY = "factors/zarr.json"  # the group that keeps a second copy of the commit record
+MARK, COPY = "zarr.json", "factors/zarr.json"  # the commit record, and the group that keeps it once more
 INTEGERS = ("episode", "factors/category", "factors/phase")  # which memories and probes count by
 ALTERED = "it was altered; python -m streams.check says what can be mended"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -48,7 +48,7 @@ class Recording:
         self.path, self.setting = path, setting
         self.folder: Folder = open_folder(path, setting=setting)
         self.facts: dict[str, Any] = {}
-        self._document_read = b""  # the document that the facts are from
+        self._document_read: bytes | None = None  # the document that the facts are from
         if facts:
             self.facts = self._checked(facts)
         else:
@@ -108,10 +108,10 @@ class Recording:
 
     def refresh(self) -> int:
         """Reads the facts again and returns how many steps are committed by now."""
-        text = self._read("zarr.json")
+        text = self._read(MARK)
         if text == self._document_read:  # in which the state of many worlds may take milliseconds to parse
             return self.committed
-        facts = self._parsed("zarr.json", text).get("attributes")
+        facts = self._parsed(MARK, text).get("attributes")
         if not isinstance(facts, dict) or "format" not in facts:
             raise self._wrong("is no recording of ours; make one with python -m streams.record or streams.importing")
         self.facts, self._document_read = self._checked(facts), text
@@ -128,6 +128,11 @@ class Recording:
             raise self._wrong(f"says factors={shortened(facts['factors'])}, which are no names; {ALTERED}")
         if facts["format"] == FORMAT and facts["checksum"] != record_checksum(facts):
             raise self._wrong(f"has a commit record (zarr.json) whose checksum is wrong; {ALTERED}")
+        if not isinstance(facts.get("source", {}), dict):
+            raise self._wrong(f"says source={shortened(facts['source'])}, which is no dict; {ALTERED}")
+        masked = facts.get("masked", [])
+        if not isinstance(masked, list) or not all(map(_is_part, masked)):
+            raise self._wrong(f"says masked={shortened(masked)}, which are no parts of it; {ALTERED}")
         if self.facts and facts.get("id") != self.facts.get("id"):
             raise self._wrong("is another recording than before; it was exchanged")
         return facts
@@ -220,7 +225,7 @@ class Recording:
         try:
             return read(self.folder, key)
         except FileNotFoundError:
-            if key == "zarr.json":
+            if key == MARK:
                 raise self._wrong("is no recording; make one with python -m streams.record") from None
             raise self._wrong(f"lacks {key}; it is damaged") from None
         except (NotADirectoryError, PermissionError) as error:
@@ -247,6 +252,11 @@ def record_in(folder: Folder, key: str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError, SettingError):
         return None
     return facts if sound else None
+
+
+def _is_part(part: Any) -> bool:
+    """Whether it can be a part of a recording: the first step and the one past the last, and likewise of worlds."""
+    return isinstance(part, list) and len(part) == 4 and all(type(number) is int for number in part)
 
 
 def shortened(value: Any) -> str:

@@ -16,7 +16,7 @@ from streams.process.terminal import Terminal
 from streams.process.versions import versions
 from streams.recording.checksum import record_checksum
 from streams.recording.codec import Layout, document, encode, layouts
-from streams.recording.reader import COPY, FORMAT, Recording
+from streams.recording.reader import COPY, FORMAT, MARK, Recording
 from streams.recording.storage import open_folder
 from streams.recording.verify import verify
 from streams.types import Frames
@@ -67,7 +67,7 @@ class Writer:
         """
         self._lock = self._folder.lock()
         names = set(self._folder.names(""))
-        if "zarr.json" not in names:
+        if MARK not in names:
             if names - UNCOMMITTED:
                 raise self._wrong(f"is a folder of other things ({', '.join(sorted(names)[:3])})")
             if cut_to:
@@ -85,9 +85,9 @@ class Writer:
             raise self._wrong(f"holds {there.committed} steps, but the run has recorded {cut_to}; begin a new run")
         steps = there.committed if cut_to is None else cut_to
         if faults := verify(there, console=Terminal(), past=steps).faults:
-            raise self._wrong(
-                f"is damaged, and is not gone on with ({len(faults)} chunks; {faults[0].text}); "
-                f"python -m streams.check {shlex.quote(self.path)} repair=true mends it"
+            raise SettingError(
+                f"{self.setting}={self.path} is damaged, and is not gone on with ({len(faults)} chunks; "
+                f"{faults[0].text}); python -m streams.check {shlex.quote(self.path)} repair=true mends it"
             )
         self._go_on(there, steps, state)
         return self._facts
@@ -150,7 +150,7 @@ class Writer:
             shards[layout.key(number)] = encode(layout, steps, number=number)
             if name == "episode":
                 facts |= {"episodes": max(facts["episodes"], int(steps.max()) + 1)}
-        documents = {f"{layout.name}/zarr.json": _json(document(layout, total)) for layout in self._layouts.values()}
+        documents = {key: text for of in self._layouts.values() for key, text in document_of(of, total).items()}
         if not self._facts:
             arrays = {
                 name: {"type": of.kind, "shard": of.shard, "chunk": of.chunk} for name, of in self._layouts.items()
@@ -166,8 +166,9 @@ class Writer:
         commit = packed.result()
         try:
             self._put(commit.shards)
-            self._put(commit.documents | copy_of(commit.facts))
-            self._mark(commit.facts)
+            mark = records_of(commit.facts)
+            self._put(commit.documents | {key: text for key, text in mark.items() if key != MARK})
+            self._folder.put(MARK, mark[MARK])
         except OSError as error:
             raise OSError(error.errno, error.strerror or str(error), self.path) from error
 
@@ -175,10 +176,10 @@ class Writer:
         self._facts, self._layouts, self.step, self._given = there.facts, there.layouts, steps, steps
         if steps < there.committed:
             self._facts = there.facts | {"committed": steps, "state": state}
-            self._mark(self._facts)
-            self._put(copy_of(self._facts))
+            for key, text in records_of(self._facts).items():
+                self._folder.put(key, text)
         length = self._layouts["images"].shard[0]
-        self._put({f"{layout.name}/zarr.json": _json(document(layout, steps)) for layout in there.layouts.values()})
+        self._put({key: text for of in there.layouts.values() for key, text in document_of(of, steps).items()})
         for layout in there.layouts.values():  # removes later shards, and what a killed writer left half written
             for number in filter(str.isdigit, self._folder.names(f"{layout.name}/c")):
                 place = layout.key(int(number)).rpartition("/")[0]
@@ -190,16 +191,12 @@ class Writer:
             self._blocks = [{name: torch.from_numpy(there.span(first, steps, name)) for name in there.names}]
             self._held = steps - first
 
-    def _mark(self, facts: dict[str, Any]) -> None:
-        self._folder.put("zarr.json", commit_record(facts))
-
     def _put(self, files: dict[str, bytes]) -> None:
         """Writes files at once, since a disk flushes many in the time that it takes for one."""
         list(self._disk.map(self._folder.put, files, files.values()))
 
     def _wrong(self, what: str) -> SettingError:
-        way_out = "" if "repair=true" in what else "; choose another path"
-        return SettingError(f"{self.setting}={self.path} {what}{way_out}")
+        return SettingError(f"{self.setting}={self.path} {what}; choose another path")
 
 
 def id_of(about: dict[str, Any], images: Tensor) -> str:
@@ -212,7 +209,7 @@ def check_free(path: str, *, setting: str) -> None:
     """Raises SettingError where a new recording cannot begin."""
     folder = open_folder(path, setting=setting)
     names = set(folder.names(""))
-    if "zarr.json" in names:
+    if MARK in names:
         raise SettingError(f"{setting}={path} holds a recording already; remove it, or choose another path")
     if names - UNCOMMITTED:
         things = ", ".join(sorted(names - UNCOMMITTED)[:3])
@@ -227,15 +224,24 @@ def rows_of(frames: Frames) -> dict[str, Tensor]:
     return {"images": frames.images, "episode": frames.episode, **factors}
 
 
-def commit_record(facts: dict[str, Any]) -> bytes:
-    """The root's zarr.json, which says what is committed, with a checksum over all of it; in format 1 without."""
-    sealed = {"checksum": record_checksum(facts)} if facts["format"] == FORMAT else {}
-    return _json({"zarr_format": 3, "node_type": "group", "attributes": facts | sealed})
+def records_of(facts: dict[str, Any]) -> dict[str, bytes]:
+    """The files that say what is committed: the mark, with a checksum over all of it, and its copy.
+
+    In format 1 there is neither checksum nor copy.
+    """
+    if facts["format"] != FORMAT:
+        return {MARK: _group(facts)}
+    text = _group(facts | {"checksum": record_checksum(facts)})
+    return {MARK: text, COPY: text}
 
 
-def copy_of(facts: dict[str, Any]) -> dict[str, bytes]:
-    """The file that holds the commit record once more; in format 1 there is none."""
-    return {COPY: commit_record(facts)} if facts["format"] == FORMAT else {}
+def document_of(layout: Layout, steps: int) -> dict[str, bytes]:
+    """The file that describes an array at a length of `steps`."""
+    return {f"{layout.name}/zarr.json": _json(document(layout, steps))}
+
+
+def _group(attributes: dict[str, Any]) -> bytes:
+    return _json({"zarr_format": 3, "node_type": "group", "attributes": attributes})
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -1,30 +1,12 @@
 """Whatever reads runs has one line for what cannot be shown, and shows what was committed."""
 
 import shutil
-import sys
 
 import pytest
 import zarr
 
-from runs import compare, report, show
 from runs.store.metrics import Metrics
 from tests.helpers.runs import fake_run
-
-
-@pytest.fixture(params=[show, compare, report], ids=["show", "compare", "report"])
-def say(request, monkeypatch, capsys):
-    """Runs a command on a folder: (status, stdout, stderr)."""
-
-    def call(path):
-        monkeypatch.setattr(sys, "argv", [request.param.__name__, str(path)])
-        status = 0
-        try:
-            request.param.main()
-        except SystemExit as left:
-            status = left.code
-        return status, *capsys.readouterr()
-
-    return call
 
 
 def no_run(path):

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from envs.errors import SettingError
 from learners.online import PROGRAM
-from runs import compare, report, show
+from runs import compare, report
 from runs.analysis.reading import load, load_numbers
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest, newest, save
@@ -27,24 +27,6 @@ from tests.helpers.online import SMALL, assert_same_run, outcome
 from tests.helpers.runs import fake_run, furnished
 
 TINY = ["run.frames=32", "eval.every=0", "watch.every=0", "run.save_every=16", "run.log_every=16"]
-
-
-@pytest.fixture(params=[show, compare, report], ids=["show", "compare", "report"])
-def say(request, monkeypatch, capsys):
-    """Runs a command on a folder: (status, stdout, stderr)."""
-
-    def call(path):
-        monkeypatch.setattr(sys, "argv", [request.param.__name__, str(path)])
-        status = 0
-        try:
-            request.param.main()
-        except SystemExit as left:
-            status = left.code
-        return status, *capsys.readouterr()
-
-    call.reads_settings = request.param is not show
-    call.reads_all = request.param is report
-    return call
 
 
 @pytest.fixture

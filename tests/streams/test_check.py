@@ -10,7 +10,7 @@ import torch
 from envs.errors import SettingError
 from streams.check import check, examine
 from streams.recording.reader import Recording
-from tests.helpers.recordings import live, recorded, replay_of
+from tests.helpers.recordings import changed, live, recorded, replay_of
 
 
 @pytest.fixture
@@ -54,3 +54,12 @@ def test_a_sound_recording_is_summed_up(walk, capsys):
     assert summary["compression"] > 1
     assert check(str(walk)) == 0
     assert "2,100: 700 steps of 3 worlds, 4x4" in capsys.readouterr().out
+
+
+def test_names_with_brackets_are_shown_as_they_are(tmp_path, capsys):
+    walk = recorded(tmp_path / "a[/b].zarr", 60)
+    changed(walk, "", lambda document: document["attributes"].update(source={"categories": ["[bold]cup", "[/x]"]}))
+    assert check(str(walk)) == 0
+    output = capsys.readouterr().out
+    assert "2: [bold]cup, [/x]" in output
+    assert "a[/b].zarr" in output.replace("\n", "")

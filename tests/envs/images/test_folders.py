@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from envs.errors import SettingError
-from envs.images.folders import HIDDEN, LOOP, SPECIAL, listing, named, natural, printable
+from envs.images.folders import HIDDEN, LOOP, SPECIAL, listing, named, natural
 from envs.images.pictures import load_pictures
+from envs.text import printable
 
 
 def filled(folder: Path, *names: str) -> Path:

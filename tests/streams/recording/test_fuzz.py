@@ -41,8 +41,10 @@ def same(a, b):
     return a[0] == b[0] and all(np.array_equal(a[1][name], b[1][name]) for name in a[1])
 
 
-def hurt(kind, path, other, *, file, second, place, length):
-    """Damages a file of the recording at `path`; numbers are taken as they come, modulo what there is."""
+def hurt(path, walk, other, kind, *, file, second, place, length):
+    """A copy of a recording with one file damaged; numbers are taken as they come, modulo what there is."""
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(walk, path)
     names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if one.is_file())
     one, two = path / names[file % len(names)], path / names[second % len(names)]
     data = bytearray(one.read_bytes())
@@ -67,6 +69,7 @@ def hurt(kind, path, other, *, file, second, place, length):
     elif kind == "longer":
         data += bytes(length)
     one.write_bytes(data) if kind != "delete" else one.unlink()
+    return path
 
 
 def outcome(path):
@@ -92,12 +95,10 @@ NUMBERS = st.integers(0, 1 << 20)
 )
 @given(st.sampled_from(KINDS), NUMBERS, NUMBERS, NUMBERS, st.integers(1, 64))
 @example("exchange", 2, 3, 0, 1)
+@example("empty", 19, 0, 0, 1)
 def test_damage_to_any_file_is_named_or_harmless(walks, tmp_path, kind, file, second, place, length):
     walk, other, truth = walks
-    path = tmp_path / "hurt"
-    shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(walk, path)
-    hurt(kind, path, other, file=file, second=second, place=place, length=length)
+    path = hurt(tmp_path / "hurt", walk, other, kind, file=file, second=second, place=place, length=length)
     read = outcome(path)
     if isinstance(read, str):
         assert str(path) in read
@@ -114,10 +115,7 @@ def test_damage_to_any_file_is_named_or_harmless(walks, tmp_path, kind, file, se
 @given(st.sampled_from(KINDS), NUMBERS, NUMBERS, NUMBERS, st.integers(1, 64))
 def test_damage_to_any_one_file_is_mended_to_the_bit(walks, tmp_path, kind, file, second, place, length):
     walk, other, truth = walks
-    path = tmp_path / "hurt"
-    shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(walk, path)
-    hurt(kind, path, other, file=file, second=second, place=place, length=length)
+    path = hurt(tmp_path / "hurt", walk, other, kind, file=file, second=second, place=place, length=length)
     if lost(path):
         return
     done, sound = repair(str(path), RepairSettings(repair=True), console=Console(file=StringIO()))

@@ -41,6 +41,7 @@ UNTRUSTED = {
     ),
     "no attributes": (lambda w: changed(w, "", lambda d: d.pop("attributes")), "is no recording of ours"),
     "no JSON": (lambda w: (w / "zarr.json").write_text("{"), "no JSON"),
+    "nothing at all": (lambda w: (w / "zarr.json").write_text(""), "no JSON"),
     "deep JSON": (lambda w: (w / "zarr.json").write_text("[" * 100_000), "no JSON"),
     "a list": (lambda w: (w / "zarr.json").write_text("[]"), "no object"),
     "a mark past the end": (
@@ -50,6 +51,14 @@ UNTRUSTED = {
     "a mark that is none": (
         lambda w: changed(w, "", lambda d: d["attributes"].update(committed="all")),
         "committed='all'",
+    ),
+    "parts that are none": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(masked=[[0, "x"]])),
+        "which are no parts of it",
+    ),
+    "a source that is none": (
+        lambda w: changed(w, "", lambda d: d["attributes"].update(source=["here"])),
+        "which is no dict",
     ),
     "nothing committed": (
         lambda w: changed(w, "", lambda d: d["attributes"].update(committed=0)),

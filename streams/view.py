@@ -6,6 +6,7 @@ python -m streams.view walk.zarr --out walk.mp4 --steps 600    # needs the extra
 """
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def write_video(pictures: Iterable[np.ndarray], out: Path) -> None:
 
 def view(path: str, *, out: Path | None, worlds: int, steps: int | None, start: int, stride: int) -> int:
     """Writes the frames as a picture, animation or video, prints its path and returns 0."""
-    out = out or Path(f"{Path(path).resolve().stem or 'recording'}.png")
+    out = out or Path(f"{Path(os.path.realpath(path)).stem or 'recording'}.png")
     steps = (12 if out.suffix == ".png" else 120) if steps is None else steps
     write(frames_of(path, worlds=worlds, steps=steps, start=start, stride=stride), out)
     print(out)  # noqa: T201

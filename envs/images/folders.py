@@ -90,10 +90,13 @@ def _kind(entry: os.DirEntry, inside: tuple[tuple[int, int], ...]) -> str:
     """`file`, `folder`, or why an entry is passed over."""
     if entry.name.startswith(".") or entry.name.lower() in SYSTEM:
         return HIDDEN
-    if entry.is_file():
-        return "file"
-    if not entry.is_dir():
-        return SPECIAL  # a pipe, which would never end, or a link to nothing
+    try:
+        if entry.is_file():
+            return "file"
+        if not entry.is_dir():
+            return SPECIAL  # a pipe, which would never end, or a link to nothing
+    except OSError:  # a link to itself
+        return SPECIAL
     if entry.is_symlink():
         there = entry.stat()
         return LOOP if (there.st_dev, there.st_ino) in inside else "folder"

@@ -38,6 +38,13 @@ def test_a_world_and_an_import_number_classes_alike(tmp_path):
     assert notes[1] == "of moving pictures the first frame is shown: 1 of them (c.gif)"
 
 
+def test_a_link_to_itself_is_passed_over(tmp_path):
+    (filled(tmp_path, "a.png") / "loop.png").symlink_to(tmp_path / "loop.png")
+    found = listing(tmp_path, (".png",))
+    assert found.files == [f"{tmp_path}/a.png"]
+    assert found.passed_over == {SPECIAL: ["loop.png"]}
+
+
 def test_hidden_and_system_entries_are_no_classes_and_no_pictures(tmp_path):
     hidden = [".ipynb_checkpoints/a-checkpoint.png", "._1.png", "__MACOSX/a.png", "@eaDir/a.png"]
     filled(tmp_path, "a.png", *hidden)

@@ -46,7 +46,7 @@ def short(monkeypatch):
 def shortened(patch):
     patch.setattr(finetune, "STEPS", 6)
     patch.setattr(finetune, "LOOK", 2)
-    patch.setattr(commands, "_pictures", lambda *_: [])
+    patch.setattr(commands, "pictures", lambda *_: [])
 
 
 def test_where_frozen_features_fail_fine_tuning_does_not(monkeypatch):

@@ -129,7 +129,7 @@ def test_a_learner_that_records_goes_on_from_a_fault_at_any_write_to_the_same_en
 
 
 def test_a_whole_run_that_records_says_so_in_a_line_and_is_resumed_to_the_same_end(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(commands, "_pictures", lambda *_: [])  # of the end, which are slow
+    monkeypatch.setattr(commands, "pictures", lambda *_: [])  # of the end, which are slow
 
     def ends(name):
         return (load_newest(tmp_path / name / "checkpoints")[0]["frames"], files(tmp_path / f"{name}.zarr"))

@@ -3,7 +3,7 @@
 Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which holds each value to its field's type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 from envs import registry
-from envs.errors import SettingError, no_such, unknown
+from envs.errors import SettingError, check_used, no_such, unknown
 
 T = TypeVar("T")
 LARGEST = 10**12  # of numbers that any setting could mean
@@ -90,7 +90,21 @@ def read(schema: type[T], overrides: list[str]) -> T:
         config.env = OmegaConf.structured(WORLDS[name])
     for key, text in values.items():
         assign(config, key, text)
-    return as_object(config)
+    return check_given(as_object(config), values)
+
+
+def check_given(settings: T, names: Iterable[str]) -> T:
+    """The same settings, of which a user gave those with these dotted names.
+
+    Raises SettingError: one of them has no use with the value of another.
+    """
+    given: dict[str, list[str]] = {}
+    for name in names:
+        group, _, field = name.rpartition(".")
+        given.setdefault(group, []).append(field)
+    for group, within in given.items():
+        check_used(getattr(settings, group, None) if group else settings, within, prefix=f"{group}." if group else "")
+    return settings
 
 
 def split_override(text: str) -> tuple[str, str]:

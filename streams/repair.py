@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from envs.devices import device as device_of
-from envs.errors import SettingError, unknown
+from envs.errors import Needs, SettingError, unknown
 from envs.settings import checked, make_world, world
 from streams.importing import ImportSettings, blocks
 from streams.live import Live
@@ -33,6 +33,8 @@ OTHERWISE = ("keep", "cut", "mask")
 @dataclass
 class RepairSettings:
     """Settings of the command beside the path."""
+
+    needs: ClassVar[Needs] = dict.fromkeys(("otherwise", "source", "device"), ("repair", (True,)))
 
     repair: bool = False  # mend what is damaged
     otherwise: str = "keep"  # what can't be made again: keep it as it is, cut the recording before it, or mask it

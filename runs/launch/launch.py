@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from envs.devices import device
 from envs.errors import SettingError
+from envs.settings import as_object, check_given
 from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
@@ -128,6 +129,8 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
     program.check(settings)
+    if not varied:  # in a sweep a setting may have a use in some of its runs
+        check_given(as_object(settings), composing.given(overrides))
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))

@@ -5,16 +5,15 @@ Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from envs import registry
-from envs.errors import SettingError, check_used, no_such, unknown
+from envs.errors import SettingError, check_used, no_such
+from envs.worlds import WORLDS, WorldSettings, find_world, installed_world
 
 T = TypeVar("T")
 LARGEST = 10**12  # of numbers that any setting could mean
@@ -22,29 +21,12 @@ CHOSEN = ("env.name", "stream.name", "pairs.name", "memory.name")  # which a cho
 CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
 
 
-class WorldSettings(Protocol):
-    """The fields that every world's dataclass has, for whom the world is one of many."""
-
-    name: str
-    id: str
-    num_worlds: int
-    size: int
-    episode_length: int
-
-
-WORLDS: dict[str, type[WorldSettings]] = {  # by env=NAME
-    name: getattr(import_module(f"envs.{name}"), f"{entry.class_name}Settings")
-    for name, entry in registry.WORLDS.items()
-}
-
-
 def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
     """The settings of the world of this name, with some values other than the defaults.
 
     Raises SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
     """
-    if name not in WORLDS:
-        raise unknown("env", name, WORLDS)
+    name = installed_world(name)  # no module that a file names
     names = {"name": name, "id": WORLDS[name].id}  # which only the command line may change
     return checked(WORLDS[name], {**values, **names}, prefix="env.")
 
@@ -84,10 +66,7 @@ def read(schema: type[T], overrides: list[str]) -> T:
     """
     config, values = OmegaConf.structured(schema), dict(map(split_override, overrides))
     if OmegaConf.is_missing(config, "env"):
-        name = values.pop("env", "moving_objects")
-        if name not in WORLDS:
-            raise unknown("env", name, WORLDS)
-        config.env = OmegaConf.structured(WORLDS[name])
+        config.env = OmegaConf.structured(WORLDS[find_world(values.pop("env", "moving_objects"))])
     for key, text in values.items():
         assign(config, key, text)
     return check_given(as_object(config), values)

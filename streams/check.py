@@ -58,7 +58,7 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
         "sound_steps": found.sound_steps,
         "sealed": recording.sealed,
         "masked": recording.facts.get("masked", []),
-        "categories": _categories(recording),
+        "categories": recording.categories,
     }
 
 
@@ -78,13 +78,6 @@ def table(summary: dict[str, Any]) -> Table:
     }.items():
         rows.add_row(name, text)
     return rows
-
-
-def _categories(recording: Recording) -> list[str]:
-    """What an import's categories are called, in the order of their numbers; empty where nobody said."""
-    source = recording.facts.get("source")
-    names = source.get("categories") if isinstance(source, dict) else None
-    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _few(names: list[str]) -> str:

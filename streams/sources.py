@@ -7,7 +7,8 @@ import torch
 
 import envs  # noqa: F401  registers the worlds
 from envs.errors import SettingError
-from envs.settings import WorldSettings, as_json, checked, make_world, world
+from envs.settings import as_json, checked, make_world, world
+from envs.worlds import WorldSettings
 from streams.live import Live, LiveSettings
 from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
@@ -50,8 +51,16 @@ def open_source(
         return kind(stream, seed=seed, device=device, frames=frames)
     assert env is not None
     live = Live(make_world(env, device=device), seed=seed, gaze=stream.gaze)
-    facts = {"env": as_json(env), "seed": seed, "gaze": stream.gaze}
-    return Recorded(live, record, facts) if record else live
+    return recorded(live, record, env, seed=seed, gaze=stream.gaze) if record else live
+
+
+def recorded(
+    live: Live, path: str, env: WorldSettings, *, seed: int, gaze: str, setting: str = "stream.record"
+) -> Recorded:
+    """The source, which is recorded on the way to a path with the facts about it that a recording keeps."""
+    facts = {"env": as_json(env), "seed": seed, "gaze": gaze}
+    names = {"categories": list(live.world.category_names)} if live.world.category_names else {}
+    return Recorded(live, path, facts | names, setting=setting)
 
 
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import pytest
 
 from envs.errors import SettingError, check_used
-from envs.settings import WORLDS, read
+from envs.settings import read
+from envs.worlds import WORLDS
 from learners.build import RULES
 from learners.online import PROGRAM
 from learners.run import SCHEMAS

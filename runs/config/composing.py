@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
 from envs.settings import as_object, check_value, keys
+from envs.worlds import WORLDS, find_world
 from runs.config.aliases import current_override
 from runs.config.paths import quoted
 from streams.sources import recorded_env
@@ -60,12 +61,13 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
     for root in (files("runs.conf"), *roots):
         for group in filter(_holds_choices, root.iterdir()):
             names[group.name] = sorted({*names.get(group.name, []), *_names(group)})
+    names["env"] = sorted({*names["env"], *WORLDS})
     return names
 
 
 def read(overrides: list[str]) -> DictConfig:
     """The settings that overrides ask for. Raises SettingError: an unknown group or key, several values, wrong type."""
-    overrides = [current_override(text) for text in overrides]
+    overrides = [_with_world(current_override(text)) for text in overrides]
     for text in filter(RESOLVER.search, overrides):
         raise SettingError(
             f"{text} takes a value from elsewhere, which a run's files would keep; give the value itself"
@@ -85,6 +87,17 @@ def read(overrides: list[str]) -> DictConfig:
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
 
 
+def _with_world(override: str) -> str:
+    """The same override; of a world of one's own, `env=MODULE:NAME`, the choice that it is from now on."""
+    group, _, named = override.partition("=")
+    if group != "env" or "," in named:
+        return override
+    name = find_world(named)
+    if not any(entry.name == f"{name}.yaml" for entry in files("runs.conf").joinpath("env").iterdir()):
+        ConfigStore.instance().store(group="env", name=name, node=WORLDS[name])
+    return f"env={name}"
+
+
 def given(overrides: Iterable[str]) -> dict[str, Any]:
     """The values of overrides by their names. Raises SettingError: one is no override."""
     return {override.key_or_group: override.value() for override in map(_parse, map(current_override, overrides))}
@@ -101,8 +114,9 @@ def as_values(overrides: Iterable[str], settings: DictConfig) -> list[str]:
 
 
 def leads_elsewhere(override: str) -> bool:
-    """Whether an override that a folder says could lead Hydra or fsspec to what is no data of a run's."""
-    return override.lstrip("+~").startswith(HYDRA) or CHAIN in override
+    """Whether an override that a folder says could lead to code, or Hydra or fsspec to what is no data of a run's."""
+    own_world = override.startswith("env=") and ":" in override
+    return own_world or override.lstrip("+~").startswith(HYDRA) or CHAIN in override
 
 
 class Sweep(NamedTuple):

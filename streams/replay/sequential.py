@@ -75,6 +75,11 @@ class Replay(Iterator[Frames]):
             raise self._too_short()
 
     @property
+    def rows(self) -> int:
+        """The number of frames a step."""
+        return self._rows
+
+    @property
     def length(self) -> int:
         """The number of steps of one time round."""
         return min(player.length for player in self.players)

@@ -10,7 +10,7 @@ import torch
 
 from envs.counting import spelt
 from envs.errors import SettingError
-from streams.pairs.pairing import TemporalSettings, build_pairs
+from streams.pairing.pairing import TemporalSettings, build_pairs
 from streams.record import record
 from streams.replay import player
 from streams.replay.sequential import Replay

@@ -4,14 +4,23 @@ python -m learners.online env=moving_objects learner=dgl seed=0
 python -m learners.online run.resume=results/NAME
 """
 
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
 from learners.run import SCHEMAS, Run, build, named_code, validate
 from runs.launch.launch import Program, launch
 from runs.launch.log import RunLog
 from streams.process.signals import Stop
 
 
-def train(run: Run, log: RunLog, stop: Stop) -> None:
-    """The one loop: from where the run is to where its settings end, or to where it is stopped."""
+def train_loop(
+    run: Run, log: RunLog, stop: Stop, *, callbacks: Sequence[Callable[[Run, dict[str, Tensor]], None]] = ()
+) -> None:
+    """The one loop: from where the run is to where its settings end, or to where it is stopped.
+
+    Each callback is called after every update, with the run and what its learner reports.
+    """
     log.begin()
     while not run.finished and not stop:
         with log.clock("stream"):
@@ -19,6 +28,8 @@ def train(run: Run, log: RunLog, stop: Stop) -> None:
         with log.clock("learner"):
             losses = run.learner.update(pairs)
         run.advance(pairs, losses)
+        for callback in callbacks:
+            callback(run, losses)
         if log.train_due():
             log.train()
         if log.score_due():
@@ -31,7 +42,7 @@ def train(run: Run, log: RunLog, stop: Stop) -> None:
     log.save()  # a stop may come between the last line and the loop's condition
 
 
-PROGRAM = Program(build=build, train=train, validate=validate, named_code=named_code, schemas=SCHEMAS)
+PROGRAM = Program(build=build, train=train_loop, validate=validate, named_code=named_code, schemas=SCHEMAS)
 
 
 def main() -> None:

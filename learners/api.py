@@ -8,6 +8,7 @@
 ['active']
 """
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ from envs.errors import SettingError
 from envs.settings import as_object
 from learners.build import build_learner
 from learners.losses.base import Loss
-from learners.networks.network import Network, NetworkSettings, Spec
+from learners.networks.network import SPECS, Network, NetworkSettings, Spec
 from learners.online import PROGRAM, train_loop
 from learners.rules.base import Learner
 from learners.run import Run, learner_of
@@ -35,6 +36,7 @@ from runs.launch.launch import start
 from runs.store.checkpoint import load_at, load_newest
 from runs.store.folder import RunFolder
 
+FRAMES = "frames"  # in the metadata of an exported encoder, beside its settings
 Settings = Mapping[str, Any]  # by their dotted names, as on the command line: {"learner.lr": 1e-3}
 Callback = Callable[[Run, dict[str, Tensor]], None]  # after every update, with what the learner reports
 
@@ -167,33 +169,67 @@ def load(
     """The encoder of a run, as an `nn.Module` in evaluation mode.
 
     Args:
-        path: the run's folder, results/NAME.
-        frames: which of the checkpoints that are kept: how many frames it had seen; None for the newest.
+        path: the run's folder, results/NAME, or a .safetensors file that learners.export has written.
+        frames: which of the checkpoints that are kept: how many frames it had seen; None for the newest, 0 for the
+            random encoder that it began as, which needs none.
         device: where it is put.
         trust: whether code that the run's settings name (a loss, rule, network or world of one's own) may be imported.
 
     Raises:
         SettingError: no run, no such checkpoint, damaged, or it names code and is not trusted.
     """
+    if Path(path).suffix == ".safetensors":
+        return _exported(Path(path).expanduser(), device=device, trust=trust)
     folder = RunFolder(Path(path).expanduser())
     if not folder.is_run:
         raise SettingError(f"{path} is no run; give the folder of one, as in results/NAME")
     settings = _settings_of(folder, trust=trust)
     settings.device = str(device)
     learner = learner_of(settings)
-    where: dict[str, Any] = {"device": device_of(str(device)), "run_id": folder.run_id}
+    seen = 0 if frames == 0 else _load(learner, folder, frames)
+    flat = open_run(folder.path).settings
+    return Encoder(learner.network, settings=flat, frames=seen)
+
+
+def _load(learner: Learner, folder: RunFolder, frames: int | None) -> int:
+    """Puts a learner where a checkpoint was written, the newest where `frames` is None; how many frames it had seen."""
+    where: dict[str, Any] = {"device": next(learner.network.parameters()).device, "run_id": folder.run_id}
     if frames is None:
         state = load_newest(folder.checkpoints, **where)[0]
     else:
         state = load_at(folder.checkpoints, frames, **where)
     if state is None:
-        raise SettingError(f"{path} has no checkpoint yet; let it run on")
+        raise SettingError(f"{folder.path} has no checkpoint yet; let it run on")
     try:
         learner.load_state_dict(state["learner"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise SettingError(f"{path} was written by another version, whose checkpoints do not fit ({error})") from error
-    flat = open_run(folder.path).settings
-    return Encoder(learner.network, settings=flat, frames=state["frames"])
+        raise SettingError(
+            f"{folder.path} was written by another version, whose checkpoints do not fit ({error})"
+        ) from error
+    return state["frames"]
+
+
+def _exported(path: Path, *, device: torch.device | str, trust: bool) -> Encoder:
+    """The encoder in a file of weights, whose metadata are a run's settings."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise SettingError(f"{path} needs safetensors; install contiguity[export]") from error
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        settings = {name: json.loads(value) for name, value in about.items() if name != FRAMES}
+        name, size, frames = settings["network.name"], settings["env.size"], int(about[FRAMES])
+        if name not in SPECS and not trust:
+            raise SettingError(f"{path} leads to code (network.name={name}); if you trust it, trust=True")
+        network = Network(name, size=size, feedback="backprop", heads="none", seed=0)
+        network.load_state_dict(weights)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{path} is no encoder that learners.export has written ({error})") from error
+    return Encoder(network.to(device_of(str(device))), settings=settings, frames=frames)
 
 
 def _settings_of(folder: RunFolder, *, trust: bool) -> DictConfig:

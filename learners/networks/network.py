@@ -18,6 +18,7 @@ from learners.networks.feedback import Conv, Linear
 from learners.registry import look_up
 from streams.seeding import generator, seeded
 
+HEADS = ("every", "top", "none")  # blocks that have one
 EMBEDDING = 64  # dimensions of a head's output
 LAYERS = dict[str, Callable[[], nn.Module]](
     pool=lambda: nn.MaxPool2d(2), tanh=nn.Tanh, hardtanh=nn.Hardtanh, relu=nn.ReLU
@@ -93,11 +94,13 @@ class Network(nn.Module):
     """Blocks, and a head for each (or for the last alone). Weights are a function of (seed, layer), not of feedback."""
 
     def __init__(self, name: str, *, size: int, feedback: str, heads: str, seed: int):
-        """Builds a network for images (B, 3, size, size), with heads at `every` block or at the `top`.
+        """Builds a network for images (B, 3, size, size), with heads at `every` block, at the `top` or `none`.
 
-        Raises SettingError: an unknown network, or images too small for it.
+        Raises SettingError: an unknown network or place of heads, or images too small for it.
         """
         super().__init__()
+        if heads not in HEADS:
+            raise unknown("heads", heads, HEADS)
         self.spec = spec = spec_of(name)
         least = 2 ** spec.halvings()
         if size < least:
@@ -119,12 +122,12 @@ class Network(nn.Module):
                         layers.append(_layer(layer, channels))
             size //= 2 ** block.count("pool")
             self.blocks.append(nn.Sequential(*layers))
-            if heads == "every" or number == len(spec.blocks):
+            if heads == "every" or (heads == "top" and number == len(spec.blocks)):
                 weights = init_kwargs(seed, f"head{number}", feedback=feedback)
                 self.heads.append(Head(channels * size * size, squash=spec.squash, **weights))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] to features (B, D): what the network is scored by."""
+        """(B, 3, H, W) float in [0, 1], which are scaled here, to features (B, D): what the network is scored by."""
         return flat(self.outputs(images)[-1])
 
     def outputs(self, images: Tensor) -> list[Tensor]:

@@ -1,7 +1,9 @@
 """The main job: watch a world that never stops moving, learn from every frame, and score what was learned.
 
 python -m learners.online env=moving_objects learner=dgl seed=0
-python -m learners.online run.resume=results/NAME
+python -m learners.online learner=bp loss=ntxent run.frames=8192   # a short run of another rule and loss
+python -m learners.online run.resume=results/NAME                  # goes on exactly where it stopped
+python -m learners.online -m learner=dgl,bp seed=0,1,2             # six runs; runs.compare sets them beside one another
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +44,14 @@ def train_loop(
     log.save()  # a stop may come between the last line and the loop's condition
 
 
-PROGRAM = Program(build=build, train=train_loop, validate=validate, named_code=named_code, schemas=SCHEMAS)
+PROGRAM = Program(
+    build=build,
+    train=train_loop,
+    validate=validate,
+    named_code=named_code,
+    schemas=SCHEMAS,
+    description=__doc__ or "",
+)
 
 
 def main() -> None:

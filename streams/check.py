@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from envs.help import help_text
 from envs.settings import read
 from envs.text import printable
 from streams.process.errors import guarded
@@ -122,8 +123,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m streams.check",
         description="Whether a recording is sound; repair=true mends it.",
-        epilog="settings: repair=true, otherwise=keep|cut|mask (what can't be made again), source=WHERE (an import's "
-        "pictures are now), device=cpu",
+        epilog=f"settings:\n{help_text(RepairSettings)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", help="a recording: a folder, or any fsspec URL")
     parser.add_argument("settings", nargs="*", help="name=value, see below")

@@ -17,6 +17,7 @@ from omegaconf import MISSING
 from envs.devices import device
 from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
+from envs.help import help_text
 from envs.settings import make_world, read
 from streams.live import GazeSettings, Live
 from streams.process.errors import guarded
@@ -77,7 +78,13 @@ def record(overrides: list[str]) -> int:
 def main() -> None:
     """Runs the command on the process's arguments."""
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__)  # noqa: T201
+        settings = [
+            help_text(RecordSettings, prefix="record."),
+            help_text(GazeSettings, prefix="stream."),
+            help_text(Settings, leave_out=("env", "record", "stream")),
+            "  env=NAME, and env.SETTING=... as python -m learners.online --list env=NAME lists them",
+        ]
+        print("\n".join([__doc__ or "", "settings:", *settings]))  # noqa: T201
         return
     stopped = "what is committed is kept, and the same command goes on from there"
     crowded = "try a smaller env.num_worlds or env.size"

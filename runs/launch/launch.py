@@ -20,6 +20,7 @@ from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
 from runs.config import composing
+from runs.config.help import help_text, list_text
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
@@ -38,6 +39,7 @@ from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
+ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
 AnyRun = TypeVar("AnyRun", bound=Run)
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
@@ -59,6 +61,7 @@ class Program(Generic[AnyRun]):
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
     named_code: Callable[[DictConfig], dict[str, Any]]  # settings that lead to code which is none of ours
     schemas: Mapping[tuple[str | None, str], type]
+    description: str = ""  # of the command, for --help
 
     def read(self, overrides: list[str]) -> DictConfig:
         """The settings that command-line overrides ask for."""
@@ -75,6 +78,15 @@ class Program(Generic[AnyRun]):
 def launch(program: Program) -> None:
     """The command line of a program: one run, or a sweep; ends the process with its exit status."""
     arguments = sys.argv[1:]
+    if {"--help", "-h"} & set(arguments):
+        sys.exit(print(help_text(program.description, program.schemas)))  # noqa: T201
+    if "--list" in arguments:
+        composing.register(program.schemas)
+        after = arguments[arguments.index("--list") + 1 :]
+        sys.exit(_guarded(lambda: print(list_text(after[0] if after else None))))  # noqa: T201
+    for argument in arguments:
+        if argument.startswith("--") and "=" in argument and argument.partition("=")[0] not in ASSIGNED:
+            _guarded(_no_dashes, argument)
     flags = [argument.startswith("-") for argument in arguments]
     of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
     overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
@@ -82,7 +94,7 @@ def launch(program: Program) -> None:
     sweep = _guarded(composing.sweep, overrides)
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
-    shows_help = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
+    shows_help = {"--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
     samples = () if shows_help else composing.one_at_a_time(sweep.values)
     checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
@@ -92,6 +104,10 @@ def launch(program: Program) -> None:
         command = shlex.join(["python", "-m", "runs.compare", str(_place(checked[0]))])
         print(visible(f"the runs beside one another:\n  {command}"))  # noqa: T201
     sys.exit(status)
+
+
+def _no_dashes(argument: str) -> None:
+    raise SettingError(f"{argument} is no setting; they are written without dashes, as in {argument.lstrip('-')}")
 
 
 def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:

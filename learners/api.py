@@ -9,7 +9,6 @@
 """
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +30,6 @@ from learners.rules.base import Learner
 from learners.run import Run, learner_of
 from runs.analysis.frames import OpenedRun, open_run
 from runs.config import composing
-from runs.config.paths import quoted
 from runs.launch.launch import start
 from runs.store.checkpoint import load_at, load_newest
 from runs.store.folder import RunFolder
@@ -252,13 +250,5 @@ def _distrusted(folder: RunFolder, named: Sequence[str]) -> SettingError:
 
 def overrides_of(settings: Settings) -> list[str]:
     """Settings by their dotted names as they are written on a command line."""
-    return [f"{name}={_as_text(value)}" for name, value in settings.items()]
-
-
-def _as_text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_as_text, value))}]"
-    text = str(value)
-    return text if isinstance(value, Path) or re.fullmatch(r"[\w./:+%@-]+", text) else quoted(text)
+    texts = (str(value) if isinstance(value, Path) else composing.as_text(value) for value in settings.values())
+    return [f"{name}={text}" for name, text in zip(settings, texts, strict=True)]

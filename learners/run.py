@@ -135,6 +135,8 @@ def named_code(settings: DictConfig) -> dict[str, Any]:
         "eval.transfer": settings.eval.transfer
     }
     named |= {name: value for name, value in paths.items() if CHAIN in str(value)}
+    own = {f"eval.{name}": list(settings.eval[name]) for name in ("probes", "ends")}
+    named |= {name: value for name, value in own.items() if any(":" in one for one in value)}
     if stream.name == "live" or settings.eval.every:
         sets = {f"env.{name}": env.get(name) for name in ("dataset", "background_dataset")}
         named |= {name: value for name, value in sets.items() if value}

@@ -61,8 +61,7 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
     for root in (files("runs.conf"), *roots):
         for group in filter(_holds_choices, root.iterdir()):
             names[group.name] = sorted({*names.get(group.name, []), *_names(group)})
-    names["env"] = sorted({*names["env"], *WORLDS})
-    return names
+    return names | ({"env": sorted({*names["env"], *WORLDS})} if "env" in names else {})
 
 
 def read(overrides: list[str]) -> DictConfig:
@@ -109,7 +108,7 @@ def as_values(overrides: Iterable[str], settings: DictConfig) -> list[str]:
     for text in overrides:
         name = text.partition("=")[0].lstrip("+")
         value = OmegaConf.select(settings, name) if "${" in text else None
-        kept.append(text if value is None else f"{name}={_quoted(value)}")
+        kept.append(text if value is None else f"{name}={as_text(value)}")
     return kept
 
 
@@ -246,12 +245,14 @@ def _each(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
-def _quoted(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as an override gives it."""
-    if OmegaConf.is_list(value):
-        return f"[{','.join(map(_quoted, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if OmegaConf.is_list(value) or isinstance(value, list | tuple):
+        return f"[{','.join(map(as_text, value))}]"
     text = str(value)
-    return text if re.fullmatch(r"[\w.+-]+", text) else quoted(text)
+    return text if re.fullmatch(r"[\w./:+%@-]+", text) else quoted(text)
 
 
 def _parse(text: str) -> Override:

@@ -85,7 +85,7 @@ def help_text(description: str, schemas: Mapping[tuple[str | None, str], type]) 
         [
             description.strip(),
             "",
-            "Settings are name=value: group=NAME chooses from a group, and group.setting=value changes one of its settings.",
+            "Settings are name=value: group=NAME chooses, group.setting=value changes one setting of what was chosen.",
             "",
             list_text(None),
             "",

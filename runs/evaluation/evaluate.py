@@ -17,7 +17,7 @@ from envs.settings import world
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import EvalSettings, baselines
 from runs.evaluation.features import Encoder, Task, encoded
-from runs.evaluation.probes import Scores, probe_scores, registered
+from runs.evaluation.probes import Scores, find_probe, probe_scores, registered
 from runs.evaluation.world_tasks import of_settings, world_task
 from runs.scores import ScoreKey
 
@@ -60,6 +60,7 @@ def evaluate(
     Raises:
         SettingError: an unknown task or probe, or data that is not there.
     """
+    probes = [find_probe(name) for name in probes]
     for name in probes:
         if name not in registered():
             raise unknown("probes", name, registered())

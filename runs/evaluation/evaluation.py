@@ -13,7 +13,7 @@ from envs.scene.drift import block_edges
 from runs.evaluation.features import PLAIN, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Predictions, Scores, degenerate, linear_probe, probe_scores, registered
+from runs.evaluation.probes import Predictions, Scores, degenerate, find_probe, linear_probe, probe_scores, registered
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
@@ -119,7 +119,7 @@ def at_an_end(settings, frames: int) -> bool:
 
 def probes_due(settings, frames: int) -> set[str]:
     """The names in `eval.probes`, and those in `eval.ends` where a run begins or ends."""
-    return {*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())}
+    return set(map(find_probe, [*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())]))
 
 
 def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[ScoreKey]:

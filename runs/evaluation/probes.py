@@ -1,8 +1,8 @@
 """Probes of an encoder: what can be read off its features, once they are frozen. Each registers itself in `PROBES`.
 
-Strengths are chosen on validation images, never on test images. A probe of one's own is a function in a module of this
-package, under `@probe`: its name in `eval.probes` or `eval.ends` runs it, and its scores are kept, shown, compared and
-drawn like those of the others.
+Strengths are chosen on validation images, never on test images. A probe of one's own is a function under `@probe`, in a
+module of this package or elsewhere (MODULE:NAME, as examples/prototypes.py): its name in `eval.probes` or `eval.ends`
+runs it, and its scores are kept, shown, compared and drawn like those of the others.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
+from envs.errors import SettingError
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of, ranks
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
 from runs.scores import LABELS, ScoreKey
@@ -49,6 +50,25 @@ def registered() -> dict[str, Probe]:
     for module in iter_modules([str(Path(__file__).parent)]):
         import_module(f"{__package__}.{module.name}")
     return PROBES
+
+
+def find_probe(named: str) -> str:
+    """The name of the probe that `named` means: its own, or MODULE:NAME of one's own, whose module is imported.
+
+    Raises SettingError: no such module, or none of that name in it.
+    """
+    module, colon, name = named.rpartition(":")
+    if colon:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise SettingError(
+                f"eval.probes=[{named}] cannot be imported ({error}); a probe of your own is MODULE:NAME, found from "
+                "the folder that you run in or from PYTHONPATH"
+            ) from error
+        if name not in PROBES:
+            raise SettingError(f"eval.probes=[{named}]: {module} registers no probe {name}; put it under runs.probe")
+    return name
 
 
 def probe(name: str, *, label: str | Callable[[str], str] | None = None, **options) -> Callable[[Callable], Callable]:

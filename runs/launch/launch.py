@@ -200,7 +200,8 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
         began, asked = program.read(saved), program.read([*saved, *new])
         settings = folder.settings_over(began)
         named = program.named_code(settings)
-        unsaid = [f"{name}={value}" for name, value in named.items() if str(said.settings.get(name)) != str(value)]
+        differ = {name: value for name, value in named.items() if str(said.settings.get(name)) != str(value)}
+        unsaid = [f"{name}={composing.as_text(value)}" for name, value in differ.items()]
     if unsaid:
         raise SettingError(
             f"run.resume={path} leads to code or data that is not its own, which counts only if it is said again; if "
@@ -300,7 +301,7 @@ def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str
 def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
     """The command that goes on with a run, with all that it has to say again."""
     elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
-    named = [f"{name}={value}" for name, value in program.named_code(settings).items()]
+    named = [f"{name}={composing.as_text(value)}" for name, value in program.named_code(settings).items()]
     return shlex.join(["python", "-m", "learners.online", f"run.resume={folder.path}", *elsewhere, *named])
 
 

@@ -50,10 +50,10 @@ class VectorWorld(VectorEnv):
         self,
         num_envs: int = 1,
         *,
-        device="cpu",
-        render_mode=None,
-        max_episode_steps=None,
-        autoreset_mode=AutoresetMode.NEXT_STEP,
+        device: torch.device | str = "cpu",
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **settings,
     ):
         if num_envs < 1:

@@ -1,17 +1,39 @@
-"""Your first stream, in plain Python: a world, its pairs, a loss of your own, a score, a recording, a run, a plot."""
+# %% [markdown]
+# # Your first stream
+#
+# In plain Python, without any configuration: a world, its pairs, a loss of your own, a score, a recording, a whole run,
+# its encoder loaded again, and a plot.
 
+# %%
+import os
+import tempfile
+
+os.chdir(tempfile.mkdtemp())  # what is written here is thrown away
+
+# %%
 import gymnasium as gym
 import torch
 
+import envs  # registers the worlds
 import learners
 import runs
 import streams
 
-# 1. A world: 64 objects at once, each seen for 48 frames as it moves under moving light.
+# %% [markdown]
+# ## A world
+# 64 objects at once, each seen for 48 frames as it moves under moving light.
+
+# %%
 world = gym.make_vec("MovingObjects-v0", num_envs=64, size=32)
+frames, info = world.reset(seed=0)
+frames.shape, info["category"][:8]
+
+# %% [markdown]
+# ## A loss of your own
+# A function of the embeddings `u`, `v` (B, D) of the two views. Two rows of one episode are no negatives of each other.
 
 
-# 2. A loss of your own: a function of the embeddings (B, D) of the two views.
+# %%
 def repel(u, v, *, episode, margin: float = 2.0):
     """Views of one object attract, those of two objects repel, up to a margin."""
     distance = torch.cdist(u, v)
@@ -19,36 +41,60 @@ def repel(u, v, *, episode, margin: float = 2.0):
     return distance.diagonal().mean() + ((margin - distance).clamp_min(0) * others).sum() / others.sum()
 
 
-# 3. A learner whose blocks learn by themselves, from pairs that are four steps apart.
+# %% [markdown]
+# ## Learning
+# `dgl` gives every block the loss, and no error passes between blocks. The two views of a pair are four steps apart.
+
+# %%
 learner = learners.make("dgl", loss=repel, size=32, seed=0)
 for update, pairs in enumerate(streams.pairs(world, gap=4, seed=0)):
     report = learner.update(pairs)
-    if update == 60:
+    if update == 30:
         break
-print(f"loss {report['loss']:.3f}")
+report["loss"]
 
-# 4. What did it learn? A linear probe on objects that it never saw, beside a random encoder and raw pixels.
-few = {"train": 1000, "validation": 200, "test": 500}
-random = learners.make("none", size=32, seed=0)
-for name, encode in {"learned": learner.encode, "random": random.encode, "pixels": lambda x: x.flatten(1)}.items():
+# %% [markdown]
+# ## What did it learn?
+# A linear probe on objects that it never saw, beside a random encoder and raw pixels.
+
+# %%
+few = {"train": 500, "validation": 100, "test": 300}
+encoders = {
+    "learned": learner.encode,
+    "random": learners.make("none", size=32).encode,
+    "pixels": lambda x: x.flatten(1),
+}
+for name, encode in encoders.items():
     (score,) = runs.evaluate(encode, ["world"], **few).values()
     print(f"{name}: {100 * score['top1']:.1f} % right")
 
-# 5. A recording: written once, replayed to the bit, read as arrays.
+# %% [markdown]
+# ## A recording
+# Written once, replayed to the bit, read as arrays.
+
+# %%
 recording = streams.write(world, "walk.zarr", frames=64 * 60, seed=0)
 episode = recording.episode(recording.episodes()[0].number)
 print(recording.categories[episode["category"][0]], episode["images"].shape)
 again = next(streams.pairs("walk.zarr", gap=4, seed=0))
 
-# 6. The whole job, with scores, checkpoints and a folder, and the encoder that it leaves behind.
-trained = learners.train({"run.name": "first", "run.frames": 8192, "eval.every": 8192})
-encoder = learners.load("results/first")
-print(encoder(torch.from_numpy(recording["images"][0])).shape)
+# %% [markdown]
+# ## The whole job
+# With scores, checkpoints and a folder; `python -m learners.online run.name=first run.frames=4096` is the same.
 
-# 7. Its numbers as tables, to plot as you like.
+# %%
+settings = {"run.name": "first", "run.frames": 4096, "eval.every": 4096, "eval.ends": [], "eval.probes": ["linear"]}
+trained = learners.train(settings | {f"eval.{name}": count for name, count in few.items()})
+encoder = learners.load("results/first")
+encoder(torch.from_numpy(recording["images"][0])).shape
+
+# %% [markdown]
+# ## Its numbers, to plot as you like
+
+# %%
 run = runs.open("results/first")
-figure = run["train"].plot(x="frames", y="loss").figure
-figure.savefig("loss.png")
-print(
-    runs.open_all("results/*").query("probe == 'linear' and encoder == 'encoder'")[["run", "task", "frames", "value"]]
-)
+axes = run["train"].plot(x="frames", y="loss", legend=False, ylabel="loss")
+
+# %%
+scores = runs.open_all("results/*").query("probe == 'linear' and encoder == 'encoder'")
+scores[["run", "task", "frames", "value"]]

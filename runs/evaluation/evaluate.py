@@ -49,7 +49,9 @@ def evaluate(
         probes: those of the world: linear, knn, few, factors; on other tasks it is linear.
         env: the world; `env_settings` are others of its settings, without `env.`.
         size: pixels along an edge of the images.
-        train, validation, test: images of each part, at most.
+        train: images that a probe learns from, at most.
+        validation: images that its strength is chosen on, at most.
+        test: images that it is scored on, at most.
         seed: of the images.
         data_root: folder of the data sets that `tasks` names.
         with_baselines: also those of raw pixels, mean colour, the commonest class and chance.

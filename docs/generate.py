@@ -7,7 +7,7 @@ import mkdocs_gen_files
 from envs.help import settings_of
 from learners.run import SCHEMAS, Settings
 from runs.config import composing
-from runs.config.help import GROUPS, line_of
+from runs.config.choices import GROUPS, line_of
 from runs.evaluation.evaluation import EvalSettings
 from learners.diagnostics.monitor import MonitorSettings
 from runs.launch.settings import RunSettings

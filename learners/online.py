@@ -6,6 +6,11 @@ python -m learners.online run.resume=results/NAME                  # goes on exa
 python -m learners.online -m learner=dgl,bp seed=0,1,2             # six runs; runs.compare sets them beside one another
 """
 
+from runs.config.help import show_help
+
+if __name__ == "__main__":
+    show_help(__doc__)  # before what takes seconds to import
+
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
@@ -50,7 +55,7 @@ PROGRAM = Program(
     validate=validate,
     named_code=named_code,
     schemas=SCHEMAS,
-    description=__doc__ or "",
+    description=__doc__,
 )
 
 

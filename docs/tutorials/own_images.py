@@ -37,8 +37,8 @@ for category, sides in {"triangle": 3, "square": 4, "hexagon": 6}.items():
 
 # %% [markdown]
 # ## Pictures that move
-# Smooth paths of warps, colours and light; at `speed=1` neighbours differ as much as two augmentations do. The command line
-# has it as `env=moving_images env.path=pictures`.
+# Smooth paths of warps, colours and light; at `speed=1` neighbours differ as much as two augmentations do. The command
+# line has it as `env=moving_images env.path=pictures`.
 
 # %%
 world = gym.make_vec("MovingImages-v0", num_envs=16, path="pictures", size=32, speed=0.1)
@@ -57,8 +57,8 @@ for update, pairs in enumerate(streams.pairs(world, gap=4)):
 
 # %% [markdown]
 # ## A turntable
-# Files named `object__angle.png` are views of one object; neighbours are views a few degrees apart. The command line has it
-# as `python -m streams.importing source=turntable path=turntable.zarr`.
+# Files named `object__angle.png` are views of one object; neighbours are views a few degrees apart. The command line
+# has it as `python -m streams.importing source=turntable path=turntable.zarr`.
 
 # %%
 Path("turntable").mkdir()

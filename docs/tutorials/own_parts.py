@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Your own loss, rule, network and world
 #
-# In a notebook a part is an object that you pass; on the command line it is MODULE:NAME or a dotted path, found from the
-# folder that you run in.
+# In a notebook a part is an object that you pass; on the command line it is MODULE:NAME or a dotted path, found from
+# the folder that you run in.
 
 # %%
 import os
@@ -26,7 +26,8 @@ from envs.scene.random import Draws, key
 
 # %% [markdown]
 # ## A world
-# A world begins episodes and renders frames. What it shows is a function of (seed, split, episode, age); all else is done.
+# A world begins episodes and renders frames. What it shows is a function of (seed, split, episode, age); all else is
+# done.
 
 
 # %%
@@ -98,8 +99,8 @@ losses[0], losses[-1]
 
 # %% [markdown]
 # ## A rule
-# A subclass of `learners.Learner` with `learn`, which leaves gradients in the weights. This one nudges all weights at random
-# and keeps what helped; `examples/perturbation.py` has it with settings of its own.
+# A subclass of `learners.Learner` with `learn`, which leaves gradients in the weights. This one nudges all weights at
+# random and keeps what helped; `examples/perturbation.py` has it with settings of its own.
 
 
 # %%

@@ -62,8 +62,8 @@ for name, encode in {"learned": learner.encode, "quarters": quarters}.items():
 
 # %% [markdown]
 # ## A probe of your own
-# A function under `runs.probe`, of features and labels of the training, validation and test images. In a module of its own it
-# is `eval.probes=[linear,MODULE:prototypes]` for the main job, and its score stands in every table.
+# A function under `runs.probe`, of features and labels of the training, validation and test images. In a module of its
+# own it is `eval.probes=[linear,MODULE:prototypes]` for the main job, and its score stands in every table.
 
 
 # %%

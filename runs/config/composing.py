@@ -25,6 +25,7 @@ from envs.errors import SettingError, no_such, unknown
 from envs.settings import as_object, check_value, keys
 from envs.worlds import WORLDS, find_world
 from runs.config.aliases import current_override
+from runs.config.choices import choices as in_files
 from runs.config.paths import quoted
 from streams.sources import recorded_env
 
@@ -56,11 +57,8 @@ def register(schemas: Mapping[tuple[str | None, str], type]) -> None:
 
 
 def choices(*roots: Traversable) -> dict[str, list[str]]:
-    """The groups and what each can be, as the YAML files say (`folder/name` in folders), also those of `roots`."""
-    names: dict[str, list[str]] = {}
-    for root in (files("runs.conf"), *roots):
-        for group in filter(_holds_choices, root.iterdir()):
-            names[group.name] = sorted({*names.get(group.name, []), *_names(group)})
+    """The groups and what each can be, also in `roots`, and the worlds that were registered."""
+    names = in_files(*roots)
     return names | ({"env": sorted({*names["env"], *WORLDS})} if "env" in names else {})
 
 
@@ -157,18 +155,6 @@ def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
     for name, each in values.items():
         for text in each[1:]:
             yield list((first | {name: text}).values())
-
-
-def _holds_choices(folder: Traversable) -> bool:
-    return folder.is_dir() and not folder.name.startswith("_")
-
-
-def _names(folder: Traversable) -> Iterator[str]:
-    for entry in folder.iterdir():
-        if entry.name.endswith(".yaml"):
-            yield Path(entry.name).stem
-        elif _holds_choices(entry):
-            yield from (f"{entry.name}/{name}" for name in _names(entry))
 
 
 def _own_choices(overrides: list[str]) -> list[Path]:

@@ -20,7 +20,7 @@ from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
 from runs.config import composing
-from runs.config.help import help_text, list_text
+from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
@@ -61,7 +61,7 @@ class Program(Generic[AnyRun]):
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
     named_code: Callable[[DictConfig], dict[str, Any]]  # settings that lead to code which is none of ours
     schemas: Mapping[tuple[str | None, str], type]
-    description: str = ""  # of the command, for --help
+    description: str  # of the command, for --help
 
     def read(self, overrides: list[str]) -> DictConfig:
         """The settings that command-line overrides ask for."""
@@ -78,12 +78,6 @@ class Program(Generic[AnyRun]):
 def launch(program: Program) -> None:
     """The command line of a program: one run, or a sweep; ends the process with its exit status."""
     arguments = sys.argv[1:]
-    if {"--help", "-h"} & set(arguments):
-        sys.exit(print(help_text(program.description, program.schemas)))  # noqa: T201
-    if "--list" in arguments:
-        composing.register(program.schemas)
-        after = arguments[arguments.index("--list") + 1 :]
-        sys.exit(_guarded(lambda: print(list_text(after[0] if after else None))))  # noqa: T201
     for argument in arguments:
         if argument.startswith("--") and "=" in argument and argument.partition("=")[0] not in ASSIGNED:
             _guarded(_no_dashes, argument)
@@ -91,6 +85,7 @@ def launch(program: Program) -> None:
     of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
     overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
     composing.register(program.schemas)
+    show_help(program.description, composed=True)
     sweep = _guarded(composing.sweep, overrides)
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))

@@ -31,9 +31,10 @@ def unknown(
 def no_such(key: str, known: Iterable[str]) -> SettingError:
     """The error for a key that is no setting, with the nearest, and those of its group or the groups themselves."""
     known = list(known)
-    near = get_close_matches(key, known, n=1)
-    group = key.rpartition(".")[0]
-    beside = [name for name in known if name.rpartition(".")[0] == group] or [name for name in known if "." not in name]
+    group, _, leaf = key.rpartition(".")
+    within = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == group}
+    near = [within[name] for name in get_close_matches(leaf, within, n=1)] or get_close_matches(key, known, 1, 0.8)
+    beside = list(within.values()) or [name for name in known if "." not in name]
     hint = f"did you mean {near[0]}? " if near else ""
     return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside or known)}")
 

@@ -145,7 +145,7 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))
-    settings.run.name = settings.run.name or _name(settings, varied)
+    settings.run.name = settings.run.name or _name(settings, varied or _chosen(overrides))
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
     kept = composing.as_values(overrides, settings)
     with RunFolder.create(_place(settings), settings.run.name, settings, kept) as folder:
@@ -204,7 +204,10 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
         )
     changed = differences(began, asked, ignore=MAY_CHANGE)
     if changed:
-        raise SettingError(f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}")
+        way_out = f"leave out {'; '.join(changed)}"
+        if any(text.startswith("eval.transfer") for text in changed):
+            way_out += f" (python -m runs.score {shlex.quote(str(path))} DATA scores a run on other data)"
+        raise SettingError(f"run.resume={path} goes on with the settings it began with; {way_out}")
     if any(text.startswith("device=") for text in overrides):
         settings.device = str(device(asked.device))
     planned, settings.run.frames = settings.run.frames, asked.run.frames
@@ -270,6 +273,8 @@ def _follow(
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
+        if run.finished and not pending_tasks(run.settings, frames=run.frames, latest=metrics.latest):
+            progress.say(f"it is complete: {run.frames:,} frames; a larger run.frames goes on")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
     pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
     if stop and (run.frames < run.settings.run.frames or pending):
@@ -298,6 +303,11 @@ def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
     elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
     named = [f"{name}={composing.as_text(value)}" for name, value in program.named_code(settings).items()]
     return shlex.join(["python", "-m", "learners.online", f"run.resume={folder.path}", *elsewhere, *named])
+
+
+def _chosen(overrides: Sequence[str]) -> list[str]:
+    """The choices among overrides that tell a run from others beside its world, learner and seed."""
+    return [text for text in overrides if text.partition("=")[0] in ("loss", "network", "pairs", "memory")]
 
 
 def _place(settings: DictConfig) -> Path:

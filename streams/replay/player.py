@@ -42,6 +42,11 @@ class Player:
         self.show(self.recording.refresh(), self.recording.facts["episodes"])
 
     @property
+    def clip(self) -> int:
+        """The number of steps of one world that stay together."""
+        return self._settings.clip if self._settings.order in ("window", "shuffled") else 1
+
+    @property
     def length(self) -> int:
         """The number of steps of one time round."""
         return self._order[1].length

@@ -178,7 +178,7 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),
         ({"worlds": 1500}, "is too short for stream.worlds=1500 rows in this order; try fewer"),
         ({"order": "window", "worlds": 99, "window": 60, "repeat": True}, "too short for stream.worlds=99"),
-        ({"order": "shuffled", "clip": 999}, "try fewer, or a smaller stream.clip"),
+        ({"order": "shuffled", "clip": 999}, "try stream.worlds=1 or fewer, or a smaller stream.clip"),
         ({"start": 350}, "stream.start=350 is outside .*, which has 350 steps"),
         ({"start": -1}, "stream.start=-1 is outside"),
     ],

@@ -1,7 +1,7 @@
 """Watches runs while they run: python -m runs.watch results/NAME [more ...] [--port 8000]
 
-Serves the report on this machine's loopback address alone, makes it anew when there are new numbers, and has the browser
-show them. Ctrl-C ends it; runs are only read.
+Serves the report on this machine's loopback address alone, makes it anew when there are new numbers, and has the
+browser show them. Ctrl-C ends it; runs are only read.
 """
 
 import argparse

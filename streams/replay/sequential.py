@@ -177,7 +177,7 @@ class Replay(Iterator[Frames]):
         if not self.length:
             shorter = ", or a smaller stream.clip" if self.players[0].clip > 1 else ""
             frames = [player.recording.committed * player.recording.worlds for player in self.players]
-            fit = min(count // self.players[0].clip for count in frames) * len(frames)
+            fit = min(player.most_rows for player in self.players) * len(frames)
             return SettingError(
                 f"stream.path={paths} has {sum(frames):,} frames, too few for stream.worlds={self._rows} rows in this "
                 f"order; try stream.worlds={max(fit, 1)} or fewer{shorter}"

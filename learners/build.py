@@ -10,6 +10,7 @@ import torch
 from envs.errors import SettingError
 from learners.losses.base import LossSettings
 from learners.losses.build import LOSSES, build_losses
+from learners.networks.blocks import Head
 from learners.networks.network import Network, NetworkSettings, spec_of
 from learners.registry import check_numbers, look_up
 from learners.rules.base import Learner, LearnerSettings
@@ -71,10 +72,11 @@ def build_learner(
     settings = _settings_of(rule, settings, schedule)
     if rule.without_feedback and settings.feedback != "backprop":
         raise SettingError(f"learner.feedback={settings.feedback} has no use in {rule.without_feedback}; leave it out")
-    rule.check(settings, spec=spec_of(network.name), size=size)
-    net = Network(network.name, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
+    rule.check(settings, spec=spec_of(network), size=size)
+    net = Network(network, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
     net = net.to(device).to(memory_format=torch.channels_last)
-    losses = build_losses(loss, heads=len(net.heads), feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
+    widths = [head.width for head in net.heads if isinstance(head, Head)]
+    losses = build_losses(loss, widths=widths, feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
     with seeded(seed, "weights/rule"):  # which one's own may have
         return rule(net, losses.to(device), settings, seed=seed, updates=updates)
 

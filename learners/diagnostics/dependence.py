@@ -6,9 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from learners.diagnostics.monitor import activities, gradients
+from learners.diagnostics.monitor import gradients
+from learners.networks.blocks import blocks_of, reader
 from learners.networks.feedback import Conv, Layer, layers_of
-from learners.networks.network import Network
+from learners.networks.network import Network, eval_mode
 from learners.rules.base import Learner
 from streams.types import Pairs
 
@@ -72,11 +73,11 @@ def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
             errors[block][run] = torch.zeros_like(output)
             output.register_hook(lambda error: errors[block].update({run: error.clone()}))
 
-    for block in clone.network.blocks:
+    for block in map(reader, blocks_of(clone.network.blocks)):
         block.register_forward_hook(listen)
     clone.optimiser.zero_grad()
     clone.learn(pairs)
-    return [error for block in clone.network.blocks for error in errors[block].values()]
+    return [error for block in map(reader, blocks_of(clone.network.blocks)) for error in errors[block].values()]
 
 
 def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], list[Layer]]) -> Learner:
@@ -84,9 +85,8 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
     clone, inputs = learner.clone_all_blocks(), defaultdict(list)
     layers = choose(clone.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    heads, h = clone.network.heads, activities(clone.network, torch.cat([x for x in pairs[:2] if x is not None]))
-    for head, top in zip(heads, h[-len(heads) :], strict=True):
-        head(top)
+    with torch.no_grad(), eval_mode(clone.network):
+        clone.network.embeddings(torch.cat([x for x in pairs[:2] if x is not None]))
     for hook in hooks:
         hook.remove()
     for layer in layers:
@@ -102,7 +102,11 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
 
 def rows_of(layer: Layer, x: Tensor) -> Tensor:
     """What each position's weights are multiplied with, (positions, inputs)."""
-    return nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1) if isinstance(layer, Conv) else x
+    if not isinstance(layer, Conv):
+        return x
+    stride, padding = layer.geometry()
+    patches = nn.functional.unfold(layer.padded(x), layer.weight.shape[-1], padding=padding, stride=stride)
+    return patches.transpose(1, 2).flatten(0, 1)
 
 
 def other_weights(weight: Tensor) -> Tensor:

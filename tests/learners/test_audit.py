@@ -49,6 +49,22 @@ def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
     assert [row["update_locking"] for row in rows] == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("loss", "locked", "others"),
+    [
+        (["loss=lpl"], False, True),
+        (["loss=lpl", "loss.statistics=stale"], False, False),
+        (["loss=sfa"], False, True),
+        (["loss=scff", "loss.pairs=published"], False, True),
+        (["loss=byol"], False, False),
+        (["loss=clapp", "loss.context=top"], True, True),
+    ],
+)
+def test_losses_of_time_are_local_but_for_what_they_ask_of_the_batch_or_of_the_top(loss, locked, others):
+    row = audits(["learner=dgl", "env.size=16", *loss]).popitem()[1]
+    assert (row["weight_transport"], row["update_locking"], row["other_rows"]) == ("no", locked, others)
+
+
 def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(rows):
     phases = {rule: row["phases"] for rule, row in rows.items()}
     assert phases == dict.fromkeys(LAYER_WISE, 1) | dict.fromkeys(("bp", "rf", "urf", "sign"), 2) | dict.fromkeys(

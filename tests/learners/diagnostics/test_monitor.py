@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from learners.diagnostics.monitor import activities, alignments, effective_rank, monitor
+from learners.diagnostics.monitor import alignments, effective_rank, monitor, readings
 from tests.helpers.learners import RULES, batches, hinge, learner, same
 
 
@@ -160,7 +160,7 @@ def test_inverses_are_compared_with_what_backpropagation_carries_back():
     rule, pairs = learner("dtp"), batches(1)[0]
     drawn = [float(row["feedback"]) for row in alignments(rule, pairs)[1:]]
     assert all(abs(cosine) < 0.5 for cosine in drawn)
-    h = activities(rule.network, pairs.second)
+    h = [output for _, output in readings(rule.network, pairs.second)]
     rule.inverses = [Transposed(block, below) for block, below in zip(rule.network.blocks[1:], h, strict=False)]
     assert all(float(row["feedback"]) == pytest.approx(1, abs=1e-3) for row in rule.feedback_alignment(pairs)[1:])
 

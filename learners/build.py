@@ -14,9 +14,12 @@ from learners.networks.blocks import Head
 from learners.networks.network import Network, NetworkSettings, spec_of
 from learners.registry import check_numbers, look_up
 from learners.rules.base import Learner, LearnerSettings
+from learners.rules.bio_sfa import BioSfa
 from learners.rules.end_to_end import EndToEnd, Untrained
 from learners.rules.layerwise import Greedy, Random, Simultaneous
+from learners.rules.softhebb import SoftHebb
 from learners.rules.target_prop import TargetProp
+from learners.rules.trace import Trace
 from streams.seeding import seeded
 
 RULES: dict[str, type[Learner]] = {  # by learner.schedule
@@ -25,6 +28,9 @@ RULES: dict[str, type[Learner]] = {  # by learner.schedule
     "random": Random,
     "simultaneous": Simultaneous,
     "target_prop": TargetProp,
+    "softhebb": SoftHebb,
+    "trace": Trace,
+    "bio_sfa": BioSfa,
     "untrained": Untrained,
 }
 PRESETS = {  # learner=NAME, which has the settings of its schedule
@@ -33,6 +39,9 @@ PRESETS = {  # learner=NAME, which has the settings of its schedule
     "random": "rll",
     "simultaneous": "dgl",
     "target_prop": "dtp",
+    "softhebb": "softhebb",
+    "trace": "trace",
+    "bio_sfa": "biosfa",
     "untrained": "none",
 }
 SCHEMAS: dict[tuple[str | None, str], type] = {
@@ -96,7 +105,7 @@ def _settings_of(rule: type[Learner], settings: LearnerSettings | Mapping[str, A
                 f"learner.{name} is no setting of learner.schedule={schedule}; leave it out, or {instead}"
             )
     for name, item in known.items():
-        if item.default is MISSING and name not in values:
+        if item.default is MISSING and item.default_factory is MISSING and name not in values:
             raise SettingError(f"learner.schedule={schedule} needs learner.{name}; add it, or {instead}")
     if type(settings) is kind:
         return settings

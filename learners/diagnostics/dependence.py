@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +23,25 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     Weights are changed where no activity on these pairs shows it (those of the heads, then those of the blocks), so
     that what still changes in an update is the way that its error, or target, came down.
     """
-    before = gradients(learner.clone_all_blocks(), pairs)
-    above_pixels = ("blocks", lambda network: layers_of(network.blocks)[1:])  # only they have something to send down to
-    for place, layers in (above_pixels, ("head", lambda network: layers_of(network.heads))):
-        if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
-            return place
-    return "no"
+    before = layer_gradients(learner.clone_all_blocks(), pairs)
+    for first in range(1, len(before)):  # from which the layers are changed; those below may notice
+        clone = hide_a_change(learner, pairs, partial(layers_above, first))
+        if any(map(differ, before[:first], layer_gradients(clone, pairs))):
+            return "blocks"
+    clone = hide_a_change(learner, pairs, lambda network: layers_of(network.heads))
+    return "head" if any(map(differ, before, layer_gradients(clone, pairs))) else "no"
+
+
+def layers_above(first: int, network: Network) -> list[Layer]:
+    """The layers of the blocks from number `first`, counted from 0, up."""
+    return layers_of(network.blocks)[first:]
+
+
+def layer_gradients(clone: Learner, pairs: Pairs) -> list[Tensor]:
+    """What an update leaves as the gradient of each layer of the blocks."""
+    gradients(clone, pairs)
+    grads = [layer.weight.grad for layer in layers_of(clone.network.blocks)]
+    return [grad for grad in grads if grad is not None]
 
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:
@@ -63,8 +77,14 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
 
 def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
-    """The error at the output of each block in one update, (views * B, ...) for each time that it ran."""
+    """The error at the output of each block in one update, (views * B, ...) for each time that it ran.
+
+    Of a rule without errors, what its inputs are multiplied with instead.
+    """
     clone = learner.clone_all_blocks()
+    own = clone.row_factors(pairs)
+    if own is not None:
+        return own
     errors: dict[nn.Module, dict[int, Tensor]] = defaultdict(dict)
 
     def listen(block: nn.Module, _, output: Tensor) -> None:
@@ -89,7 +109,7 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
         clone.network.embeddings(torch.cat([x for x in pairs[:2] if x is not None]))
     for hook in hooks:
         hook.remove()
-    for layer in layers:
+    for layer in filter(inputs.get, layers):
         rows = torch.cat([rows_of(layer, x) for x in inputs[layer]])
         _, sizes, axes = torch.linalg.svd(rows, full_matrices=False)
         axes = axes[sizes > 1e-10 * sizes[0]]  # the span of all that the layer sees

@@ -119,6 +119,13 @@ class Learner:
         """A copy of the encoder, from images to the same features, that learns by true backpropagation."""
         return use_own_weights(deepcopy(self.network))
 
+    def row_factors(self, pairs: Pairs) -> list[Tensor] | None:
+        """What each row's inputs are multiplied with in an update, (B, ...) a layer, of a rule without errors.
+
+        None where these are the errors that arrive at the blocks.
+        """
+        return None
+
     def inverses_of_blocks(self) -> list[nn.Module]:
         """The modules that carry targets down from block 2, 3, ...; most rules have none."""
         return []

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from learners.diagnostics.monitor import alignments, effective_rank, monitor, readings
-from tests.helpers.learners import RULES, batches, hinge, learner, same
+from tests.helpers.learners import HEBBIAN, RULES, batches, hinge, learner, same
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -23,7 +23,8 @@ def test_every_block_has_a_row_of_numbers(rule):
     assert {f"watch/block{number}" for number in range(1, 5)} <= set(rows)
     assert all(value == value for row in rows.values() for value in row.values())
     last = rows["watch/block4"]
-    assert {"loss", "active", "positive_distance", "negative_distance"} <= set(last)
+    assert {"positive_distance", "negative_distance"} <= set(last)
+    assert {"length"} <= set(last) if rule in HEBBIAN else {"loss", "active"} <= set(last)
     assert (last["update_norm"] > 0) == (rule != "none")
 
 

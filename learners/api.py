@@ -11,7 +11,7 @@
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,10 +218,14 @@ def _exported(path: Path, *, device: torch.device | str, trust: bool) -> Encoder
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
         settings = {name: json.loads(value) for name, value in about.items() if name != FRAMES}
-        name, size, frames = settings["network.name"], settings["env.size"], int(about[FRAMES])
-        if name not in SPECS and not trust:
-            raise SettingError(f"{path} leads to code (network.name={name}); if you trust it, trust=True")
-        network = Network(name, size=size, feedback="backprop", heads="none", seed=0)
+        size, frames = settings["env.size"], int(about[FRAMES])
+        known = [field.name for field in fields(NetworkSettings)]
+        built = NetworkSettings(
+            **{name: settings[f"network.{name}"] for name in known if f"network.{name}" in settings}
+        )
+        if built.blocks is None and built.name not in SPECS and not trust:
+            raise SettingError(f"{path} leads to code (network.name={built.name}); if you trust it, trust=True")
+        network = Network(built, size=size, feedback="backprop", heads="none", seed=0)
         network.load_state_dict(weights)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         if isinstance(error, SettingError):

@@ -98,8 +98,8 @@ def _register(name: str, kind: str, label, options: dict[str, Any], function: Ca
 
 def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Scores:
     """The ridge probe of labels: {top1, validation_top1, strength}. Raises SettingError: a task of one class."""
-    labels = labels_of(task, device)
-    return ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"]
+    labels, features = labels_of(task, device), encoded(encode, task, device=device)
+    return ridge_probes(features, {"labels": labels})["labels"] | {"features": float(features.train.shape[1])}
 
 
 class Predictions(NamedTuple):
@@ -230,7 +230,8 @@ def probe_scores(
             score = probe.score(*few, classes=task.classes)
             each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
             scores |= {f"{probe.name}/{argument}".rstrip("/"): value for argument, value in each.items()}
-    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
+    width = {"features": float(features.train.shape[1])}
+    return {ScoreKey(probe=name, block=block): score | width for name, score in scores.items()}, predictions
 
 
 @ridge_target("linear", every_block=True)

@@ -52,7 +52,7 @@ class AugmentationSettings(PairsSettings):
     """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
 
     name: str = "augmentation"  # of the kind: pairs=NAME
-    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
+    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey), crops, lighting, unchanged
 
 
 @dataclass

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from streams.api import PairDataset, pairs, write
     from streams.api import open_recording as open
     from streams.recording.arrays import RecordedArrays
+    from streams.recording.editing import select
     from streams.types import Frames, Pairs
 
-__all__ = ["Frames", "PairDataset", "Pairs", "RecordedArrays", "SettingError", "open", "pairs", "write"]
+__all__ = ["Frames", "PairDataset", "Pairs", "RecordedArrays", "SettingError", "open", "pairs", "select", "write"]
 __getattr__ = lazy(
     __name__,
     {
@@ -29,6 +30,7 @@ __getattr__ = lazy(
         "RecordedArrays": "streams.recording.arrays",
         "open": "streams.api:open_recording",
         "pairs": "streams.api",
+        "select": "streams.recording.editing",
         "write": "streams.api",
     },
 )

@@ -174,8 +174,8 @@ def _origin(recording: Recording, settings: RepairSettings) -> Iterator[dict[str
         made = make_world(world(env.get("name"), values), device=device_of(settings.device))
         live = Live(made, seed=recording.facts["seed"], gaze=recording.facts["gaze"])
         return ({name: row[None] for name, row in rows_of(frames).items()} for frames in live)
-    if not source:
-        raise SettingError("it does not say what it was imported from; import it again")
+    if not source or "source" not in source:  # a selection of other recordings has `sources`
+        raise SettingError("it does not say what it was imported from; import or select it again")
     known = {name: value for name, value in source.items() if name in ImportSettings.__dataclass_fields__}
     known |= {"source": settings.source} if settings.source else {}
     return blocks(checked(ImportSettings, known, prefix=""))

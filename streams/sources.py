@@ -1,6 +1,5 @@
 """Sources of frames: a live world, recorded on the way or not, or recordings."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,22 +9,12 @@ from envs.errors import SettingError
 from envs.settings import as_json, checked, make_world, world
 from envs.worlds import WorldSettings
 from streams.live import Live, LiveSettings
+from streams.recording.imported import ImportedSettings
 from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
 from streams.replay.sequential import Replay, ReplaySettings
 from streams.replay.shuffled import ShuffledReplay
 from streams.types import Source
-
-
-@dataclass
-class ImportedSettings:
-    """The settings that a recording of pictures or videos has in place of a world's."""
-
-    name: str = "imported"  # in place of a world
-    id: str = ""  # no world can be made of it
-    num_worlds: int = 1  # one frame after another
-    size: int = 32  # pixels along an edge of the square frame
-    episode_length: int = 1  # frames of the longest
 
 
 def open_source(

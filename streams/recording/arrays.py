@@ -114,6 +114,10 @@ class RecordedArrays:
         places = [one for one in self.episodes() if one.number == number]
         if not places:
             raise SettingError(f"{self.path} shows no episode {number}; episodes() lists those it shows")
+        return self.part(*places)
+
+    def part(self, *places: Episode) -> dict[str, np.ndarray]:
+        """All arrays (T, ...) of the frames at places, one after another."""
         steps = np.concatenate([np.arange(one.first, one.past) for one in places])
         worlds = np.concatenate([np.full(one.past - one.first, one.world) for one in places])
         arrays = self._recording.gather(steps, worlds)
@@ -121,7 +125,7 @@ class RecordedArrays:
 
     def of_category(self, category: int) -> Iterator[dict[str, np.ndarray]]:
         """The episodes of one category, one after another, as `episode` gives each."""
-        return (self.episode(one.number) for one in self.episodes(category))
+        return (self.part(one) for one in self.episodes(category))
 
     def to_xarray(self) -> "xarray.Dataset":
         """The arrays with named axes step, world, ...; read, and checked, when they are used.

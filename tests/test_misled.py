@@ -64,3 +64,8 @@ def test_a_complete_run_that_is_resumed_says_so_and_where_to_score_it_on_other_d
     assert "it is complete: 48 frames; a larger run.frames goes on" in capsys.readouterr().out
     with pytest.raises(SettingError, match=r"eval.transfer: \[\] in the run, \['digits'\] asked for \(.*runs.score"):
         start([f"run.resume={tmp_path}/one", "eval.transfer=[digits]"], PROGRAM)
+
+
+def test_a_table_says_on_how_many_images_of_how_many_classes(tmp_path, capsys):
+    assert start([*SMALL, *TINY, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
+    assert "scored on: test instances 40 images of 4 classes" in capsys.readouterr().out

@@ -168,9 +168,23 @@ def _phase_marks(run: LoadedRun) -> list[list[bool]]:
     return (np.concatenate([marks[:1], after]) > 0.5).tolist()
 
 
+def _tested(run: LoadedRun) -> list[str]:
+    """On how many images of how many classes each task was scored, where that was recorded."""
+    sizes = {key: run.scores.get(replace(key, encoder="chance"), {}) for key in task_keys(run)}
+    texts = [
+        f"{key.task_label} {int(series['images'][0]):,} images of {int(series['classes'][0])} classes"
+        for key, series in sizes.items()
+        if {"images", "classes"} <= series.keys()
+    ]
+    return [f"scored on: {'; '.join(texts)}"] if texts else []
+
+
 def _facts(run: LoadedRun) -> list[str]:
     frames, updates = (run.facts.get(name) or 0 for name in ("frames", "updates"))
-    lines = [f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}"]
+    lines = [
+        *_tested(run),
+        f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}",
+    ]
     if speed := _last(run, "frames_per_s"):
         shares = ", ".join(f"{part} {MEASURES['top1'].text(_last(run, part))} %" for part in SHARES)
         lines.append(f"{speed:,.0f} frames/s; time: {shares}")

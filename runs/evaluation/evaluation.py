@@ -208,5 +208,6 @@ def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[Scor
         scores |= {replace(key, encoder=name): score for key, score in own.items()}
     for key, task in tasks.items():
         scores[replace(key, encoder="majority_class")] = {"top1": majority_class(task)}
-        scores[replace(key, encoder="chance")] = {"top1": 1 / task.classes}
+        size = {"classes": task.classes, "images": len(task.test.labels)}  # of the test
+        scores[replace(key, encoder="chance")] = {"top1": 1 / task.classes, **size}
     return scores

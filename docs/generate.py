@@ -72,7 +72,8 @@ def api_page() -> str:
         for name in module.__all__:
             part = getattr(module, name)
             if name != "SettingError" or package == "envs":
-                lines += [f"::: {part.__module__}.{part.__qualname__}", ""]
+                heading = f"      heading: {package}.{name}"
+                lines += [f"::: {part.__module__}.{part.__qualname__}", "    options:", heading, ""]
     return "\n".join(lines)
 
 

@@ -10,4 +10,4 @@ INLINE, DISPLAY = re.compile(r"\\\((.+?)\\\)", re.DOTALL), re.compile(r"\\\[(.+?
 def on_page_markdown(markdown: str, **_) -> str:
     """A hook of MkDocs: the page with its equations drawn."""
     markdown = DISPLAY.sub(lambda found: convert(found[1].strip(), display="block"), markdown)
-    return INLINE.sub(lambda found: convert(found[1].strip()), markdown)
+    return INLINE.sub(lambda found: f"<span>{convert(found[1].strip())}</span>", markdown)

@@ -9,7 +9,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from envs.rendering.tracer import ELEMENTS, World, draw, ground_truth_kernel
+from envs.rendering.solids import draw, ground_truth_kernel
+from envs.rendering.world import ELEMENTS, World
 from envs.scene.lighting import light_colors, light_directions
 from envs.scene.motion import orientations, positions, rotation_matrix, waves
 from envs.scene.settings import SceneSettings
@@ -98,6 +99,7 @@ def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World
     tensors = vars(scene) | now._asdict() | derived | {"ambient": scene.ambient * now.dim[:, None]}
     world = World()
     for name, dtype in ELEMENTS.items():
+        if name not in tensors: continue
         setattr(world, name, wp.from_torch(tensors[name].contiguous(), dtype=dtype))
     return world
 

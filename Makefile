@@ -1,12 +1,13 @@
 # make run    sets up .venv and runs the main job with its defaults (ARGS="learner=bp seed=1" changes settings)
 # make test   sets up .venv and runs the tests
 # make check  style, types and the one-way imports
+# make docs   the documentation in site/: runs the tutorials, checks every link
 # make bench  the benchmarks, each a ratio measured side by side
 PYTHON ?= python3
 BIN = .venv/bin
 MARK = .venv/installed
 
-.PHONY: run test check bench
+.PHONY: run test check docs bench
 run: $(MARK)
 	$(BIN)/python -m learners.online $(ARGS)
 
@@ -18,6 +19,9 @@ check: $(MARK)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(MARK)
+	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 bench: $(MARK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

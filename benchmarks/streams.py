@@ -18,10 +18,10 @@ from machine import answer, medians, seconds
 
 from envs.settings import as_json, world
 from streams.live import Live
-from streams.pairs.augmentation import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
-from streams.pairs.memory import BufferSettings
-from streams.pairs.minred import MinRed
-from streams.pairs.pairing import BothSettings, build_pairs
+from streams.pairing.augmentation import AREA, FLIPPED, GREYED, HUE, JITTER, JITTERED, KINDS, RATIO
+from streams.pairing.memory import BufferSettings
+from streams.pairing.minred import MinRed
+from streams.pairing.pairing import BothSettings, build_pairs
 from streams.recording.recorder import Recorded
 from streams.replay.sequential import Replay, ReplaySettings
 from streams.replay.shuffled import ShuffledReplay

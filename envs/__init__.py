@@ -1,4 +1,11 @@
-"""Worlds that never stop moving, as Gymnasium environments: importing this package registers them."""
+"""Worlds that never stop moving, as Gymnasium environments: importing this package registers them.
+
+>>> import gymnasium as gym, envs
+>>> world = gym.make_vec("MovingObjects-v0", num_envs=4, size=32)
+>>> frames, info = world.reset(seed=0)
+>>> tuple(frames.shape), frames.dtype
+((4, 32, 32, 3), torch.uint8)
+"""
 
 import os
 
@@ -8,9 +15,29 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import envs.starting  # noqa: F401  # isort: skip  before anything that takes long
 
+from typing import TYPE_CHECKING
+
 import gymnasium as gym
 
+from envs.errors import SettingError
+from envs.lazy import lazy
 from envs.registry import WORLDS
+
+if TYPE_CHECKING:
+    from envs.base import SingleWorld, VectorWorld
+    from envs.contract import check_world
+    from envs.worlds import register
+
+__all__ = ["SettingError", "SingleWorld", "VectorWorld", "check_world", "register"]
+__getattr__ = lazy(
+    __name__,
+    {
+        "SingleWorld": "envs.base",
+        "VectorWorld": "envs.base",
+        "check_world": "envs.contract",
+        "register": "envs.worlds",
+    },
+)
 
 for _name, (_id, _class) in WORLDS.items():
     gym.register(id=_id, entry_point=f"envs.{_name}:{_class}", vector_entry_point=f"envs.{_name}:{_class}Vector")

@@ -4,6 +4,7 @@ An episode shows one object and lasts `episode_length` frames; its last frame co
 and the next step, whatever the action, shows the first frame of the next episode (Gymnasium's NEXT_STEP autoreset).
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -42,16 +43,17 @@ class VectorWorld(VectorEnv):
     settings_class: type  # the dataclass of its settings, each of which is a keyword
     categories: int  # how many there are
     kinds: np.ndarray | None = None  # (K,) the label of each, in rising order, where that isn't 0, 1, 2, ...
+    category_names: Sequence[str] = ()  # (K,) what each is called, where that is known
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
-        device="cpu",
-        render_mode=None,
-        max_episode_steps=None,
-        autoreset_mode=AutoresetMode.NEXT_STEP,
+        device: torch.device | str = "cpu",
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **settings,
     ):
         if num_envs < 1:

@@ -7,6 +7,9 @@ from types import MappingProxyType
 MOST_SHOWN = 40  # names that a message lists
 
 
+Needs = dict[str, tuple[str, tuple]]  # field: another one, and the values of it which use the first
+
+
 class SettingError(ValueError):
     """A setting that cannot work. Its message is one line: the setting, its value and the way out.
 
@@ -28,11 +31,33 @@ def unknown(
 def no_such(key: str, known: Iterable[str]) -> SettingError:
     """The error for a key that is no setting, with the nearest, and those of its group or the groups themselves."""
     known = list(known)
-    near = get_close_matches(key, known, n=1)
-    group = key.rpartition(".")[0]
-    beside = [name for name in known if name.rpartition(".")[0] == group] or [name for name in known if "." not in name]
+    group, _, leaf = key.rpartition(".")
+    within = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == group}
+    near = [within[name] for name in get_close_matches(leaf, within, n=1)] or get_close_matches(key, known, 1, 0.8)
+    beside = list(within.values()) or [name for name in known if "." not in name]
     hint = f"did you mean {near[0]}? " if near else ""
     return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside or known)}")
+
+
+def check_used(settings: object, given: Iterable[str], *, prefix: str = "") -> None:
+    """Raises SettingError where one of the fields that a user gave has no use with the value of another.
+
+    Which they are is said by the class itself: `needs` has, by the name of a field, that of another one and the values
+    of it which use the first.
+    """
+    needs = getattr(settings, "needs", {})
+    for name in needs.keys() & set(given):
+        other, users = needs[name]
+        if getattr(settings, other) not in users:
+            value, ways = getattr(settings, name), " or ".join(f"{prefix}{other}={_text(user)}" for user in users)
+            raise SettingError(
+                f"{prefix}{name}={_text(value)} has no use with {prefix}{other}={_text(getattr(settings, other))}; "
+                f"leave it out, or set {ways}"
+            )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check_ranges(settings: object, **ranges: tuple[int, int]) -> None:

@@ -23,7 +23,8 @@ from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
-from envs.settings import WORLDS, assign, split_override
+from envs.settings import assign, split_override
+from envs.worlds import WORLDS
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most

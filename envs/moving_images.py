@@ -54,6 +54,7 @@ class MovingImagesSettings(DriftSettings):
 
     path: str = ""  # a folder of pictures, .npy, .npz, Zarr, or the root of a torchvision data set
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
+    fit: str = "none"  # how a folder's pictures of several sizes become squares twice as large as a frame: crop or pad
     size: int = 32  # pixels along an edge of the square frame
     split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
     pictures: int = 0  # how many of them, drawn once and for all; 0 for all
@@ -68,7 +69,7 @@ class MovingImagesSettings(DriftSettings):
         check_ranges(self, size=(4, 1024), episode_length=(1, 1 << 20), pictures=(0, 1 << 31))
         if not 0 <= self.speed <= 1:
             raise SettingError(f"env.speed={self.speed} is out of range; try 0 (still) to 1 (unrelated neighbours)")
-        check_choices(self, split=(*SPLITS, "all"), moving=NUISANCES, nuisances=NUISANCES)
+        check_choices(self, fit=("none", "crop", "pad"), split=(*SPLITS, "all"), moving=NUISANCES, nuisances=NUISANCES)
 
 
 class MovingImagesVector(VectorWorld):
@@ -85,7 +86,8 @@ class MovingImagesVector(VectorWorld):
 
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
-        pictures = _load(self.settings.path, self.settings.dataset)
+        fit = {"fit": self.settings.fit, "edge": 2 * self.settings.size} if self.settings.fit != "none" else {}
+        pictures = _load(self.settings.path, self.settings.dataset, **fit)
         self.kinds, self._kind = np.unique(pictures.labels, return_inverse=True)
         self.categories, self.notes = len(self.kinds), pictures.notes
         self.settings.check(categories=self.categories)

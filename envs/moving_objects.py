@@ -9,6 +9,7 @@ from torch import Tensor
 from envs.base import SingleWorld, VectorWorld
 from envs.images.pictures import load_pictures
 from envs.rendering.render import Snapshot, Truth, ground_truth, render, snapshot
+from envs.scene.categories import CATEGORIES
 from envs.scene.drift import beginnings, phase_of, stops_at
 from envs.scene.motion import HALF_VIEW
 from envs.scene.sampling import draw_scene, sample_episode
@@ -41,6 +42,7 @@ class MovingObjectsVector(VectorWorld):
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
         self.categories = self.settings.categories
+        self.category_names = list(CATEGORIES)[: self.categories]
         self.scene: Scene
         self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
         self._pictures: Tensor | None = None

@@ -3,18 +3,17 @@
 Runs read the same dataclasses with Hydra. Both ways go through OmegaConf, which holds each value to its field's type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from envs import registry
-from envs.errors import SettingError, no_such, unknown
+from envs.errors import SettingError, check_used, no_such
+from envs.worlds import WORLDS, WorldSettings, find_world, installed_world
 
 T = TypeVar("T")
 LARGEST = 10**12  # of numbers that any setting could mean
@@ -22,29 +21,12 @@ CHOSEN = ("env.name", "stream.name", "pairs.name", "memory.name")  # which a cho
 CONVERTED = ((float, int), (ListConfig, list), (ListConfig, tuple))  # of a type, values of another
 
 
-class WorldSettings(Protocol):
-    """The fields that every world's dataclass has, for whom the world is one of many."""
-
-    name: str
-    id: str
-    num_worlds: int
-    size: int
-    episode_length: int
-
-
-WORLDS: dict[str, type[WorldSettings]] = {  # by env=NAME
-    name: getattr(import_module(f"envs.{name}"), f"{entry.class_name}Settings")
-    for name, entry in registry.WORLDS.items()
-}
-
-
 def world(name: str, values: Mapping[str, Any]) -> WorldSettings:
     """The settings of the world of this name, with some values other than the defaults.
 
     Raises SettingError: no such world or setting, with the near miss, or a value of the wrong type or out of range.
     """
-    if name not in WORLDS:
-        raise unknown("env", name, WORLDS)
+    name = installed_world(name)  # no module that a file names
     names = {"name": name, "id": WORLDS[name].id}  # which only the command line may change
     return checked(WORLDS[name], {**values, **names}, prefix="env.")
 
@@ -84,13 +66,24 @@ def read(schema: type[T], overrides: list[str]) -> T:
     """
     config, values = OmegaConf.structured(schema), dict(map(split_override, overrides))
     if OmegaConf.is_missing(config, "env"):
-        name = values.pop("env", "moving_objects")
-        if name not in WORLDS:
-            raise unknown("env", name, WORLDS)
-        config.env = OmegaConf.structured(WORLDS[name])
+        config.env = OmegaConf.structured(WORLDS[find_world(values.pop("env", "moving_objects"))])
     for key, text in values.items():
         assign(config, key, text)
-    return as_object(config)
+    return check_given(as_object(config), values)
+
+
+def check_given(settings: T, names: Iterable[str]) -> T:
+    """The same settings, of which a user gave those with these dotted names.
+
+    Raises SettingError: one of them has no use with the value of another.
+    """
+    given: dict[str, list[str]] = {}
+    for name in names:
+        group, _, field = name.rpartition(".")
+        given.setdefault(group, []).append(field)
+    for group, within in given.items():
+        check_used(getattr(settings, group, None) if group else settings, within, prefix=f"{group}." if group else "")
+    return settings
 
 
 def split_override(text: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import re
 import sys
 from types import TracebackType
 
+NEEDED = ("gymnasium", "torch", "numpy", "warp", "kornia", "omegaconf", "hydra", "zarr", "rich")  # by every command
 TOO_MUCH = re.compile(  # of numpy, torch, Warp, OpenMP and the dynamic linker
     "allocate memory|out of memory|[Ff]ailed to allocate|ALLOC_FAILED|start new thread|map segment|Resource temporarily"
 )
@@ -15,6 +16,9 @@ def one_line(kind: type[BaseException], error: BaseException, trace: TracebackTy
         print("stopped while starting; nothing was begun", file=sys.stderr)  # noqa: T201
     elif of_memory(error):
         print(f"not enough memory to start ({' '.join(str(error).split())[:100]})", file=sys.stderr)  # noqa: T201
+    elif isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in NEEDED:
+        way_out = "activate the environment first, as in: source .venv/bin/activate"
+        print(f"{error.name} is not installed for {sys.executable}; {way_out}", file=sys.stderr)  # noqa: T201
     elif isinstance(error, OSError) and error.filename and not isinstance(error, FileNotFoundError):
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
     else:

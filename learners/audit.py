@@ -67,7 +67,7 @@ def audited(settings: DictConfig) -> dict[str, Any]:
         raise SettingError(f"learner={settings.learner.name} learns nothing, so there is nothing to audit; try bp")
     settings.device, size, remembering = "cpu", settings.env.size, remembers(settings)
     learner = learner_of(settings)
-    settings.env.size = max(SMALL, 2 ** learner.network.spec.halvings())
+    settings.env.size = max(SMALL, learner.network.spec.stride())
     small = learner_of(settings)
     for part in parts(small):
         part.double()
@@ -75,9 +75,15 @@ def audited(settings: DictConfig) -> dict[str, Any]:
     assert few.first is not None
     few = few._replace(first=few.first.double(), second=few.second.double())
     pairs = colours(COSTED, size=size)
-    if remembering:
-        pairs, few = shown_before(learner, pairs), shown_before(small, few)
-    return audit(learner, pairs, small=small, few=few)
+    shown = shown_before if remembering else after_a_batch
+    return audit(learner, shown(learner, pairs), small=small, few=shown(small, few))
+
+
+def after_a_batch(learner: Learner, pairs: Pairs) -> Pairs:
+    """The same pairs, once a learner was shown a darker batch, for a loss may keep what that was like."""
+    assert pairs.first is not None
+    learner.learn(pairs._replace(first=pairs.first / 2, second=pairs.second / 2))
+    return pairs
 
 
 def shown_before(learner: Learner, pairs: Pairs) -> Pairs:

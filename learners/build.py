@@ -10,12 +10,16 @@ import torch
 from envs.errors import SettingError
 from learners.losses.base import LossSettings
 from learners.losses.build import LOSSES, build_losses
+from learners.networks.blocks import Head
 from learners.networks.network import Network, NetworkSettings, spec_of
 from learners.registry import check_numbers, look_up
 from learners.rules.base import Learner, LearnerSettings
+from learners.rules.bio_sfa import BioSfa
 from learners.rules.end_to_end import EndToEnd, Untrained
 from learners.rules.layerwise import Greedy, Random, Simultaneous
+from learners.rules.softhebb import SoftHebb
 from learners.rules.target_prop import TargetProp
+from learners.rules.trace import Trace
 from streams.seeding import seeded
 
 RULES: dict[str, type[Learner]] = {  # by learner.schedule
@@ -24,6 +28,9 @@ RULES: dict[str, type[Learner]] = {  # by learner.schedule
     "random": Random,
     "simultaneous": Simultaneous,
     "target_prop": TargetProp,
+    "softhebb": SoftHebb,
+    "trace": Trace,
+    "bio_sfa": BioSfa,
     "untrained": Untrained,
 }
 PRESETS = {  # learner=NAME, which has the settings of its schedule
@@ -32,6 +39,9 @@ PRESETS = {  # learner=NAME, which has the settings of its schedule
     "random": "rll",
     "simultaneous": "dgl",
     "target_prop": "dtp",
+    "softhebb": "softhebb",
+    "trace": "trace",
+    "bio_sfa": "biosfa",
     "untrained": "none",
 }
 SCHEMAS: dict[tuple[str | None, str], type] = {
@@ -71,10 +81,11 @@ def build_learner(
     settings = _settings_of(rule, settings, schedule)
     if rule.without_feedback and settings.feedback != "backprop":
         raise SettingError(f"learner.feedback={settings.feedback} has no use in {rule.without_feedback}; leave it out")
-    rule.check(settings, spec=spec_of(network.name), size=size)
-    net = Network(network.name, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
+    rule.check(settings, spec=spec_of(network), size=size)
+    net = Network(network, size=size, feedback=settings.feedback, heads=rule.heads, seed=seed)
     net = net.to(device).to(memory_format=torch.channels_last)
-    losses = build_losses(loss, heads=len(net.heads), feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
+    widths = [head.width for head in net.heads if isinstance(head, Head)]
+    losses = build_losses(loss, widths=widths, feedback=settings.feedback, seed=seed, longest_gap=longest_gap)
     with seeded(seed, "weights/rule"):  # which one's own may have
         return rule(net, losses.to(device), settings, seed=seed, updates=updates)
 
@@ -94,7 +105,7 @@ def _settings_of(rule: type[Learner], settings: LearnerSettings | Mapping[str, A
                 f"learner.{name} is no setting of learner.schedule={schedule}; leave it out, or {instead}"
             )
     for name, item in known.items():
-        if item.default is MISSING and name not in values:
+        if item.default is MISSING and item.default_factory is MISSING and name not in values:
             raise SettingError(f"learner.schedule={schedule} needs learner.{name}; add it, or {instead}")
     if type(settings) is kind:
         return settings

@@ -10,18 +10,20 @@ from envs.errors import SettingError, unknown
 T = TypeVar("T")
 
 
-def look_up(setting: str, value: str, known: Mapping[str, T], *, expected: str, fits: Callable[[Any], bool]) -> T:
+def look_up(setting: str, value: Any, known: Mapping[str, T], *, expected: str, fits: Callable[[Any], bool]) -> T:
     """The part that `value` names: a key of `known`, or the dotted path of something that can be imported and `fits`.
+
+    A value that is no text is such a part itself.
 
     Raises SettingError: neither (with the nearest of the known), an import that fails, or what is not as `expected`.
     """
     if value in known:
         return known[value]
-    module, _, name = value.rpartition(".")
+    module, _, name = value.rpartition(".") if isinstance(value, str) else ("itself", "", "")
     if not module:
         raise unknown(setting, value, known)
     try:
-        part = getattr(import_module(module), name)
+        part = getattr(import_module(module), name) if isinstance(value, str) else value
     except (ImportError, AttributeError) as error:
         raise SettingError(
             f"{setting}={value} cannot be imported ({error}); a part of your own is package.module.name, found from "

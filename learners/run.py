@@ -10,8 +10,8 @@ from omegaconf import MISSING, DictConfig
 
 from envs.devices import device as device_of
 from envs.errors import SettingError
-from envs.registry import WORLDS
 from envs.settings import as_object
+from envs.worlds import WORLDS
 from learners.build import RULES, build_learner
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.diagnostics.monitor import MonitorSettings, monitor
@@ -24,15 +24,14 @@ from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.features import Encoder
 from runs.launch.log import Run as LoggedRun
 from runs.launch.settings import RunSettings
-from streams.pairs.frame_buffer import longest
-from streams.pairs.pairing import build_pairs
-from streams.pairs.single_frames import SingleFrameStream, Stream
+from streams.pairing.frame_buffer import longest
+from streams.pairing.pairing import build_pairs
+from streams.pairing.single_frames import SingleFrameStream, Stream
 from streams.seeding import seed_of
 from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
 from streams.types import Pairs
 
-WORLD_IDS = {entry.id for entry in WORLDS.values()}  # in Gymnasium, of our worlds
 MONITORED = 8  # first batches of a stream, the largest of which the network is monitored on
 VIEWED_WORLDS = 32  # at least, where both views are shown of what a learner that watches one or a few remembers
 
@@ -129,13 +128,15 @@ def named_code(settings: DictConfig) -> dict[str, Any]:
         "learner.schedule": (settings.learner.get("schedule"), RULES),
         "loss.kind": (settings.loss.get("kind"), LOSSES),
         "network.name": (settings.network.get("name"), SPECS),
-        "env.id": (env.get("id"), WORLD_IDS),
+        "env.id": (env.get("id"), {world.id for world in WORLDS.values()}),
     }
     named: dict[str, Any] = {name: value for name, (value, known) in parts.items() if value and value not in known}
     paths = {f"stream.{name}": stream.get(name) for name in ("path", "record")} | {
         "eval.transfer": settings.eval.transfer
     }
     named |= {name: value for name, value in paths.items() if CHAIN in str(value)}
+    own = {f"eval.{name}": list(settings.eval[name]) for name in ("probes", "ends")}
+    named |= {name: value for name, value in own.items() if any(":" in one for one in value)}
     if stream.name == "live" or settings.eval.every:
         sets = {f"env.{name}": env.get(name) for name in ("dataset", "background_dataset")}
         named |= {name: value for name, value in sets.items() if value}

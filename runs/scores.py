@@ -11,6 +11,7 @@ BASELINES = {  # what no learning reaches: name on disk and in JSON, and its lab
     "majority_class": "majority class",
     "chance": "chance",
 }
+ON_TRANSFER = ("adam",)  # probes beside the linear one that other tasks are scored by too
 FINETUNE = "finetune"  # the probe for which a copy of the whole encoder learns the task
 LABELS: dict[str, str | Callable[[str], str]] = {  # here, since torch takes seconds to import; other probes add theirs
     "linear": "linear probe",
@@ -18,6 +19,7 @@ LABELS: dict[str, str | Callable[[str], str]] = {  # here, since torch takes sec
     "knn": "k-NN",
     "few": lambda count: f"{count} label{'s' * (count != '1')} a class",
     "logistic": "logistic regression",
+    "adam": "Adam readout",
     FINETUNE: "fine-tuned",
 }
 
@@ -71,7 +73,8 @@ class ScoreKey:
     def __post_init__(self):
         special = (self.block is not None) + (self.split != "test") + (self.task is not None)
         only_linear = self.split != "test" or self.task is not None
-        if special > 1 or (only_linear and self.probe not in ("linear", *([FINETUNE] if self.task else []))):
+        elsewhere = ("linear", *((FINETUNE, *ON_TRANSFER) if self.task else ()))
+        if special > 1 or (only_linear and self.probe not in elsewhere):
             raise ValueError(f"{self!r} is never evaluated: a block, a phase and a transfer set exclude one another")
 
     @property
@@ -90,8 +93,8 @@ class ScoreKey:
         if self.split != "test":
             return f"phases/{self.split}"
         task = f"transfer/{self.task}" if self.task is not None else "linear"
-        if self.probe == FINETUNE:
-            return f"{FINETUNE}/{task}"
+        if self.probe == FINETUNE or (self.task is not None and self.probe in ON_TRANSFER):
+            return f"{self.probe}/{task}"
         return task if self.probe == "linear" else self.probe
 
     @classmethod
@@ -112,8 +115,8 @@ class ScoreKey:
             return cls(probe=probe or "linear", block=int(last.removeprefix("block")))
         if kind == "phases":
             return cls(split=rest)
-        if kind == FINETUNE:
-            return replace(cls.named(rest), probe=FINETUNE)
+        if kind == FINETUNE or (kind in ON_TRANSFER and rest):
+            return replace(cls.named(rest), probe=kind)
         return cls(task=rest) if kind == "transfer" else cls(probe=name)
 
     @property

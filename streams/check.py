@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from envs.help import help_text
 from envs.settings import read
 from envs.text import printable
 from streams.process.errors import guarded
@@ -58,7 +59,7 @@ def examine(path: str, *, console: Console | None = None) -> dict[str, Any]:
         "sound_steps": found.sound_steps,
         "sealed": recording.sealed,
         "masked": recording.facts.get("masked", []),
-        "categories": _categories(recording),
+        "categories": recording.categories,
     }
 
 
@@ -78,13 +79,6 @@ def table(summary: dict[str, Any]) -> Table:
     }.items():
         rows.add_row(name, text)
     return rows
-
-
-def _categories(recording: Recording) -> list[str]:
-    """What an import's categories are called, in the order of their numbers; empty where nobody said."""
-    source = recording.facts.get("source")
-    names = source.get("categories") if isinstance(source, dict) else None
-    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def _few(names: list[str]) -> str:
@@ -129,8 +123,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m streams.check",
         description="Whether a recording is sound; repair=true mends it.",
-        epilog="settings: repair=true, otherwise=keep|cut|mask (what can't be made again), source=WHERE (an import's "
-        "pictures are now), device=cpu",
+        epilog=f"settings:\n{help_text(RepairSettings)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("path", help="a recording: a folder, or any fsspec URL")
     parser.add_argument("settings", nargs="*", help="name=value, see below")

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+from envs.help import help_text
 from envs.images.folders import listing
 from envs.images.pictures import is_zarr
 from envs.settings import read
@@ -160,8 +161,8 @@ def _errors_of(source: str) -> Iterator[None]:
 
 def main() -> None:
     """Runs the command on the process's arguments."""
-    if {"-h", "--help"} & set(sys.argv[1:]) or not sys.argv[1:]:
-        print(__doc__)  # noqa: T201
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print("\n".join([__doc__ or "", "settings:", help_text(ImportSettings)]))  # noqa: T201
         return
     stopped = "what is committed is kept"
     sys.exit(guarded(lambda: import_stream(read(ImportSettings, sys.argv[1:])), place="path", stopped=stopped))

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 from torch import Tensor
 
 import envs  # noqa: F401  registers the worlds
 from envs.base import VectorWorld
+from envs.contract import WAY_OUT, missing
+from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
 from streams.seeding import seed_of
 from streams.types import Frames
@@ -35,11 +37,15 @@ class Live(Iterator[Frames]):
 
     `world` comes from `gymnasium.make_vec`. The seeds of its worlds are functions of (seed, number of the world), so
     that two runs with different seeds share no world.
+
+    Raises SettingError: an environment that lacks what a world has.
     """
 
     def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):
-        assert isinstance(world.unwrapped, VectorWorld), "only worlds of envs have states"
-        self.world = world.unwrapped
+        lacks = missing(world)
+        if lacks:
+            raise SettingError(f"{type(world.unwrapped).__name__} is no world: it lacks {', '.join(lacks)}; {WAY_OUT}")
+        self.world = cast(VectorWorld, world.unwrapped)
         self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far

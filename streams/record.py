@@ -17,13 +17,14 @@ from omegaconf import MISSING
 from envs.devices import device
 from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
-from envs.settings import as_json, make_world, read
+from envs.help import help_text
+from envs.settings import make_world, read
 from streams.live import GazeSettings, Live
 from streams.process.errors import guarded
 from streams.process.progress import Bar
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, visible
-from streams.recording.recorder import Recorded
+from streams.sources import recorded
 
 
 @dataclass
@@ -38,7 +39,7 @@ class RecordSettings:
 class Settings:
     """All settings of the command"""
 
-    env: Any = MISSING  # the dataclass of one of envs.settings.WORLDS
+    env: Any = MISSING  # the dataclass of one of envs.worlds.WORLDS
     record: RecordSettings = field(default_factory=RecordSettings)  # record.NAME
     stream: GazeSettings = field(default_factory=GazeSettings)  # stream.NAME
     seed: int = 0  # of the world
@@ -55,15 +56,15 @@ def record(overrides: list[str]) -> int:
         raise SettingError(f"record.frames={frames} is nothing to record; try 65_536")
     gaze_of(gaze)
     live = Live(make_world(env, device=device(settings.device)), seed=settings.seed, gaze=gaze)
-    facts = {"env": as_json(env), "seed": settings.seed, "gaze": gaze}
     worlds, steps = env.num_worlds, -(-frames // env.num_worlds)
-    with closing(Recorded(live, path, facts, setting="record.path")) as recorded, Stop("step") as stop:
-        recorded.go_on()
+    source = recorded(live, path, env, seed=settings.seed, gaze=gaze, setting="record.path")
+    with closing(source), Stop("step") as stop:
+        source.go_on()
         with Bar(Terminal(), done=(live.step + 1) * worlds, total=steps * worlds) as bar:
             while live.step + 1 < steps and not stop:
-                next(recorded)
+                next(source)
                 bar.show((live.step + 1) * worlds)
-            recorded.state_dict()
+            source.state_dict()
     done = live.step + 1
     print(f"{visible(path)}: {done * worlds:,} frames, {done:,} steps of {worlds} worlds")  # noqa: T201
     if done < steps:
@@ -77,7 +78,13 @@ def record(overrides: list[str]) -> int:
 def main() -> None:
     """Runs the command on the process's arguments."""
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__)  # noqa: T201
+        settings = [
+            help_text(RecordSettings, prefix="record."),
+            help_text(GazeSettings, prefix="stream."),
+            help_text(Settings, leave_out=("env", "record", "stream")),
+            "  env=NAME, and env.SETTING=... as python -m learners.online --list env=NAME lists them",
+        ]
+        print("\n".join([__doc__ or "", "settings:", *settings]))  # noqa: T201
         return
     stopped = "what is committed is kept, and the same command goes on from there"
     crowded = "try a smaller env.num_worlds or env.size"

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from envs.devices import device as device_of
-from envs.errors import SettingError, unknown
+from envs.errors import Needs, SettingError, unknown
 from envs.settings import checked, make_world, world
 from streams.importing import ImportSettings, blocks
 from streams.live import Live
@@ -33,6 +33,8 @@ OTHERWISE = ("keep", "cut", "mask")
 @dataclass
 class RepairSettings:
     """Settings of the command beside the path."""
+
+    needs: ClassVar[Needs] = dict.fromkeys(("otherwise", "source", "device"), ("repair", (True,)))
 
     repair: bool = False  # mend what is damaged
     otherwise: str = "keep"  # what can't be made again: keep it as it is, cut the recording before it, or mask it
@@ -172,8 +174,8 @@ def _origin(recording: Recording, settings: RepairSettings) -> Iterator[dict[str
         made = make_world(world(env.get("name"), values), device=device_of(settings.device))
         live = Live(made, seed=recording.facts["seed"], gaze=recording.facts["gaze"])
         return ({name: row[None] for name, row in rows_of(frames).items()} for frames in live)
-    if not source:
-        raise SettingError("it does not say what it was imported from; import it again")
+    if not source or "source" not in source:  # a selection of other recordings has `sources`
+        raise SettingError("it does not say what it was imported from; import or select it again")
     known = {name: value for name, value in source.items() if name in ImportSettings.__dataclass_fields__}
     known |= {"source": settings.source} if settings.source else {}
     return blocks(checked(ImportSettings, known, prefix=""))

@@ -5,10 +5,10 @@ from dataclasses import fields
 from typing import Any
 
 from envs.errors import unknown
-from envs.settings import WORLDS
+from envs.worlds import WORLDS
 from streams.live import LiveSettings
-from streams.pairs.memory import BufferSettings, MemorySettings
-from streams.pairs.pairing import AugmentationSettings, BothSettings, TemporalSettings
+from streams.pairing.memory import BufferSettings, MemorySettings
+from streams.pairing.pairing import AugmentationSettings, BothSettings, TemporalSettings
 from streams.replay.sequential import ReplaySettings
 
 CHOICES: dict[str, dict[str, type]] = {

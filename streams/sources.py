@@ -1,30 +1,20 @@
 """Sources of frames: a live world, recorded on the way or not, or recordings."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 import envs  # noqa: F401  registers the worlds
 from envs.errors import SettingError
-from envs.settings import WorldSettings, as_json, checked, make_world, world
+from envs.settings import as_json, checked, make_world, world
+from envs.worlds import WorldSettings
 from streams.live import Live, LiveSettings
+from streams.recording.imported import ImportedSettings
 from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
 from streams.replay.sequential import Replay, ReplaySettings
 from streams.replay.shuffled import ShuffledReplay
 from streams.types import Source
-
-
-@dataclass
-class ImportedSettings:
-    """The settings that a recording of pictures or videos has in place of a world's."""
-
-    name: str = "imported"  # in place of a world
-    id: str = ""  # no world can be made of it
-    num_worlds: int = 1  # one frame after another
-    size: int = 32  # pixels along an edge of the square frame
-    episode_length: int = 1  # frames of the longest
 
 
 def open_source(
@@ -50,8 +40,16 @@ def open_source(
         return kind(stream, seed=seed, device=device, frames=frames)
     assert env is not None
     live = Live(make_world(env, device=device), seed=seed, gaze=stream.gaze)
-    facts = {"env": as_json(env), "seed": seed, "gaze": stream.gaze}
-    return Recorded(live, record, facts) if record else live
+    return recorded(live, record, env, seed=seed, gaze=stream.gaze) if record else live
+
+
+def recorded(
+    live: Live, path: str, env: WorldSettings, *, seed: int, gaze: str, setting: str = "stream.record"
+) -> Recorded:
+    """The source, which is recorded on the way to a path with the facts about it that a recording keeps."""
+    facts = {"env": as_json(env), "seed": seed, "gaze": gaze}
+    names = {"categories": list(live.world.category_names)} if live.world.category_names else {}
+    return Recorded(live, path, facts | names, setting=setting)
 
 
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from runs.store.checkpoint import weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import read as read_metrics
 from streams.live import Live
-from streams.pairs.augmentation import KINDS
-from streams.pairs.memory import BufferSettings, MemorySettings
-from streams.pairs.pairing import AugmentationSettings, BothSettings, TemporalSettings, build_pairs
-from streams.pairs.single_frames import SingleFrameStream
+from streams.pairing.augmentation import KINDS
+from streams.pairing.memory import BufferSettings, MemorySettings
+from streams.pairing.pairing import AugmentationSettings, BothSettings, TemporalSettings, build_pairs
+from streams.pairing.single_frames import SingleFrameStream
 from streams.seeding import generator
 from streams.types import Pairs
 from tests.helpers.simulated import DEVICE, There, held, simulated

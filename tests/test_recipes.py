@@ -164,9 +164,7 @@ def test_a_network_takes_one_file_or_two_with_a_layer_of_its_own(copy):
         "learners/networks/norm.py",
         "from torch import nn\n\n\ndef norm(channels: int) -> nn.Module:\n    return nn.GroupNorm(8, channels)\n",
     )
-    copy.insert(
-        network, "from learners.networks.norm import norm", after="from learners.networks.feedback import Conv, Linear"
-    )
+    copy.insert(network, "from learners.networks.norm import norm", after="from learners.networks.feedback import Conv")
     copy.insert(network, '    "normed": Spec(((32, norm, "relu", "pool"),), True),', after="SPECS: dict")
     copy.write("runs/conf/network/normed.yaml", SCHEMA.format("network") + "name: normed\n")
     assert len(copy.changed) == 2

@@ -46,6 +46,13 @@ def picture(file: str | Path) -> np.ndarray:
     return shown(file).pixels
 
 
+def squared(image: np.ndarray, size: int, *, fit: str) -> np.ndarray:
+    """A picture (H, W, 3) as (size, size, 3): `crop` cuts its middle, `pad` puts black beside it."""
+    whole = Image.fromarray(image)
+    square = ImageOps.fit(whole, (size, size)) if fit == "crop" else ImageOps.pad(whole, (size, size))
+    return np.asarray(square)
+
+
 def shown(file: str | Path) -> Shown:
     """One picture, of a moving one the first. Raises SettingError, whose message the caller completes."""
     with _opened(file) as image:

@@ -1,13 +1,14 @@
 """Loads pictures from array files, .npz, Zarr, folders of images, torchvision data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.errors import SettingError, unknown
-from envs.images.decoding import moves, over_white, picture, suffixes
+from envs.images.decoding import moves, over_white, picture, squared, suffixes
 from envs.images.folders import listing, named
 
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
@@ -17,6 +18,11 @@ END_KEYS = ("episode_ends",)  # of arrays that hold one past the last picture of
 MAX_LABEL = (1 << 31) - 1
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 LEAST = 8  # pixels along the edges of one RGBA picture, which might as well be grey ones that are 4 wide
+
+
+HDF5 = (".h5", ".hdf5")
+RESIZE = "resize them to one, or set env.fit=crop or pad"
+Square = Callable[[np.ndarray], np.ndarray]  # a picture (H, W, 3) of any size to one of the common size
 
 
 class Pictures(NamedTuple):
@@ -46,18 +52,21 @@ def load_pictures(
     setting: str = "env.path",
     options: Mapping[str, Any] | None = None,
     absent: str = "put it there first",
+    fit: str = "none",
+    edge: int = 0,
 ) -> Pictures:
     """All pictures of a file or folder.
 
     Args:
         path: `.npy` of (M, H, W[, C]) uint8 or one picture (H, W, C), C being 1, 3 or 4; `.npz` or a Zarr group
-            holding such an array (named images, img, data or x) and, if there are, labels (M,) (named labels, targets,
-            category or y) and `episode_ends`; a folder of image files, in which sub-folders are the labels; or the
-            root of a torchvision data set.
+            or HDF5 file holding such an array (named images, img, data or x) and, if there are, labels (M,) (named
+            labels, targets, category or y) and `episode_ends`; a folder of image files, in which sub-folders are the
+            labels; or the root of a torchvision data set.
         dataset: the torchvision data set's class, such as CIFAR10. Nothing is downloaded, unless by an option.
         setting: name of the path in error messages.
         options: keywords of the torchvision class: train=False, split="test", download=True.
         absent: the advice where a torchvision data set is not there.
+        fit: how the files of a folder become squares of `edge` pixels: crop, pad, or none, where all have one size.
 
     Raises SettingError: with the path, what is wrong there, and the way out.
     """
@@ -68,12 +77,15 @@ def load_pictures(
         raise SettingError(f"{setting}={path} isn't there; give a folder of pictures, a .npy, .npz or Zarr")
     try:
         called = "dataset" if setting == "source" else setting.replace("path", "dataset")
-        return _checked(_load(where, dataset, options or {}, absent=absent, setting=called))
+        square = partial(squared, size=edge, fit=fit) if fit != "none" else None
+        return _checked(_load(where, dataset, options or {}, absent=absent, setting=called, square=square))
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
 
 
-def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str) -> Stored:
+def _load(
+    where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str, square: Square | None
+) -> Stored:
     """Pictures as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
     try:
         if dataset:
@@ -84,8 +96,10 @@ def _load(where: Path, dataset: str, options: Mapping[str, Any], *, absent: str,
                 return Stored(loaded) if isinstance(loaded, np.ndarray) else _named(loaded)
         if is_zarr(where):
             return _zarr(where)
+        if where.suffix in HDF5:
+            return _hdf5(where)
         if where.is_dir():
-            return _folder(where)
+            return _folder(where, square)
     except SettingError:
         raise
     except Exception as error:
@@ -193,6 +207,20 @@ def _zarr(where: Path) -> Stored:
     return Stored(_stored(images)[:], labels, ends)
 
 
+def _hdf5(where: Path) -> Stored:
+    """The arrays of an HDF5 file, by path. Raises SettingError: h5py is not installed."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise SettingError("is HDF5, which needs h5py; install contiguity[data]") from error
+    with h5py.File(where, "r") as file:
+        arrays: dict[str, Any] = {}
+        file.visititems(lambda name, node: arrays.update({name: node} if isinstance(node, h5py.Dataset) else {}))
+        images, labels, ends, *_ = _named({name: of for name, of in arrays.items() if of.dtype.kind in "biuf"})
+        labels, ends = (None if each is None else each[:] for each in (labels, ends))
+        return Stored(images[:], labels, ends)
+
+
 def arrays_of(node: Any) -> dict[str, Any]:
     """The arrays of a Zarr group, and of the groups in it, by path."""
     arrays = dict(node.arrays())
@@ -214,16 +242,16 @@ def _stored(images: Any) -> Any:
     return images
 
 
-def _folder(where: Path) -> Stored:
+def _folder(where: Path, square: Square | None) -> Stored:
     files, classes, categories, passed_over = listing(where, suffixes())
     if not files:
         raise SettingError(f"holds no pictures; known are {' '.join(suffixes())}")
-    images = [picture(file) for file in files]
+    images = [square(picture(file)) if square else picture(file) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             one, other = (f"{shape[1]}x{shape[0]}" for shape in (images[0].shape, image.shape))
             names = Path(files[0]).name, Path(file).name
-            raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; resize them to one")
+            raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; {RESIZE}")
     notes = [f"passed over: {named(kind, names)}" for kind, names in passed_over.items()]
     if moving := [Path(file).name for file in files if moves(file)]:
         notes.append(f"of moving pictures the first frame is shown: {named('of them', moving)}")

@@ -5,10 +5,11 @@ a world can be shown at any moment without having lived through those before it.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from envs.errors import SettingError, check_choices
+from envs.errors import Needs, SettingError, check_choices
 from envs.scene.random import Draws, key
 
 SCHEDULES = ("none", "categories", "day_night")
@@ -18,6 +19,12 @@ NIGHT = -3.0  # stops of light at midnight, where noon has 0
 @dataclass
 class DriftSettings:
     """The settings of a world that drifts."""
+
+    needs: ClassVar[Needs] = {
+        "phases": ("drift", ("categories",)),
+        "phase_length": ("drift", SCHEDULES[1:]),
+        "recurring": ("drift", SCHEDULES[1:]),
+    }
 
     drift: str = "none"  # none, categories (a block of them a phase) or day_night (light that comes and goes)
     phases: int = 4  # blocks that the categories are shared out to

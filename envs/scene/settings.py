@@ -1,8 +1,9 @@
 """The settings that a scene is drawn from."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from envs.errors import SettingError, check_choices, check_ranges
+from envs.errors import Needs, SettingError, check_choices, check_ranges
 from envs.scene.categories import CATEGORIES
 from envs.scene.drift import DriftSettings
 
@@ -15,6 +16,11 @@ BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
 @dataclass
 class SceneSettings(DriftSettings):
     """The settings of a scene and its motion. Angles in degrees, times in steps, lengths in object units."""
+
+    needs: ClassVar[Needs] = DriftSettings.needs | {
+        "background_path": ("background", ("pictures",)),
+        "background_dataset": ("background", ("pictures",)),
+    }
 
     size: int = 32  # pixels along an edge of the square frame
     categories: int = 12  # how many kinds of object: that many from the beginning of envs.scene.categories.CATEGORIES

@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from learners.diagnostics.monitor import activities, gradients
+from learners.diagnostics.monitor import gradients
+from learners.networks.blocks import blocks_of, reader
 from learners.networks.feedback import Conv, Layer, layers_of
-from learners.networks.network import Network
+from learners.networks.network import Network, eval_mode
 from learners.rules.base import Learner
 from streams.types import Pairs
 
@@ -21,12 +23,25 @@ def weight_transport(learner: Learner, pairs: Pairs) -> str:
     Weights are changed where no activity on these pairs shows it (those of the heads, then those of the blocks), so
     that what still changes in an update is the way that its error, or target, came down.
     """
-    before = gradients(learner.clone_all_blocks(), pairs)
-    above_pixels = ("blocks", lambda network: layers_of(network.blocks)[1:])  # only they have something to send down to
-    for place, layers in (above_pixels, ("head", lambda network: layers_of(network.heads))):
-        if any(map(differ, before, gradients(hide_a_change(learner, pairs, layers), pairs))):
-            return place
-    return "no"
+    before = layer_gradients(learner.clone_all_blocks(), pairs)
+    for first in range(1, len(before)):  # from which the layers are changed; those below may notice
+        clone = hide_a_change(learner, pairs, partial(layers_above, first))
+        if any(map(differ, before[:first], layer_gradients(clone, pairs))):
+            return "blocks"
+    clone = hide_a_change(learner, pairs, lambda network: layers_of(network.heads))
+    return "head" if any(map(differ, before, layer_gradients(clone, pairs))) else "no"
+
+
+def layers_above(first: int, network: Network) -> list[Layer]:
+    """The layers of the blocks from number `first`, counted from 0, up."""
+    return layers_of(network.blocks)[first:]
+
+
+def layer_gradients(clone: Learner, pairs: Pairs) -> list[Tensor]:
+    """What an update leaves as the gradient of each layer of the blocks."""
+    gradients(clone, pairs)
+    grads = [layer.weight.grad for layer in layers_of(clone.network.blocks)]
+    return [grad for grad in grads if grad is not None]
 
 
 def update_locking(learner: Learner, pairs: Pairs) -> bool:
@@ -62,8 +77,14 @@ def other_rows(learner: Learner, pairs: Pairs) -> bool:
 
 
 def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
-    """The error at the output of each block in one update, (views * B, ...) for each time that it ran."""
+    """The error at the output of each block in one update, (views * B, ...) for each time that it ran.
+
+    Of a rule without errors, what its inputs are multiplied with instead.
+    """
     clone = learner.clone_all_blocks()
+    own = clone.row_factors(pairs)
+    if own is not None:
+        return own
     errors: dict[nn.Module, dict[int, Tensor]] = defaultdict(dict)
 
     def listen(block: nn.Module, _, output: Tensor) -> None:
@@ -72,11 +93,11 @@ def errors_at(learner: Learner, pairs: Pairs) -> list[Tensor]:
             errors[block][run] = torch.zeros_like(output)
             output.register_hook(lambda error: errors[block].update({run: error.clone()}))
 
-    for block in clone.network.blocks:
+    for block in map(reader, blocks_of(clone.network.blocks)):
         block.register_forward_hook(listen)
     clone.optimiser.zero_grad()
     clone.learn(pairs)
-    return [error for block in clone.network.blocks for error in errors[block].values()]
+    return [error for block in map(reader, blocks_of(clone.network.blocks)) for error in errors[block].values()]
 
 
 def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], list[Layer]]) -> Learner:
@@ -84,12 +105,11 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
     clone, inputs = learner.clone_all_blocks(), defaultdict(list)
     layers = choose(clone.network)
     hooks = [layer.register_forward_hook(lambda of, x, _: inputs[of].append(x[0])) for layer in layers]
-    heads, h = clone.network.heads, activities(clone.network, torch.cat([x for x in pairs[:2] if x is not None]))
-    for head, top in zip(heads, h[-len(heads) :], strict=True):
-        head(top)
+    with torch.no_grad(), eval_mode(clone.network):
+        clone.network.embeddings(torch.cat([x for x in pairs[:2] if x is not None]))
     for hook in hooks:
         hook.remove()
-    for layer in layers:
+    for layer in filter(inputs.get, layers):
         rows = torch.cat([rows_of(layer, x) for x in inputs[layer]])
         _, sizes, axes = torch.linalg.svd(rows, full_matrices=False)
         axes = axes[sizes > 1e-10 * sizes[0]]  # the span of all that the layer sees
@@ -102,7 +122,11 @@ def hide_a_change(learner: Learner, pairs: Pairs, choose: Callable[[Network], li
 
 def rows_of(layer: Layer, x: Tensor) -> Tensor:
     """What each position's weights are multiplied with, (positions, inputs)."""
-    return nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1) if isinstance(layer, Conv) else x
+    if not isinstance(layer, Conv):
+        return x
+    stride, padding = layer.geometry()
+    patches = nn.functional.unfold(layer.padded(x), layer.weight.shape[-1], padding=padding, stride=stride)
+    return patches.transpose(1, 2).flatten(0, 1)
 
 
 def other_weights(weight: Tensor) -> Tensor:

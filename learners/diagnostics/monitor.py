@@ -41,10 +41,11 @@ def monitor(learner: Learner, pairs: Pairs) -> dict[str, dict[str, float]]:
     report = clone.update(pairs)
     after = [flat(weights_of(block)).detach() for block in clone.network.blocks]
     assert pairs.first is not None
-    first, second = (activities(learner.network, images) for images in (pairs.first, pairs.second))
-    distances = pair_distances(learner, first, second, episode=pairs.episode)
+    first, second = (readings(learner.network, images) for images in (pairs.first, pairs.second))
+    reads = [[read for read, _ in each] for each in (first, second)]
+    distances = pair_distances(learner, *reads, episode=pairs.episode)
     rows: dict[str, Report] = {}
-    for number, (old, new, h) in enumerate(zip(before, after, second, strict=True), 1):
+    for number, (old, new, (_, h)) in enumerate(zip(before, after, second, strict=True), 1):
         sizes = {"effective_rank": effective_rank(h.flatten(1))}
         sizes |= {"weight_norm": old.norm(), "update_norm": (new - old).norm()}
         rows[f"watch/block{number}"] = distances[number - 1] | of_block(report, number, len(before)) | sizes
@@ -72,8 +73,8 @@ def pair_distances(learner: Learner, first: list[Tensor], second: list[Tensor], 
 
     Each in the space in which the block's loss compares: L1 of the embeddings as they are for the hinge, L2 for all
     others, for NT-Xent of them normalised, for CLAPP of its prediction and the later view, for Barlow Twins of them
-    standardised over the batch. A block without a head compares nothing. `first` and `second` are the views'
-    activities (B, C, H, W) in each block.
+    standardised over the batch. A block without a head compares nothing. `first` and `second` are what the heads read
+    (B, C, H, W) of the views in each block.
     """
     heads, episode = learner.network.heads, upload(episode, first[-1].device)
     without = len(first) - len(heads)
@@ -111,10 +112,10 @@ def block_gradients(learner: Learner) -> list[Tensor]:
 
 
 @torch.no_grad()
-def activities(network: Network, images: Tensor) -> list[Tensor]:
-    """The output of each block, and nothing else changes."""
+def readings(network: Network, images: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """What each block's head reads, and the block's output, and nothing else changes."""
     with eval_mode(network):
-        return network.outputs(images)
+        return network.readings(images)
 
 
 def of_block(report: Report, number: int, blocks: int) -> Report:

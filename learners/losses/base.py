@@ -27,6 +27,9 @@ class Loss(nn.Module):
     """A loss of one head's embeddings; a module, since it may have weights of its own that learn with the network."""
 
     stop_gradient = False  # whether the first view is remembered activity, through which no error goes
+    compares_with = ""  # what else `forward` takes as `others`, embeddings of both views: of the `top`, or `slow_copy`
+    momentum = 0.0  # of the slow copy, where it compares with one
+    top_width = 0  # of the embeddings at the top, known before it draws
 
     def draw(self, width: int, **init_kwargs) -> None:
         """Draws its own weights for embeddings of `width` dimensions; most losses have none."""

@@ -1,6 +1,6 @@
 """From settings to the losses of a network's heads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from inspect import signature
 from typing import Any, NamedTuple
@@ -11,10 +11,13 @@ from torch.nn.functional import normalize
 from envs.errors import SettingError
 from learners.losses import equations
 from learners.losses.base import FunctionLoss, Loss, LossSettings, Space
+from learners.losses.byol import Byol, ByolSettings
 from learners.losses.clapp import Clapp, ClappSettings
 from learners.losses.hinge import Hinge, HingeSettings
 from learners.losses.memory_bank import Remembered
-from learners.networks.network import EMBEDDING, init_kwargs
+from learners.losses.scff import Scff, ScffSettings
+from learners.losses.temporal import Lpl, LplSettings, SfaSettings, sfa
+from learners.networks.network import init_kwargs
 from learners.registry import check_numbers, look_up
 from streams.seeding import seeded
 
@@ -33,13 +36,17 @@ LOSSES: dict[str, LossKind] = {
     "clapp": LossKind(ClappSettings, Clapp),
     "barlow_twins": LossKind(equations.BarlowTwinsSettings, equations.barlow_twins, equations.standardised),
     "vicreg": LossKind(equations.VICRegSettings, equations.vicreg),
+    "lpl": LossKind(LplSettings, Lpl),
+    "sfa": LossKind(SfaSettings, sfa),
+    "scff": LossKind(ScffSettings, Scff),
+    "byol": LossKind(ByolSettings, Byol),
 }
 
 
 def build_losses(
-    settings: LossSettings | Mapping[str, Any], *, heads: int, feedback: str, seed: int, longest_gap: int = 0
+    settings: LossSettings | Mapping[str, Any], *, widths: Sequence[int], feedback: str, seed: int, longest_gap: int = 0
 ) -> nn.ModuleList:
-    """A loss for each of `heads` heads.
+    """A loss for each head, whose embeddings have so many dimensions: `widths`, from the lowest head to the top.
 
     `settings` are one of ours, or a mapping with the `kind` of a loss of one's own: the dotted path of a subclass of
     Loss, or of a function `f(u, v, *, episode, **keywords)` that returns the loss. A loss that remembers keeps the
@@ -49,12 +56,13 @@ def build_losses(
     """
     make = _maker(settings)
     losses = []
-    for number in range(1, heads + 1):
+    for number, width in enumerate(widths, 1):
         with seeded(seed, f"weights/loss{number}"):  # which one's own may draw when it is made
             loss = make()
         if isinstance(loss, Hinge) and loss.settings.remember:
             loss = Remembered(loss, longest_gap=longest_gap)
-        loss.draw(EMBEDDING, **init_kwargs(seed, f"loss{number}", feedback=feedback))
+        loss.top_width = widths[-1]
+        loss.draw(width, **init_kwargs(seed, f"loss{number}", feedback=feedback))
         losses.append(loss)
     return nn.ModuleList(losses)
 

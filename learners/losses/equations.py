@@ -8,6 +8,7 @@ from torch.nn.functional import batch_norm, cross_entropy, mse_loss, normalize
 
 from envs.errors import SettingError
 from learners.losses.base import LossSettings
+from learners.losses.moments import moments, off_diagonal_square
 
 
 @dataclass
@@ -75,7 +76,7 @@ def vicreg(u: Tensor, v: Tensor, *, episode: Tensor, invariance: float, variance
     """
     _check_weights(invariance=invariance, variance=variance, covariance=covariance)
     spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp_min(0).mean() for z in (u, v)) / 2
-    covaried = sum(_off_diagonal_square(_covariance(z)) / z.shape[1] for z in (u, v))
+    covaried = sum(off_diagonal_square(moments(z)[1]) / z.shape[1] for z in (u, v))
     return invariance * mse_loss(u, v) + variance * spread + covariance * covaried
 
 
@@ -88,13 +89,3 @@ def _check_weights(**weights: float) -> None:
     for name, value in weights.items():
         if value < 0:
             raise SettingError(f"loss.{name}={value} is negative and would reward what it should avoid; try 0 or more")
-
-
-def _covariance(z: Tensor) -> Tensor:
-    """(D, D) of z (B, D); `torch.cov` waits for the device, to see whether it should warn."""
-    centred = z - z.mean(0)
-    return centred.T @ centred / (len(z) - 1)
-
-
-def _off_diagonal_square(matrix: Tensor) -> Tensor:
-    return matrix.square().sum() - matrix.diagonal().square().sum()

@@ -27,23 +27,24 @@ KINDS = ("backprop", "random", "updated", "sign")
 
 
 class _Conv(Function):
-    """A 3x3 convolution whose error goes back through other weights."""
+    """A convolution whose error goes back through other weights."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, feedback_weight: Tensor) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor, feedback_weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight, feedback_weight)
-        return nn.functional.conv2d(x, weight, padding=1)
+        ctx.plan = ([stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1)
+        return nn.functional.conv2d(x, weight, stride=stride, padding=padding)
 
     @staticmethod
     def backward(ctx, error: Tensor):
         x, weight, feedback_weight = ctx.saved_tensors
-        plan = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
         below = kernel = None
+        way_back = torch.ops.aten.convolution_backward
         if ctx.needs_input_grad[0]:
-            below = torch.ops.aten.convolution_backward(error, x, feedback_weight, None, *plan, [True, False, False])[0]
+            below = way_back(error, x, feedback_weight, None, *ctx.plan, [True, False, False])[0]
         if ctx.needs_input_grad[1]:
-            kernel = torch.ops.aten.convolution_backward(error, x, weight, None, *plan, [False, True, False])[1]
-        return below, kernel, kernel if ctx.needs_input_grad[2] else None
+            kernel = way_back(error, x, weight, None, *ctx.plan, [False, True, False])[1]
+        return below, kernel, kernel if ctx.needs_input_grad[2] else None, None, None
 
 
 class _Linear(Function):
@@ -63,20 +64,28 @@ class _Linear(Function):
 
 
 class Layer(nn.Module):
-    """Weights without a bias, and the way back across them. Concrete: Conv and Linear."""
+    """Weights, and the way back across them; a bias, if any, is added behind. Concrete: Conv and Linear."""
 
     operation: type[Function]
+    bias: nn.Parameter | None
 
     def __init__(
-        self, shape: tuple[int, ...], *, feedback: str, generators: tuple[torch.Generator, ...], gain: float = 1.0
+        self,
+        shape: tuple[int, ...],
+        *,
+        feedback: str,
+        generators: tuple[torch.Generator, ...],
+        gain: float = 1.0,
+        bias: bool = False,
     ):
-        """`generators` draw the forward and the backward weights, both uniform in +-gain/sqrt(fan in)."""
+        """`generators` draw the forward (then the biases) and the backward weights, uniform in +-gain/sqrt(fan in)."""
         super().__init__()
         if feedback not in KINDS:
             raise unknown("learner.feedback", feedback, KINDS)
         self.feedback = feedback
         self.bound = gain / math.sqrt(math.prod(shape[1:]))
         self.weight = nn.Parameter(self._draw(shape, generators[0]))
+        self.bias = nn.Parameter(self._draw(shape[:1], generators[0])) if bias else None
         if feedback == "updated":
             self.feedback_weight = nn.Parameter(self._draw(shape, generators[1]))
         if feedback == "random":
@@ -94,7 +103,12 @@ class Layer(nn.Module):
         """The layer's output, through which errors go back as `feedback` says."""
         if self.feedback == "backprop":
             return self.plain(x)
-        return self.operation.apply(x, self.weight, self.error_weight())
+        z = self.operation.apply(x, self.weight, self.error_weight(), *self.geometry())
+        return z if self.bias is None else z + self.bias.view(-1, *[1] * (z.ndim - 2))
+
+    def geometry(self) -> tuple[int, ...]:
+        """What the operation takes beside weights."""
+        return ()
 
     def error_weight(self) -> Tensor:
         """The weights by which an error goes back across the layer."""
@@ -137,13 +151,35 @@ def flat(tensors: Iterable[Tensor]) -> Tensor:
 
 
 class Conv(Layer):
-    """3x3 convolution, padding 1: (B, in, H, W) to (B, out, H, W)."""
+    """A convolution of weights (out, in, k, k): (B, in, H, W) to (B, out, H', W')."""
 
     operation = _Conv
 
+    def __init__(
+        self, shape: tuple[int, ...], *, stride: int = 1, padding: int = 1, padding_mode: str = "zeros", **keywords
+    ):
+        """`padding_mode` says what lies beyond the edges: zeros, reflect, replicate or circular."""
+        super().__init__(shape, **keywords)
+        self.stride, self.padding, self.padding_mode = stride, padding, padding_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output, through which errors go back as `feedback` says."""
+        return super().forward(self.padded(x))
+
+    def padded(self, x: Tensor) -> Tensor:
+        """x with what lies beyond its edges, where that is not zeros."""
+        if self.padding_mode == "zeros" or not self.padding:
+            return x
+        return nn.functional.pad(x, [self.padding] * 4, self.padding_mode)
+
+    def geometry(self) -> tuple[int, int]:
+        """The stride, and the padding by zeros."""
+        return self.stride, self.padding if self.padding_mode == "zeros" else 0
+
     def plain(self, x: Tensor) -> Tensor:
-        """`W * x`."""
-        return nn.functional.conv2d(x, self.weight, padding=1)
+        """`W * x + b`."""
+        stride, padding = self.geometry()
+        return nn.functional.conv2d(x, self.weight, self.bias, stride=stride, padding=padding)
 
 
 class Linear(Layer):
@@ -152,5 +188,5 @@ class Linear(Layer):
     operation = _Linear
 
     def plain(self, x: Tensor) -> Tensor:
-        """`x W^T`."""
-        return x @ self.weight.T
+        """`x W^T + b`."""
+        return x @ self.weight.T if self.bias is None else torch.addmm(self.bias, x, self.weight.T)

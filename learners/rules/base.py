@@ -44,6 +44,8 @@ class Learner:
     ):
         """`updates` is how many are planned."""
         self.network, self.losses, self.settings, self.seed = network, losses, settings, seed
+        slow = any(loss.compares_with == "slow_copy" for loss in losses_of(losses))
+        self.slow_copy = deepcopy(network).requires_grad_(False) if slow else None  # follows the network
         self.optimiser = settings.build([*network.parameters(), *losses.parameters()])
         self.updates = 0
 
@@ -67,8 +69,35 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.lr_at(self.updates)
         self.optimiser.step()
+        self._let_copy_follow()
         self.updates += 1
         return report
+
+    @torch.no_grad()
+    def _let_copy_follow(self) -> None:
+        """The slow copy's weights come nearer to the network's: `w' = m w' + (1 - m) w`."""
+        if self.slow_copy is not None:
+            for slow, weight in zip(self.slow_copy.parameters(), self.network.parameters(), strict=True):
+                slow.lerp_(weight, 1 - self.loss.momentum)
+
+    @torch.no_grad()
+    def others(self, pairs: Pairs) -> list[tuple[Tensor, Tensor] | None]:
+        """For each head what its loss compares with besides: embeddings (B, D) of both views, or None."""
+        wanted, count = self.loss.compares_with, len(self.losses)
+        if not wanted or pairs.first is None:
+            return [None] * count
+        if wanted == "slow_copy":
+            assert self.slow_copy is not None
+            views = [self.slow_copy.embeddings(images) for images in (pairs.first, pairs.second)]
+            return list(zip(*views, strict=True))
+        return [(self.network.embed(pairs.first), self.network.embed(pairs.second))] * count
+
+    def compare(
+        self, loss: Loss, u: Tensor | None, v: Tensor, *, pairs: Pairs, others: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Report]:
+        """The loss of a head's embeddings u, v (B, D) of these pairs, and its report."""
+        more = {} if others is None else {"others": others}
+        return loss(u, v, episode=pairs.episode, gap=pairs.gap, **more)
 
     def learn(self, pairs: Pairs) -> Report:
         """Leaves the gradients of this update in the network's parameters."""
@@ -89,6 +118,13 @@ class Learner:
     def trainable(self) -> nn.Module:
         """A copy of the encoder, from images to the same features, that learns by true backpropagation."""
         return use_own_weights(deepcopy(self.network))
+
+    def row_factors(self, pairs: Pairs) -> list[Tensor] | None:
+        """What each row's inputs are multiplied with in an update, (B, ...) a layer, of a rule without errors.
+
+        None where these are the errors that arrive at the blocks.
+        """
+        return None
 
     def inverses_of_blocks(self) -> list[nn.Module]:
         """The modules that carry targets down from block 2, 3, ...; most rules have none."""
@@ -123,11 +159,12 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""
-        parts = {name: getattr(self, name).state_dict() for name in ("network", "losses", "optimiser")}
-        return parts | {"updates": self.updates}
+        names = ["network", "losses", "optimiser", *(["slow_copy"] if self.slow_copy is not None else [])]
+        return {name: getattr(self, name).state_dict() for name in names} | {"updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next update is the one that followed the saved ones."""
-        for name in ("network", "losses", "optimiser"):
-            getattr(self, name).load_state_dict(state[name])
+        for name in ("network", "losses", "optimiser", "slow_copy"):
+            if name in state:
+                getattr(self, name).load_state_dict(state[name])
         self.updates = state["updates"]

@@ -15,14 +15,20 @@ class EndToEnd(Learner):
         """Sends the error of the loss at the top down to the first block."""
         with torch.set_grad_enabled(not self.loss.stop_gradient):
             u = self.embed(pairs.first)
-        loss, report = self.loss(u, self.embed(pairs.second), episode=pairs.episode, gap=pairs.gap)
+        v = self.embed(pairs.second)
+        assert v is not None
+        loss, report = self.compare(self.loss, u, v, pairs=pairs, others=self._others(pairs))
         if report:
             loss.backward()
         return report
 
     def embed(self, images: Tensor | None) -> Tensor | None:
         """(B, 3, H, W) in [0, 1] to embeddings (B, 64) of the top head; None, for the loss to remember, stays None."""
-        return None if images is None else self.network.heads[-1](self.network.outputs(images)[-1])
+        return None if images is None else self.network.embed(images)
+
+    def _others(self, pairs: Pairs) -> tuple[Tensor, Tensor] | None:
+        """What the loss compares with besides; the top's embeddings it has already."""
+        return None if self.loss.compares_with == "top" else self.others(pairs)[-1]
 
 
 class Untrained(EndToEnd):
@@ -36,4 +42,5 @@ class Untrained(EndToEnd):
         self.updates += 1
         with torch.no_grad():
             u, v = self.embed(pairs.first), self.embed(pairs.second)
-            return self.loss(u, v, episode=pairs.episode, gap=pairs.gap)[1]
+            assert v is not None
+            return self.compare(self.loss, u, v, pairs=pairs, others=self._others(pairs))[1]

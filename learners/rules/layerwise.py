@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from learners.losses import Report
 from learners.losses.base import losses_of
-from learners.networks.network import Network, normalize
+from learners.networks.blocks import Block
+from learners.networks.network import Network
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.schedules import GreedySettings, Schedule, greedy, random, simultaneous
 from streams.types import Pairs
@@ -32,8 +33,9 @@ class Simultaneous(Learner):
 
     def learn(self, pairs: Pairs) -> Report:
         """Sends each learning block's loss down to its own weights and no further."""
-        learning, remembering = self.schedule(self.updates), pairs.first is None
-        a, b = None if pairs.first is None else normalize(pairs.first), normalize(pairs.second)
+        learning, remembering, others = self.schedule(self.updates), pairs.first is None, self.others(pairs)
+        a, b = (None if images is None else self.network.normalize(images) for images in pairs[:2])
+        assert b is not None
         report: Report = {}
         total: Tensor | None = None
         parts = zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
@@ -42,14 +44,10 @@ class Simultaneous(Learner):
                 break
             learns, u = number in learning, None
             if a is not None:
-                with torch.set_grad_enabled(learns and not criterion.stop_gradient):
-                    a = block(a.detach())
-                    u = head(a) if learns else None
-            with torch.set_grad_enabled(learns):
-                b = block(b.detach())
-                v = head(b) if learns or remembering else None
-            if learns:
-                loss, losses = criterion(u, v, episode=pairs.episode, gap=pairs.gap)
+                u, a = step(block, head if learns else None, a, learns=learns and not criterion.stop_gradient)
+            v, b = step(block, head if learns or remembering else None, b, learns=learns)
+            if learns and v is not None:
+                loss, losses = self.compare(criterion, u, v, pairs=pairs, others=others[number])
                 if losses:
                     loss.backward()  # at once: nothing of this block need be kept for later
                     total = loss.detach() if total is None else total + loss.detach()
@@ -93,6 +91,14 @@ class Simultaneous(Learner):
         """The next update is the one that followed the saved ones."""
         super().load_state_dict(state)
         self.schedule.load_state_dict(state.get("schedule", {}))
+
+
+def step(block: nn.Module, head: nn.Module | None, x: Tensor, *, learns: bool) -> tuple[Tensor | None, Tensor]:
+    """What a head makes of a block's activity (None without a head), and the block's output; x is detached."""
+    with torch.set_grad_enabled(learns):
+        assert isinstance(block, Block)
+        read, output = block.read(x.detach())
+        return None if head is None else head(read), output
 
 
 class Greedy(Simultaneous):

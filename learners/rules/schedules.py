@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from envs.errors import SettingError, check_choices
+from envs.errors import Needs, SettingError, check_choices
 from learners.rules.base import LearnerSettings
 from streams.seeding import seed_of
 
@@ -15,6 +15,11 @@ from streams.seeding import seed_of
 @dataclass
 class GreedySettings(LearnerSettings):
     """learner=gll."""
+
+    needs: ClassVar[Needs] = {
+        "patience": ("turns", ("rotate", "plateau")),
+        "min_delta": ("turns", ("plateau",)),
+    }
 
     turns: str = "share"  # of the blocks: share (of run.frames), or without an end: rotate, plateau (of a block's loss)
     patience: int = 500  # updates that a turn lasts; with plateau, of the windows whose mean losses are compared

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from envs.errors import SettingError, check_choices
 from learners.losses import Report
 from learners.networks.feedback import cosine
-from learners.networks.network import Network, Spec, eval_mode, normalize
+from learners.networks.layers import Convolution, Pool, convolution, stride_of
+from learners.networks.network import Network, Spec, eval_mode
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.optimizer import OptimizerConfig
 from streams.seeding import generator
@@ -69,31 +70,45 @@ def tanh(x: Tensor) -> Tensor:
 
 
 class Inverse(nn.Module):
-    """`G_l = s(conv_transpose(.))`: (B, above, H, W) to (B, below, kH, kW), k being the stride."""
+    """`G_l = s(conv_transpose(.))`: (B, above, H, W) to (B, below, sH, sW), s being the stride."""
 
-    def __init__(self, above: int, below: int, *, stride: int, ends: str, draws: torch.Generator):
+    def __init__(self, above: int, below: int, *, stride: int, kernel: int, ends: str, draws: torch.Generator):
         """`ends` says what s is, by the last nonlinearity of the block below: its range is where activities lie."""
         super().__init__()
-        self.stride, self.kernel, self.ends = stride, 2 * stride if stride > 1 else 3, ends
-        taps = 4 if stride > 1 else 9  # that reach a pixel
+        self.stride, self.kernel, self.ends = stride, kernel or (2 * stride if stride > 1 else 3), ends
+        self.padding = max(self.kernel - stride + 1, 0) // 2
+        taps = self.kernel**2 / stride**2  # that reach a pixel
         bound = (taps * above) ** -0.5
         self.weight = nn.Parameter((2 * torch.rand(above, below, *2 * [self.kernel], generator=draws) - 1) * bound)
 
     def forward(self, h: Tensor) -> Tensor:
         """Activities of a block to those of the block below."""
-        x = nn.functional.conv_transpose2d(h, self.weight, stride=self.stride, padding=(self.kernel - self.stride) // 2)
+        beyond = self.stride + 2 * self.padding - self.kernel  # pixels that the size lacks on one side
+        x = nn.functional.conv_transpose2d(h, self.weight, None, self.stride, self.padding, beyond)
         return x.relu_() if self.ends == "relu" else tanh(x) if self.ends in ("tanh", "hardtanh") else x
 
 
-def inverses_of(spec: Spec, *, seed: int) -> nn.ModuleList:
+def inverses_of(spec: Spec, *, seed: int, kernel: int = 0) -> nn.ModuleList:
     """The inverses of blocks 2 to L, for nobody needs a target for the image."""
-    widths = [[layer for layer in block if isinstance(layer, int)][-1] for block in spec.blocks]
+    convs = [[conv for conv in map(convolution, block) if conv] for block in spec.blocks]
     inverses = nn.ModuleList()
-    for number, (below, above) in enumerate(pairwise(widths), 2):
+    for number, (below, above) in enumerate(pairwise(each[-1].channels for each in convs), 2):
         ends = ["linear", *(layer for layer in spec.blocks[number - 2] if layer in ("tanh", "hardtanh", "relu"))][-1]
-        stride, draws = 2 ** spec.blocks[number - 1].count("pool"), generator(seed, f"weights/inverse{number}")
-        inverses.append(Inverse(above, below, stride=stride, ends=str(ends), draws=draws))
+        stride, draws = stride_below(spec, number - 1), generator(seed, f"weights/inverse{number}")
+        inverses.append(Inverse(above, below, stride=stride, kernel=kernel, ends=str(ends), draws=draws))
     return inverses
+
+
+def stride_below(spec: Spec, first: int) -> int:
+    """By how much block number `first`, counted from 0, makes its input smaller."""
+    return math.prod(stride_of(layer) for layer in spec.blocks[first])
+
+
+def keeps_size(layer: Any) -> bool:
+    """Whether a layer makes maps smaller by its stride and no pixel else, so that an inverse can give them back."""
+    if isinstance(layer, Convolution):
+        return layer.stride == 1 and layer.kernel == 2 * layer.pad + 1
+    return not isinstance(layer, Pool) or (layer.stride in (None, layer.kernel) and not layer.padding)
 
 
 @dataclass
@@ -106,11 +121,13 @@ class TargetPropSettings(LearnerSettings):
     inverse_steps: int = 1  # updates of the inverses before each forward update
     inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
     inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
+    inverse_kernel: int = 0  # edge of the inverses' kernels; 0: twice the stride, or 3 without one; the paper's code: 3
+    top_target: str = "row"  # alpha times the gradient of each row's loss; or mean, of the batch's, as the paper's code
 
     def __post_init__(self):
         super().__post_init__()
-        check_choices(self, group="learner", inverse_loss=("reconstruction", "ldrl"))
-        for name, most in (("noise", 1e12), ("inverse_steps", 1000), ("inverse_rows", 1e12)):
+        check_choices(self, group="learner", inverse_loss=("reconstruction", "ldrl"), top_target=("row", "mean"))
+        for name, most in (("noise", 1e12), ("inverse_steps", 1000), ("inverse_rows", 1e12), ("inverse_kernel", 99)):
             if not 0 <= getattr(self, name) <= most:
                 raise SettingError(f"learner.{name}={getattr(self, name)} must be from 0 to {most:,}")
         for name, usual in (("alpha", 0.5), ("inverse_lr", 1e-3)):
@@ -128,7 +145,8 @@ class TargetProp(Learner):
     def __init__(self, network: Network, losses: nn.ModuleList, settings: TargetPropSettings, **keywords):
         super().__init__(network, losses, settings, **keywords)
         device = next(network.parameters()).device
-        self.inverses = inverses_of(network.spec, seed=self.seed).to(device).to(memory_format=torch.channels_last)
+        self.inverses = inverses_of(network.spec, seed=self.seed, kernel=settings.inverse_kernel)
+        self.inverses = self.inverses.to(device).to(memory_format=torch.channels_last)
         self.inverse_optimiser = OptimizerConfig(lr=settings.inverse_lr).build(self.inverses.parameters())
 
     @classmethod
@@ -136,11 +154,16 @@ class TargetProp(Learner):
         """Raises SettingError where an inverse would not give back the size of the block below it."""
         if len(spec.blocks) < 2:
             raise SettingError("a network of one block has no block to send a target down to; set learner=bp")
-        first, whole = 2 ** spec.blocks[0].count("pool"), 2 ** spec.halvings()
+        if any(layer == "head" or not keeps_size(layer) for block in spec.blocks for layer in block):
+            raise SettingError(
+                "the inverses of target propagation give back what convolutions that keep the size and pooling without "
+                "an overlap took in, and nothing else; choose network=conv4, conv6 or vgg6"
+            )
+        first, whole = stride_below(spec, 0), spec.stride()
         if size >= whole and (size // first) % (whole // first):
             raise SettingError(
-                f"env.size={size} does not halve evenly {spec.halvings()} times, as the inverses of target propagation "
-                f"need; try {size // whole * whole} or {(size // whole + 1) * whole}"
+                f"env.size={size} can't be divided evenly by {whole}, as the inverses of target propagation need; try "
+                f"{size // whole * whole} or {(size // whole + 1) * whole}"
             )
 
     def learn(self, pairs: Pairs) -> Report:
@@ -152,20 +175,21 @@ class TargetProp(Learner):
         top = h[-1].detach().requires_grad_()
         z = head(top)
         views = (u, z) if stop_gradient else z.chunk(2)
-        loss, report = self.loss(*views, episode=pairs.episode, gap=pairs.gap)
+        loss, report = self.compare(self.loss, *views, pairs=pairs, others=self.others(pairs)[-1])
         if not report:
             return report
         loss.backward()  # teaches the head, and tells the top activity which way to go
         assert top.grad is not None
         below = [activity.detach() for activity in h]
-        targets = self.targets(below, top.grad * self.loss.terms(len(pairs.episode)))
+        of_mean = self.settings.top_target == "mean"
+        targets = self.targets(below, top.grad * (1 if of_mean else self.loss.terms(len(pairs.episode))))
         inverse_errors = self.teach_inverses(below)
         errors = {f"block{number}/target_error": error for number, error in enumerate(map(draw_nearer, h, targets), 1)}
         return report | errors | inverse_errors
 
     def activities(self, images: Tensor) -> list[Tensor]:
         """h_1 to h_L, each of which leads back to its own block's weights only."""
-        h = [normalize(images)]
+        h = [self.network.normalize(images)]
         for block in self.network.blocks:
             h.append(block(h[-1].detach()))
         return h[1:]

@@ -16,6 +16,7 @@ from runs.analysis.reading import (
     baseline,
     baseline_degenerate,
     degenerate,
+    feature_count,
     measure_name,
     row_at,
     score,
@@ -35,6 +36,7 @@ class SeedScore:
     random_encoder: float  # nan where it was not measured
     updates: int | None  # known where the run ended
     run: str  # its folder
+    features: int | None = None  # numbers that the probe reads of an image, where that was recorded
     degenerate: bool = False  # whether its probe gives one answer, or found no regularisation that was best
 
 
@@ -129,7 +131,11 @@ def _task(groups: dict[str, list[LoadedRun]], key: ScoreKey, *, against: str, at
         updates = {run.seed: run.facts.get("updates") if frames == run.frames else None for run in group}
         paths, own = {run.seed: str(run.path) for run in group}, scores[label]
         useless = {run.seed: degenerate(run, key, row=row_at(run, key, at=frames)) for run in group}
-        seeds = [SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed], useless[seed]) for seed in own]
+        counts = {run.seed: feature_count(run, key) for run in group}
+        seeds = [
+            SeedScore(seed, own[seed], random[seed], updates[seed], paths[seed], counts[seed], useless[seed])
+            for seed in own
+        ]
         gain = Estimate.of([own[seed] - random[seed] for seed in own])
         less = None if label == against else difference(own, scores[against])
         rows.append(GroupScores(label, Estimate.of([*own.values()]), gain, less, seeds))

@@ -152,6 +152,17 @@ def _of_baseline(name: str, key: ScoreKey) -> ScoreKey:
     return key if name == next(iter(BASELINES)) else replace(key, encoder=name)  # the random encoder is a run's first
 
 
+def feature_count(run: LoadedRun, key: ScoreKey) -> int | None:
+    """How many numbers a probe read of an image; None where that was not recorded."""
+    counts = run.scores[key].get("features") if key in run.scores else None
+    return None if counts is None or not counts[-1] > 0 else int(counts[-1])
+
+
+def count_text(count: int | None) -> str:
+    """A number of features as it is shown."""
+    return "" if count is None else f"{count:,}"
+
+
 def degenerate(run: LoadedRun, key: ScoreKey, *, row: int = -1) -> bool:
     """Whether most of the probes behind a row of scores say little, as `runs.evaluation.probes` tells."""
     shares = run.scores[key].get("degenerate") if key in run.scores else None

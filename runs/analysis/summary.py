@@ -15,7 +15,9 @@ from runs.analysis.reading import (
     LoadedRun,
     baseline,
     baseline_degenerate,
+    count_text,
     degenerate,
+    feature_count,
     load_numbers,
     marked,
     measure,
@@ -28,6 +30,7 @@ from runs.analysis.tables import new_table
 from runs.evaluation.continual import score_matrix, summed_up
 from runs.scores import BASELINES, FINETUNE, MARK_NOTE, MEASURES, WORLD, ScoreKey
 
+FEATURES = "features"  # the column of how many numbers a probe reads
 SHARES = ("world", "stream", "learner", "eval")
 
 
@@ -97,17 +100,19 @@ def summary_table(run: LoadedRun) -> Group:
         return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
     linear = task_keys(run)
     measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
-    main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured))
+    main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured), FEATURES)
     for key in linear:
-        main.add_row(key.task_label, *_last_and_gain(run, key), *(_level(run, each, key) for each in measured))
+        levels = (_level(run, each, key) for each in measured)
+        main.add_row(key.task_label, *_last_and_gain(run, key), *levels, count_text(feature_count(run, key)))
     tuned = _table("fine-tuned on the task, top-1, %", learner, "gain", "from scratch", "linear probe")
     for key in [key for key in keys if key.probe == FINETUNE]:
         probe = _last_and_gain(run, replace(key, probe=WORLD.probe))[0]
         tuned.add_row(key.task_label, *_last_and_gain(run, key), _level(run, "random_encoder", key), probe)
-    others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder")
+    others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder", FEATURES)
     for key in probe_keys(run):
         unit = " (R²)" if "r2" in run.scores[key] else ""
-        others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key))
+        count = count_text(feature_count(run, key))
+        others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key), count)
     tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
     marks = [degenerate(run, key) or any(baseline_degenerate(run, name, key) for name in measured) for key in keys]
     return Group(*tables, *_phases(run), *([Text(MARK_NOTE)] if any(marks) else []), *_facts(run))
@@ -163,9 +168,23 @@ def _phase_marks(run: LoadedRun) -> list[list[bool]]:
     return (np.concatenate([marks[:1], after]) > 0.5).tolist()
 
 
+def _tested(run: LoadedRun) -> list[str]:
+    """On how many images of how many classes each task was scored, where that was recorded."""
+    sizes = {key: run.scores.get(replace(key, encoder="chance"), {}) for key in task_keys(run)}
+    texts = [
+        f"{key.task_label} {int(series['images'][0]):,} images of {int(series['classes'][0])} classes"
+        for key, series in sizes.items()
+        if {"images", "classes"} <= series.keys()
+    ]
+    return [f"scored on: {'; '.join(texts)}"] if texts else []
+
+
 def _facts(run: LoadedRun) -> list[str]:
     frames, updates = (run.facts.get(name) or 0 for name in ("frames", "updates"))
-    lines = [f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}"]
+    lines = [
+        *_tested(run),
+        f"{frames:,} frames, {updates:,} updates, seed {run.facts.get('seed')}, {run.facts.get('device')}",
+    ]
     if speed := _last(run, "frames_per_s"):
         shares = ", ".join(f"{part} {MEASURES['top1'].text(_last(run, part))} %" for part in SHARES)
         lines.append(f"{speed:,.0f} frames/s; time: {shares}")

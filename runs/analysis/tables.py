@@ -37,13 +37,14 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         alike = len(set(updates)) == 1
         title = f"{task.key.name}: {measure.title}{',' if measure.unit else ''} at {task.frames:,} frames"
         title += f", {updates[0]} updates" if alike and updates[0] else ""
-        head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"]), "seeds"]
+        head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"])]
+        head += ["features", "seeds"]
         lines = []
         for row, count in zip(task.groups, updates, strict=True):
             cells = [_score(row, measure)]
             cells += [_interval(each, measure, signed=True) for each in (row.gain, row.difference)]
             seeds = " ".join(marked(measure.text(seed.score), seed.degenerate) for seed in row.seeds)
-            lines.append([row.group, *cells, *([] if alike else [count]), seeds])
+            lines.append([row.group, *cells, *([] if alike else [count]), _features(row), seeds])
         baselines = ", ".join(f"{BASELINES[name]} {_level(task, name)}" for name in task.baseline)
         tables.append(TextTable(title, head, lines, baselines))
     return tables
@@ -85,7 +86,8 @@ def explained(comparison: Comparison) -> str:
 def as_csv(comparison: Comparison) -> str:
     """One line for each task, group and seed."""
     text = io.StringIO()
-    names = ("task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run", "degenerate")
+    names = ["task", "measure", "frames", "group", "seed", "score", "random_encoder", "updates", "run"]
+    names += ["features", "degenerate"]
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for task in comparison.tasks:
@@ -122,6 +124,11 @@ def _interval(estimate: Estimate | None, measure: Measure, *, signed: bool = Fal
         return "-"
     mean, low, high = (measure.text(each, signed=signed) for each in (estimate.mean, estimate.low, estimate.high))
     return mean if math.isnan(estimate.low) else f"{mean} [{low}, {high}]"
+
+
+def _features(row: GroupScores) -> str:
+    counts = sorted({seed.features for seed in row.seeds if seed.features is not None})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys([*counts[:1], *counts[-1:]]))
 
 
 def _updates(row: GroupScores) -> str:

@@ -23,7 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from envs.errors import SettingError, no_such, unknown
 from envs.settings import as_object, check_value, keys
+from envs.worlds import WORLDS, find_world
 from runs.config.aliases import current_override
+from runs.config.choices import choices as in_files
 from runs.config.paths import quoted
 from streams.sources import recorded_env
 
@@ -55,17 +57,14 @@ def register(schemas: Mapping[tuple[str | None, str], type]) -> None:
 
 
 def choices(*roots: Traversable) -> dict[str, list[str]]:
-    """The groups and what each can be, as the YAML files say (`folder/name` in folders), also those of `roots`."""
-    names: dict[str, list[str]] = {}
-    for root in (files("runs.conf"), *roots):
-        for group in filter(_holds_choices, root.iterdir()):
-            names[group.name] = sorted({*names.get(group.name, []), *_names(group)})
-    return names
+    """The groups and what each can be, also in `roots`, and the worlds that were registered."""
+    names = in_files(*roots)
+    return names | ({"env": sorted({*names["env"], *WORLDS})} if "env" in names else {})
 
 
 def read(overrides: list[str]) -> DictConfig:
     """The settings that overrides ask for. Raises SettingError: an unknown group or key, several values, wrong type."""
-    overrides = [current_override(text) for text in overrides]
+    overrides = [_with_world(current_override(text)) for text in overrides]
     for text in filter(RESOLVER.search, overrides):
         raise SettingError(
             f"{text} takes a value from elsewhere, which a run's files would keep; give the value itself"
@@ -85,6 +84,17 @@ def read(overrides: list[str]) -> DictConfig:
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
 
 
+def _with_world(override: str) -> str:
+    """The same override; of a world of one's own, `env=MODULE:NAME`, the choice that it is from now on."""
+    group, _, named = override.partition("=")
+    if group != "env" or "," in named:
+        return override
+    name = find_world(named)
+    if not any(entry.name == f"{name}.yaml" for entry in files("runs.conf").joinpath("env").iterdir()):
+        ConfigStore.instance().store(group="env", name=name, node=WORLDS[name])
+    return f"env={name}"
+
+
 def given(overrides: Iterable[str]) -> dict[str, Any]:
     """The values of overrides by their names. Raises SettingError: one is no override."""
     return {override.key_or_group: override.value() for override in map(_parse, map(current_override, overrides))}
@@ -96,13 +106,14 @@ def as_values(overrides: Iterable[str], settings: DictConfig) -> list[str]:
     for text in overrides:
         name = text.partition("=")[0].lstrip("+")
         value = OmegaConf.select(settings, name) if "${" in text else None
-        kept.append(text if value is None else f"{name}={_quoted(value)}")
+        kept.append(text if value is None else f"{name}={as_text(value)}")
     return kept
 
 
 def leads_elsewhere(override: str) -> bool:
-    """Whether an override that a folder says could lead Hydra or fsspec to what is no data of a run's."""
-    return override.lstrip("+~").startswith(HYDRA) or CHAIN in override
+    """Whether an override that a folder says could lead to code, or Hydra or fsspec to what is no data of a run's."""
+    own_world = override.startswith("env=") and ":" in override
+    return own_world or override.lstrip("+~").startswith(HYDRA) or CHAIN in override
 
 
 class Sweep(NamedTuple):
@@ -144,18 +155,6 @@ def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
     for name, each in values.items():
         for text in each[1:]:
             yield list((first | {name: text}).values())
-
-
-def _holds_choices(folder: Traversable) -> bool:
-    return folder.is_dir() and not folder.name.startswith("_")
-
-
-def _names(folder: Traversable) -> Iterator[str]:
-    for entry in folder.iterdir():
-        if entry.name.endswith(".yaml"):
-            yield Path(entry.name).stem
-        elif _holds_choices(entry):
-            yield from (f"{entry.name}/{name}" for name in _names(entry))
 
 
 def _own_choices(overrides: list[str]) -> list[Path]:
@@ -232,12 +231,14 @@ def _each(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
-def _quoted(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as an override gives it."""
-    if OmegaConf.is_list(value):
-        return f"[{','.join(map(_quoted, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if OmegaConf.is_list(value) or isinstance(value, list | tuple):
+        return f"[{','.join(map(as_text, value))}]"
     text = str(value)
-    return text if re.fullmatch(r"[\w.+-]+", text) else quoted(text)
+    return text if re.fullmatch(r"[\w./:+%@-]+", text) else quoted(text)
 
 
 def _parse(text: str) -> Override:

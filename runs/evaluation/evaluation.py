@@ -10,15 +10,24 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from envs.scene.drift import block_edges
-from runs.evaluation.features import PLAIN, Task, encoded, encoded_blocks, majority_class
+from runs.evaluation.features import FEATURES, PLAIN, Encoder, Split, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
-from runs.evaluation.probes import Predictions, Scores, degenerate, linear_probe, probe_scores, registered
+from runs.evaluation.probes import (
+    Predictions,
+    Probe,
+    Scores,
+    degenerate,
+    find_probe,
+    linear_probe,
+    probe_scores,
+    registered,
+)
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import load_all
 from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
-from runs.scores import FINETUNE, WORLD, ScoreKey
+from runs.scores import FINETUNE, ON_TRANSFER, WORLD, ScoreKey
 from runs.store.timing import due
 from streams.process.signals import Stop
 
@@ -38,6 +47,7 @@ class EvalSettings:
     ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # also at both ends; finetune is slow
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets it is scored on: names, paths, or all
+    features: str = "last"  # what probes read: last (block, flattened), all_blocks (pooled), pooled (last, over space)
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
     download: bool = False  # whether torchvision may fetch those that are not there
 
@@ -76,24 +86,42 @@ class Evaluation:
         """
         names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
         probes = [probe for name, probe in registered().items() if name in names]
+        kind, encode = self.settings.eval.features, self._read(encoder)
+        blocks: list[Split] = []
         if BLOCKS in names:
-            *lower, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device)
+            blocks, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device, kind=kind)
         else:
-            lower, whole = [], encoded(encoder.encode, task, device=self.device)
+            whole = encoded(encode, task, device=self.device)
         scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
-        every = [probe for probe in probes if probe.every_block and BLOCKS in names]
-        kinds = {probe.name for probe in every}
-        top = {replace(key, block=len(lower) + 1): score for key, score in scores.items() if key.kind in kinds}
-        for block, features in enumerate(lower, 1):
+        every = [probe for probe in probes if probe.every_block]
+        top = {replace(key, block=len(blocks)): each for key, each in scores.items() if key.kind in map(_name, every)}
+        for block, features in enumerate(blocks[:-1] if kind == "last" else blocks, 1):
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
-        scores |= top
+        scores |= top if blocks and kind == "last" else {}
         if self.settings.env.get("drift") == "categories":  # each phase brings categories of its own
             scores |= phase_scores(predictions[WORLD.probe], task, phases=self.drift["phases"])
         if self.night:
             scores[ScoreKey(split="phase0")] = scores[WORLD]
         others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
-        scores |= linear_scores(encoder.encode, others, device=self.device)
+        transferred = [probe for probe in probes if probe.name in (WORLD.probe, *ON_TRANSFER)]
+        scores |= self._transferred(encode, others, transferred)
         return scores | self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
+
+    def _read(self, encoder: BlockEncoder) -> Encoder:
+        """Images to the features that `eval.features` asks for."""
+        kind = self.settings.eval.features
+        if kind == "last":
+            return encoder.encode
+        return lambda images: FEATURES[kind](encoder.encode_blocks(images))
+
+    def _transferred(self, encode: Encoder, tasks: dict[ScoreKey, Task], probes: list[Probe]) -> dict[ScoreKey, Scores]:
+        """The scores of these probes on other tasks; of phases, the linear probe's alone."""
+        scores: dict[ScoreKey, Scores] = {}
+        for key, task in tasks.items():
+            mine = [probe for probe in probes if probe.name == WORLD.probe or key.task is not None]
+            each, _ = probe_scores(encoded(encode, task, device=self.device), task, probes=mine, device=self.device)
+            scores |= {replace(key, probe=of.probe): score for of, score in each.items()}
+        return scores
 
     def fine_tuned(
         self, encoder: BlockEncoder, keys: Iterable[ScoreKey], *, stop: Stop, tell: Callable[[str], None]
@@ -105,6 +133,10 @@ class Evaluation:
             if score:
                 scores[replace(key, probe=FINETUNE)] = score._asdict()
         return scores
+
+
+def _name(probe: Probe) -> str:
+    return probe.name
 
 
 def known_probes() -> tuple[str, ...]:
@@ -119,7 +151,7 @@ def at_an_end(settings, frames: int) -> bool:
 
 def probes_due(settings, frames: int) -> set[str]:
     """The names in `eval.probes`, and those in `eval.ends` where a run begins or ends."""
-    return {*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())}
+    return set(map(find_probe, [*settings.eval.probes, *(settings.eval.ends if at_an_end(settings, frames) else ())]))
 
 
 def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[ScoreKey]:
@@ -176,5 +208,6 @@ def baselines(tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[Scor
         scores |= {replace(key, encoder=name): score for key, score in own.items()}
     for key, task in tasks.items():
         scores[replace(key, encoder="majority_class")] = {"top1": majority_class(task)}
-        scores[replace(key, encoder="chance")] = {"top1": 1 / task.classes}
+        size = {"classes": task.classes, "images": len(task.test.labels)}  # of the test
+        scores[replace(key, encoder="chance")] = {"top1": 1 / task.classes, **size}
     return scores

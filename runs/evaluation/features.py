@@ -61,7 +61,16 @@ def labels_of(task: Task, device: torch.device) -> Split:
 @torch.no_grad()
 def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> Tensor:
     """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
-    return torch.cat([encode(part.to(device).float().div_(255)) for part in images.split(BATCH)])
+    features: Tensor | None = None  # as many rows as images; parts put together at the end would take twice the room
+    first = 0
+    for part in images.split(BATCH):
+        encoded = encode(part.to(device).float().div_(255))
+        if features is None:
+            features = encoded.new_empty(len(images), *encoded.shape[1:])
+        features[first : first + len(part)] = encoded
+        first += len(part)
+    assert features is not None
+    return features
 
 
 def pooled(maps: Tensor) -> Tensor:
@@ -76,18 +85,34 @@ def flat(maps: Tensor) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(1)
 
 
-def encoded_blocks(encode_blocks: Callable[[Tensor], list[Tensor]], task: Task, *, device: torch.device) -> list[Split]:
-    """The features of every block from one pass: pooled below the top, at the top as they are."""
+def all_pooled(maps: Sequence[Tensor]) -> Tensor:
+    """Every block's output (B, C, H, W) as features (B, D) beside one another, each pooled as `pooled` does."""
+    return torch.cat([*map(pooled, maps)], 1)
+
+
+FEATURES: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {  # eval.features: from the outputs of all blocks
+    "last": lambda maps: flat(maps[-1]),
+    "all_blocks": all_pooled,
+    "pooled": lambda maps: maps[-1].mean((2, 3)),
+}
+
+
+def encoded_blocks(
+    encode_blocks: Callable[[Tensor], list[Tensor]], task: Task, *, device: torch.device, kind: str = "last"
+) -> tuple[list[Split], Split]:
+    """The features of every block (pooled below the top, at the top as they are), and those of `kind`, in one pass."""
     widths: list[int] = []
 
     def side_by_side(images: Tensor) -> Tensor:
-        *lower, top = encode_blocks(images)
-        blocks = [*map(pooled, lower), flat(top)]
+        maps = encode_blocks(images)
+        *lower, top = maps
+        blocks = [*map(pooled, lower), flat(top), *([FEATURES[kind](maps)] if kind != "last" else [])]
         widths[:] = [block.shape[1] for block in blocks]
         return torch.cat(blocks, 1)
 
     parts = [encode_images(side_by_side, part.images, device=device).split(widths, 1) for part in task[1:4]]
-    return [Split(*block) for block in zip(*parts, strict=True)]
+    splits = [Split(*block) for block in zip(*parts, strict=True)]
+    return (splits, splits[-1]) if kind == "last" else (splits[:-1], splits[-1])
 
 
 PLAIN: dict[str, Encoder] = {  # need no learning

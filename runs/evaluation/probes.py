@@ -1,8 +1,8 @@
 """Probes of an encoder: what can be read off its features, once they are frozen. Each registers itself in `PROBES`.
 
-Strengths are chosen on validation images, never on test images. A probe of one's own is a function in a module of this
-package, under `@probe`: its name in `eval.probes` or `eval.ends` runs it, and its scores are kept, shown, compared and
-drawn like those of the others.
+Strengths are chosen on validation images, never on test images. A probe of one's own is a function under `@probe`, in a
+module of this package or elsewhere (MODULE:NAME, as examples/prototypes.py): its name in `eval.probes` or `eval.ends`
+runs it, and its scores are kept, shown, compared and drawn like those of the others.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
+from envs.errors import SettingError
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of, ranks
 from runs.evaluation.linear import logistic, neighbours, r2, read_out, ridge, top1
 from runs.scores import LABELS, ScoreKey
@@ -51,6 +52,25 @@ def registered() -> dict[str, Probe]:
     return PROBES
 
 
+def find_probe(named: str) -> str:
+    """The name of the probe that `named` means: its own, or MODULE:NAME of one's own, whose module is imported.
+
+    Raises SettingError: no such module, or none of that name in it.
+    """
+    module, colon, name = named.rpartition(":")
+    if colon:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise SettingError(
+                f"eval.probes=[{named}] cannot be imported ({error}); a probe of your own is MODULE:NAME, found from "
+                "the folder that you run in or from PYTHONPATH"
+            ) from error
+        if name not in PROBES:
+            raise SettingError(f"eval.probes=[{named}]: {module} registers no probe {name}; put it under runs.probe")
+    return name
+
+
 def probe(name: str, *, label: str | Callable[[str], str] | None = None, **options) -> Callable[[Callable], Callable]:
     """Registers the function below it: `score(features: Split, labels: Split, *, classes) -> scores`.
 
@@ -78,8 +98,8 @@ def _register(name: str, kind: str, label, options: dict[str, Any], function: Ca
 
 def linear_probe(encode: Encoder, task: Task, *, device: torch.device) -> Scores:
     """The ridge probe of labels: {top1, validation_top1, strength}. Raises SettingError: a task of one class."""
-    labels = labels_of(task, device)
-    return ridge_probes(encoded(encode, task, device=device), {"labels": labels})["labels"]
+    labels, features = labels_of(task, device), encoded(encode, task, device=device)
+    return ridge_probes(features, {"labels": labels})["labels"] | {"features": float(features.train.shape[1])}
 
 
 class Predictions(NamedTuple):
@@ -210,7 +230,8 @@ def probe_scores(
             score = probe.score(*few, classes=task.classes)
             each = score if all(isinstance(value, dict) for value in score.values()) else {"": score}
             scores |= {f"{probe.name}/{argument}".rstrip("/"): value for argument, value in each.items()}
-    return {ScoreKey(probe=name, block=block): score for name, score in scores.items()}, predictions
+    width = {"features": float(features.train.shape[1])}
+    return {ScoreKey(probe=name, block=block): score | width for name, score in scores.items()}, predictions
 
 
 @ridge_target("linear", every_block=True)

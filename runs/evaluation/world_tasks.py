@@ -1,6 +1,6 @@
 """A world as a classification task: its categories, shown by instances that training never meets."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import torch
@@ -44,8 +44,8 @@ def _episodes(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, dict[str, Tensor], VectorWorld]:
     """Images, factors, and the world that showed them."""
-    world = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings).unwrapped
-    assert isinstance(world, VectorWorld)
+    made = gym.make_vec(env_id, num_envs=len(numbers), device=device, split=split, **settings)
+    world = cast(VectorWorld, made.unwrapped)
     frames, info = world.reset(seed=seeds_of(seed, f"evaluation/{split}", numbers))
     for _ in range(steps):
         frames, *_, info = world.step(torch.zeros(len(numbers), 2))

@@ -15,10 +15,12 @@ from omegaconf import DictConfig
 
 from envs.devices import device
 from envs.errors import SettingError
+from envs.settings import as_object, check_given
 from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
 from runs.config import composing
+from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
@@ -37,6 +39,7 @@ from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
+ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
 AnyRun = TypeVar("AnyRun", bound=Run)
 MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
 
@@ -58,6 +61,7 @@ class Program(Generic[AnyRun]):
     validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
     named_code: Callable[[DictConfig], dict[str, Any]]  # settings that lead to code which is none of ours
     schemas: Mapping[tuple[str | None, str], type]
+    description: str  # of the command, for --help
 
     def read(self, overrides: list[str]) -> DictConfig:
         """The settings that command-line overrides ask for."""
@@ -74,14 +78,18 @@ class Program(Generic[AnyRun]):
 def launch(program: Program) -> None:
     """The command line of a program: one run, or a sweep; ends the process with its exit status."""
     arguments = sys.argv[1:]
+    for argument in arguments:
+        if argument.startswith("--") and "=" in argument and argument.partition("=")[0] not in ASSIGNED:
+            _guarded(_no_dashes, argument)
     flags = [argument.startswith("-") for argument in arguments]
     of_hydra = [flag or before in VALUED for flag, before in zip(flags, ["", *arguments], strict=False)]
     overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
     composing.register(program.schemas)
+    show_help(program.description, composed=True)
     sweep = _guarded(composing.sweep, overrides)
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
-    shows_help = {"--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
+    shows_help = {"--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
     samples = () if shows_help else composing.one_at_a_time(sweep.values)
     checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
@@ -91,6 +99,10 @@ def launch(program: Program) -> None:
         command = shlex.join(["python", "-m", "runs.compare", str(_place(checked[0]))])
         print(visible(f"the runs beside one another:\n  {command}"))  # noqa: T201
     sys.exit(status)
+
+
+def _no_dashes(argument: str) -> None:
+    raise SettingError(f"{argument} is no setting; they are written without dashes, as in {argument.lstrip('-')}")
 
 
 def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:
@@ -128,10 +140,12 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
     program.check(settings)
+    if not varied:  # in a sweep a setting may have a use in some of its runs
+        check_given(as_object(settings), composing.given(overrides))
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
     settings.device = str(device(settings.device))
-    settings.run.name = settings.run.name or _name(settings, varied)
+    settings.run.name = settings.run.name or _name(settings, varied or _chosen(overrides))
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
     kept = composing.as_values(overrides, settings)
     with RunFolder.create(_place(settings), settings.run.name, settings, kept) as folder:
@@ -181,7 +195,8 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
         began, asked = program.read(saved), program.read([*saved, *new])
         settings = folder.settings_over(began)
         named = program.named_code(settings)
-        unsaid = [f"{name}={value}" for name, value in named.items() if str(said.settings.get(name)) != str(value)]
+        differ = {name: value for name, value in named.items() if str(said.settings.get(name)) != str(value)}
+        unsaid = [f"{name}={composing.as_text(value)}" for name, value in differ.items()]
     if unsaid:
         raise SettingError(
             f"run.resume={path} leads to code or data that is not its own, which counts only if it is said again; if "
@@ -189,7 +204,10 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
         )
     changed = differences(began, asked, ignore=MAY_CHANGE)
     if changed:
-        raise SettingError(f"run.resume={path} goes on with the settings it began with; leave out {'; '.join(changed)}")
+        way_out = f"leave out {'; '.join(changed)}"
+        if any(text.startswith("eval.transfer") for text in changed):
+            way_out += f" (python -m runs.score {shlex.quote(str(path))} DATA scores a run on other data)"
+        raise SettingError(f"run.resume={path} goes on with the settings it began with; {way_out}")
     if any(text.startswith("device=") for text in overrides):
         settings.device = str(device(asked.device))
     planned, settings.run.frames = settings.run.frames, asked.run.frames
@@ -255,6 +273,8 @@ def _follow(
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
+        if run.finished and not pending_tasks(run.settings, frames=run.frames, latest=metrics.latest):
+            progress.say(f"it is complete: {run.frames:,} frames; a larger run.frames goes on")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
     pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
     if stop and (run.frames < run.settings.run.frames or pending):
@@ -281,8 +301,13 @@ def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str
 def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
     """The command that goes on with a run, with all that it has to say again."""
     elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
-    named = [f"{name}={value}" for name, value in program.named_code(settings).items()]
+    named = [f"{name}={composing.as_text(value)}" for name, value in program.named_code(settings).items()]
     return shlex.join(["python", "-m", "learners.online", f"run.resume={folder.path}", *elsewhere, *named])
+
+
+def _chosen(overrides: Sequence[str]) -> list[str]:
+    """The choices among overrides that tell a run from others beside its world, learner and seed."""
+    return [text for text in overrides if text.partition("=")[0] in ("loss", "network", "pairs", "memory")]
 
 
 def _place(settings: DictConfig) -> Path:

@@ -12,7 +12,7 @@ from runs.store.checkpoint import PARTS, save, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
 from runs.store.timing import RunningMean, Stopwatch, due
-from streams.pairs.single_frames import Stream
+from streams.pairing.single_frames import Stream
 from streams.process.signals import Stop
 from streams.types import Pairs
 

@@ -9,7 +9,7 @@ from runs.analysis.reading import LoadedRun
 from runs.scores import ScoreKey
 from runs.store.folder import RunFolder
 from runs.store.preview import save_preview
-from streams.pairs.single_frames import Stream
+from streams.pairing.single_frames import Stream
 
 STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 

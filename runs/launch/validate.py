@@ -11,6 +11,8 @@ from envs.gaze import gaze
 from runs.config.composing import keys
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
+from runs.evaluation.features import FEATURES
+from runs.evaluation.probes import find_probe
 from runs.store.tensorboard import check_installed
 from streams.settings import CHOICES
 
@@ -63,8 +65,10 @@ def _check_scores(settings: DictConfig) -> None:
         raise SettingError("env.categories=1 shows one class only, which leaves a probe nothing to tell apart; try 2")
     for setting in ("probes", "ends"):
         for name in settings.eval[setting]:
-            if name not in known_probes():
+            if find_probe(name) not in known_probes():
                 raise unknown(f"eval.{setting}", name, known_probes())
     if "linear" not in settings.eval.probes:
         raise SettingError("eval.probes leaves out linear, which tables and curves are made of; add it")
+    if settings.eval.features not in FEATURES:
+        raise unknown("eval.features", settings.eval.features, FEATURES)
     transfer.check(settings)

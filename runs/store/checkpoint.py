@@ -63,6 +63,20 @@ def load_newest(
     return None, []
 
 
+def load_at(
+    folder: Path, frames: int, *, device: torch.device | str = "cpu", run_id: str | None = None
+) -> dict[str, Any]:
+    """The state of the checkpoint that was written after so many frames. Raises SettingError: none is, or damaged."""
+    there = {int(path.name[:12]): path for path in reversed(_newest_first(folder))}
+    if frames not in there:
+        kept = ", ".join(map(str, sorted(there)))
+        raise SettingError(f"frames={frames} is no checkpoint of {folder.parent}; there are {kept or 'none yet'}")
+    state = _state(there[frames], device=device, run_id=run_id)
+    if state is None:
+        raise SettingError(f"{there[frames]} is damaged or not ours; give another number of frames")
+    return state
+
+
 def _state(path: Path, *, device: torch.device | str, run_id: str | None) -> dict[str, Any] | None:
     """What a checkpoint holds; None where it is damaged, or not one of this run's."""
     try:

@@ -51,6 +51,7 @@ UNITS = {
     "deviation": "standard deviation of top1 over sets of labels",
     "lr": "learning rate of Adam at its first step, chosen on validation images",
     "epochs": "passes over the training images, chosen on validation images",
+    "features": "numbers that a probe reads of an image",
     "r2": "share of the variance over test images that is explained",
     "validation_r2": "share of the variance over validation images that is explained",
     "strength": "penalty on the sum of squared weights",

@@ -70,6 +70,12 @@ class Recording:
         return ["images", "episode", *(f"factors/{name}" for name in self.facts["factors"])]
 
     @property
+    def categories(self) -> list[str]:
+        """What its categories are called, in the order of their numbers; empty where nobody said."""
+        names = self.facts.get("categories") or self.facts.get("source", {}).get("categories")
+        return [str(name) for name in names] if isinstance(names, list) else []
+
+    @property
     def committed(self) -> int:
         """The number of committed steps."""
         return self.facts["committed"]
@@ -130,6 +136,8 @@ class Recording:
             raise self._wrong(f"has a commit record (zarr.json) whose checksum is wrong; {ALTERED}")
         if not isinstance(facts.get("source", {}), dict):
             raise self._wrong(f"says source={shortened(facts['source'])}, which is no dict; {ALTERED}")
+        if not isinstance(facts.get("categories", []), list):
+            raise self._wrong(f"says categories={shortened(facts['categories'])}, which is no list; {ALTERED}")
         masked = facts.get("masked", [])
         if not isinstance(masked, list) or not all(map(_is_part, masked)):
             raise self._wrong(f"says masked={shortened(masked)}, which are no parts of it; {ALTERED}")

@@ -97,6 +97,11 @@ class Writer:
         """Whether a whole shard waits to be committed."""
         return bool(self._layouts) and self._held == self._layouts["images"].shard[0]
 
+    @property
+    def room(self) -> int:
+        """How many steps fit into the present shard; 0 where that is not known before the first step."""
+        return self._layouts["images"].shard[0] - self._held if self._layouts else 0
+
     def add(self, frames: Frames) -> None:
         """Adds the next step; its tensors are kept until they are written, and must not be changed."""
         self.extend({name: row[None] for name, row in rows_of(frames).items()})

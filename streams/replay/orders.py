@@ -5,10 +5,11 @@ computed, not stored, so that no recording is too long.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from envs.errors import SettingError, unknown
+from envs.errors import Needs, SettingError, unknown
 from envs.scene.random import key
 from streams.seeding import seed_of
 
@@ -19,6 +20,11 @@ ROUNDS = 4  # of the Feistel network; three make a random function a random perm
 @dataclass
 class OrderSettings:
     """How a recording is shown."""
+
+    needs: ClassVar[Needs] = {
+        "window": ("order", ("window",)),
+        "clip": ("order", ("window", "shuffled")),
+    }
 
     order: str = "sequential"  # sequential, window (shuffled within a window), shuffled or episodes (whole, any order)
     worlds: int = 0  # frames at once; 0 for as many as were recorded. More of them: each plays another part of the time

@@ -42,6 +42,19 @@ class Player:
         self.show(self.recording.refresh(), self.recording.facts["episodes"])
 
     @property
+    def clip(self) -> int:
+        """The number of steps of one world that stay together."""
+        return self._settings.clip if self._settings.order in ("window", "shuffled") else 1
+
+    @property
+    def most_rows(self) -> int:
+        """The number of rows beyond which there is no step."""
+        steps, worlds = self.recording.committed, self.recording.worlds
+        if self._settings.order == "window":
+            steps = min(steps, max(self._settings.window // worlds, self.clip))
+        return steps // self.clip * worlds
+
+    @property
     def length(self) -> int:
         """The number of steps of one time round."""
         return self._order[1].length

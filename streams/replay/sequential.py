@@ -75,6 +75,11 @@ class Replay(Iterator[Frames]):
             raise self._too_short()
 
     @property
+    def rows(self) -> int:
+        """The number of frames a step."""
+        return self._rows
+
+    @property
     def length(self) -> int:
         """The number of steps of one time round."""
         return min(player.length for player in self.players)
@@ -170,8 +175,13 @@ class Replay(Iterator[Frames]):
     def _too_short(self) -> SettingError:
         paths = " and ".join(player.recording.path for player in self.players)
         if not self.length:
-            rows = f"stream.worlds={self._rows} rows in this order"
-            return SettingError(f"stream.path={paths} is too short for {rows}; try fewer, or a smaller stream.clip")
+            shorter = ", or a smaller stream.clip" if self.players[0].clip > 1 else ""
+            frames = [player.recording.committed * player.recording.worlds for player in self.players]
+            fit = min(player.most_rows for player in self.players) * len(frames)
+            return SettingError(
+                f"stream.path={paths} has {sum(frames):,} frames, too few for stream.worlds={self._rows} rows in this "
+                f"order; try stream.worlds={max(fit, 1)} or fewer{shorter}"
+            )
         given, way = max(self.length - self._start, 0) * self._rows, "record more"
         shown = f"stream.path={paths} gives {given:,} frames in this order"
         shown += f" from stream.start={self._start} on" if self._start else ""

@@ -9,7 +9,8 @@ from omegaconf import MISSING
 from envs import registry
 from envs.counting import CountingSettings
 from envs.errors import SettingError
-from envs.settings import WORLDS, as_json, make_world, read, world
+from envs.settings import as_json, make_world, read, world
+from envs.worlds import WORLDS
 from runs.config.composing import read as read_with_hydra
 
 

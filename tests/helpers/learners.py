@@ -21,8 +21,12 @@ RULES = {
     "rll_rf": ("random", "random"),
     "dtp": ("target_prop", "backprop"),
     "dtp_ldrl": ("target_prop", "backprop"),
+    "softhebb": ("softhebb", "backprop"),
+    "trace": ("trace", "backprop"),
+    "biosfa": ("bio_sfa", "backprop"),
     "none": ("untrained", "backprop"),
 }
+HEBBIAN = ("softhebb", "trace", "biosfa")
 TARGETS = {
     "alpha": 0.5,
     "noise": 0.3,

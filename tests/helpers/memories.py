@@ -2,7 +2,7 @@
 
 import torch
 
-from streams.pairs.memory import BufferSettings
+from streams.pairing.memory import BufferSettings
 from streams.seeding import generator
 from streams.types import Rows
 

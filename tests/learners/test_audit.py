@@ -7,7 +7,7 @@ import pytest
 
 from learners.audit import audit, audits, colours, main
 from learners.diagnostics.costs import directions, parts
-from tests.helpers.learners import RULES, learner
+from tests.helpers.learners import HEBBIAN, RULES, learner
 
 LEARNING = [rule for rule in RULES if rule != "none"]
 LAYER_WISE = ("dgl", "gll", "rll", "gll_rf", "rll_rf")
@@ -29,16 +29,16 @@ def test_weights_are_transported_by_backpropagation_and_sign_and_by_target_propa
     transport = {rule: row["weight_transport"] for rule, row in rows.items()}
     assert transport == {
         **{"bp": "blocks", "sign": "blocks", "dtp": "head", "dtp_ldrl": "head"},
-        **dict.fromkeys(("rf", "urf", *LAYER_WISE), "no"),
+        **dict.fromkeys(("rf", "urf", *LAYER_WISE, *HEBBIAN), "no"),
     }
 
 
-def test_only_layer_wise_rules_do_not_wait_for_later_blocks(rows):
-    assert {rule for rule, row in rows.items() if not row["update_locking"]} == set(LAYER_WISE)
+def test_only_layer_wise_and_hebbian_rules_do_not_wait_for_later_blocks(rows):
+    assert {rule for rule, row in rows.items() if not row["update_locking"]} == {*LAYER_WISE, *HEBBIAN}
 
 
-def test_negatives_of_the_batch_make_every_rule_depend_on_other_rows(rows):
-    assert all(row["other_rows"] for row in rows.values())
+def test_negatives_of_the_batch_make_every_rule_with_a_loss_depend_on_other_rows(rows):
+    assert {rule for rule, row in rows.items() if not row["other_rows"]} == set(HEBBIAN)
 
 
 def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
@@ -49,11 +49,26 @@ def test_a_remembered_hinge_makes_every_row_learn_from_itself_and_the_past():
     assert [row["update_locking"] for row in rows] == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("loss", "locked", "others"),
+    [
+        (["loss=lpl"], False, True),
+        (["loss=lpl", "loss.statistics=stale"], False, False),
+        (["loss=sfa"], False, True),
+        (["loss=scff", "loss.pairs=published"], False, True),
+        (["loss=byol"], False, False),
+        (["loss=clapp", "loss.context=top"], True, True),
+    ],
+)
+def test_losses_of_time_are_local_but_for_what_they_ask_of_the_batch_or_of_the_top(loss, locked, others):
+    row = audits(["learner=dgl", "env.size=16", *loss]).popitem()[1]
+    assert (row["weight_transport"], row["update_locking"], row["other_rows"]) == ("no", locked, others)
+
+
 def test_a_layer_wise_update_goes_up_once_and_target_propagation_up_down_and_up(rows):
     phases = {rule: row["phases"] for rule, row in rows.items()}
-    assert phases == dict.fromkeys(LAYER_WISE, 1) | dict.fromkeys(("bp", "rf", "urf", "sign"), 2) | dict.fromkeys(
-        ("dtp", "dtp_ldrl"), 3
-    )
+    once, twice, thrice = (*LAYER_WISE, *HEBBIAN), ("bp", "rf", "urf", "sign"), ("dtp", "dtp_ldrl")
+    assert phases == dict.fromkeys(once, 1) | dict.fromkeys(twice, 2) | dict.fromkeys(thrice, 3)
 
 
 def test_a_sweep_that_begins_again_is_no_turn():
@@ -69,6 +84,11 @@ def test_extra_weights_are_feedback_and_inverses(rows):
     assert rows["bp"]["extra_weights"] == rows["sign"]["extra_weights"] == 0
     assert rows["rf"]["extra_weights"] == rows["urf"]["extra_weights"] > 0
     assert rows["dtp"]["extra_weights"] == inverses
+
+
+def test_hebbian_rules_store_nothing_for_a_way_back_and_bio_sfa_alone_keeps_more_weights(rows):
+    assert [rows[rule]["stored_activations"] for rule in HEBBIAN] == [0, 0, 0]
+    assert [rows[rule]["extra_weights"] for rule in HEBBIAN] == [0, 0, 32**2 + 64**2 + 128**2 + 256**2]
 
 
 def test_multiplications_are_those_of_a_hand_count(rows):

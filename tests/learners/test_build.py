@@ -7,7 +7,7 @@ from envs.errors import SettingError
 from learners.losses.build import LOSSES as KINDS
 from learners.networks import network as networks
 from learners.rules.target_prop import TargetPropSettings
-from tests.helpers.learners import RULES, TARGETS, batches, built, learner, same, weights
+from tests.helpers.learners import HEBBIAN, RULES, TARGETS, batches, built, learner, same, weights
 
 LEARNING = [rule for rule in RULES if rule != "none"]
 
@@ -29,7 +29,7 @@ def test_eleven_and_nine_updates_are_twenty(rule, tmp_path):
     assert same(straight.state_dict(), resumed.state_dict())
 
 
-@pytest.mark.parametrize("rule", LEARNING)
+@pytest.mark.parametrize("rule", [rule for rule in LEARNING if rule not in HEBBIAN])
 def test_the_loss_falls(rule):
     one, pairs = learner(rule, updates=60, lr=5e-4), batches(60)
     reports = [one.update(batch) for batch in pairs]
@@ -39,13 +39,16 @@ def test_the_loss_falls(rule):
     assert late < 0.9 * early
 
 
+SLOWER = {"sfa": 0.03, "scff": 0.08}  # 24 rows cannot have the covariance I of 64 units; a threshold is not a minimum
+
+
 @pytest.mark.parametrize("rule", ["bp", "dgl", "dtp"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_loss_falls_at_the_top_at_every_block_and_by_targets(rule, kind):
     one = learner(rule, lr=1e-3, kind=kind)
     losses = [float(one.update(batch)["loss"]) for batch in batches(50)]
     early, late = (sum(part) / len(part) for part in (losses[:4], losses[-4:]))
-    assert late < 0.8 * early
+    assert late < early - SLOWER.get(kind, 0.2) * abs(early)
 
 
 def test_the_untrained_learn_nothing():
@@ -115,6 +118,7 @@ RULES_OF_THE_PRODUCT = [
         ("end_to_end", "greedy", "random", "simultaneous"), ("backprop", "random", "updated", "sign"), [{}]
     ),
     *(("target_prop", "backprop", TARGETS | {"inverse_loss": name}) for name in ("reconstruction", "ldrl")),
+    *((schedule, "backprop", {}) for schedule in ("softhebb", "trace", "bio_sfa")),
     ("untrained", "backprop", {}),
 ]
 LOSSES = [{"anchors": "both", "stop_gradient": False, "average": "violators"}, *({"kind": kind} for kind in KINDS)]

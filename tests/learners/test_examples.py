@@ -8,9 +8,12 @@ import torch
 from envs.errors import SettingError
 from learners.online import PROGRAM
 from learners.run import learner_of
+from runs.analysis.reading import load
 from runs.config.composing import read
 from runs.launch.launch import start
 from runs.launch.validate import check
+from runs.page.page import page
+from streams.record import record
 from tests.helpers.learners import batches, built, weights
 from tests.helpers.online import SMALL
 
@@ -21,6 +24,36 @@ OWN = [f"hydra.searchpath=[{ROOT}/examples/conf]"]
 @pytest.fixture(autouse=True)
 def _from_the_root(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
+
+
+def test_a_world_and_a_probe_of_ones_own_learn_are_scored_and_go_on(tmp_path, capsys):
+    world = "env=examples.bouncing_square:bouncing_square"
+    probe = "eval.probes=[linear,factors,examples.prototypes:prototypes]"
+    sizes = [text for text in SMALL if not text.startswith(("env=", "pairs"))]
+    overrides = [world, probe, *sizes, "eval.transfer=[]", "eval.ends=[]", f"results_dir={tmp_path}", "run.name=one"]
+    assert start([*overrides, "run.frames=96"], PROGRAM) == 0
+    out = capsys.readouterr().out
+    assert "nearest class mean" in out
+    assert "position" in out  # a factor of that world
+    with pytest.raises(SettingError, match=f"add {world}"):
+        start([f"run.resume={tmp_path}/one", "run.frames=128"], PROGRAM)
+    assert start([f"run.resume={tmp_path}/one", "run.frames=128", world, probe], PROGRAM) == 0
+    recording = tmp_path / "square.zarr"
+    assert record([world, f"record.path={recording}", "record.frames=256", "env.size=16", "env.num_worlds=8"]) == 0
+    replay = ["stream=replay", f"stream.path={recording}", world, "eval.every=0", "run.frames=64", "device=cpu"]
+    assert start([*replay, f"results_dir={tmp_path}", "run.name=two"], PROGRAM) == 0
+    assert page([load(tmp_path / "one")], made_by="")
+
+
+def test_a_world_or_probe_that_is_not_there_is_one_line(tmp_path):
+    for override, message in {
+        "env=examples.nothing:x": "env=examples.nothing:x cannot be imported",
+        "env=examples.triplet:x": "examples.triplet registers no world x",
+        "eval.probes=[linear,examples.nothing:x]": "cannot be imported",
+        "eval.probes=[linear,examples.triplet:x]": "registers no probe x",
+    }.items():
+        with pytest.raises(SettingError, match=message):
+            start([override, f"results_dir={tmp_path}"], PROGRAM)
 
 
 @pytest.mark.parametrize("own", ["loss=triplet", "learner=perturbation", "network=normed"])

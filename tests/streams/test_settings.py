@@ -1,7 +1,7 @@
 import pytest
 
 from envs.errors import SettingError
-from streams.pairs.pairing import BothSettings
+from streams.pairing.pairing import BothSettings
 from streams.settings import CHOICES, instance
 
 

@@ -34,7 +34,7 @@ def curves(groups: Groups) -> dict[str, Any] | None:
         means = {label: float(np.mean([baseline(run, each, key) for run in runs])) for each, label in BASELINES.items()}
         levels = {label: unit.scale * mean for label, mean in means.items() if np.isfinite(mean)}
         charts += chart(key.title, lines, levels, unit=unit.title)
-    if all("train" in run.series for run in runs):
+    if all("loss" in run.series.get("train", ()) for run in runs):
         lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in groups.items()]
         charts += chart("Training loss", lines)
     return {"charts": charts, "bands": any(len(group) > 1 for group in groups.values())} if charts else None

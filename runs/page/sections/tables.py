@@ -7,7 +7,18 @@ import numpy as np
 
 from envs.errors import SettingError
 from runs.analysis.comparison import compare
-from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, measure, scored, values
+from runs.analysis.reading import (
+    LoadedRun,
+    baseline,
+    baseline_degenerate,
+    count_text,
+    degenerate,
+    feature_count,
+    marked,
+    measure,
+    scored,
+    values,
+)
 from runs.analysis.tables import explained, text_tables
 from runs.page.section import Groups, section
 from runs.scores import BASELINES, MARK, MARK_NOTE
@@ -43,9 +54,13 @@ def every_score(run: LoadedRun) -> dict[str, Any] | None:
             marked(unit.text(baseline(run, name, key), missing=""), baseline_degenerate(run, name, key))
             for name in others
         ]
-        rows.append([key.label, unit.title, last, first, *levels])
+        rows.append([key.label, unit.title, last, first, *levels, count_text(feature_count(run, key))])
     note = MARK_NOTE if any(cell.endswith(MARK) for row in rows for cell in row[2:]) else ""
-    return {"head": ["", "", "last", "first", *(BASELINES[name] for name in others)], "rows": rows, "note": note}
+    return {
+        "head": ["", "", "last", "first", *(BASELINES[name] for name in others), "features"],
+        "rows": rows,
+        "note": note,
+    }
 
 
 @section(100, each_run=True)

@@ -278,3 +278,29 @@ def test_a_torchvision_class_that_is_not_made_of_a_path_alone_gets_one_line(data
     with pytest.raises(SettingError, match="can't be read") as caught:
         load_pictures(str(tmp_path), dataset)
     assert "\n" not in str(caught.value)
+
+
+def test_hdf5_is_read_as_an_npz_is(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data/img"], file["labels"] = IMAGES, np.arange(len(IMAGES)) % 2
+        file["notes"] = "text is passed over"
+    loaded = load_pictures(str(tmp_path / "a.h5"))
+    np.testing.assert_array_equal(loaded.images, IMAGES)
+    assert {*loaded.labels} == {0, 1}
+    (tmp_path / "b.h5").write_bytes(b"no such file")
+    with pytest.raises(SettingError, match="can't be read"):
+        load_pictures(str(tmp_path / "b.h5"))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_pictures_of_several_sizes_become_squares(tmp_path, fit):
+    for number, size in enumerate([(40, 20), (20, 40), (30, 30)]):
+        (tmp_path / f"{number}").mkdir()
+        Image.new("RGB", size, (200, 100, 50)).save(tmp_path / f"{number}" / "a.png")
+    with pytest.raises(SettingError, match="mixes sizes: .* or set env.fit=crop or pad"):
+        load_pictures(str(tmp_path))
+    images = load_pictures(str(tmp_path), fit=fit, edge=16).images
+    assert images.shape == (3, 16, 16, 3)
+    assert (images[:, 8, 8] == (200, 100, 50)).all()
+    assert (images[0, 0] == 0).all() == (fit == "pad")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from learners.diagnostics.monitor import activities, alignments, effective_rank, monitor
-from tests.helpers.learners import RULES, batches, hinge, learner, same
+from learners.diagnostics.monitor import alignments, effective_rank, monitor, readings
+from tests.helpers.learners import HEBBIAN, RULES, batches, hinge, learner, same
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -23,7 +23,8 @@ def test_every_block_has_a_row_of_numbers(rule):
     assert {f"watch/block{number}" for number in range(1, 5)} <= set(rows)
     assert all(value == value for row in rows.values() for value in row.values())
     last = rows["watch/block4"]
-    assert {"loss", "active", "positive_distance", "negative_distance"} <= set(last)
+    assert {"positive_distance", "negative_distance"} <= set(last)
+    assert {"length"} <= set(last) if rule in HEBBIAN else {"loss", "active"} <= set(last)
     assert (last["update_norm"] > 0) == (rule != "none")
 
 
@@ -160,7 +161,7 @@ def test_inverses_are_compared_with_what_backpropagation_carries_back():
     rule, pairs = learner("dtp"), batches(1)[0]
     drawn = [float(row["feedback"]) for row in alignments(rule, pairs)[1:]]
     assert all(abs(cosine) < 0.5 for cosine in drawn)
-    h = activities(rule.network, pairs.second)
+    h = [output for _, output in readings(rule.network, pairs.second)]
     rule.inverses = [Transposed(block, below) for block, below in zip(rule.network.blocks[1:], h, strict=False)]
     assert all(float(row["feedback"]) == pytest.approx(1, abs=1e-3) for row in rule.feedback_alignment(pairs)[1:])
 

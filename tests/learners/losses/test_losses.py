@@ -99,7 +99,7 @@ def test_a_loss_that_means_nothing_is_refused_by_name(setting, more):
 
 
 def made(feedback="backprop", seed=0, **settings):
-    return build_losses(settings, heads=1, feedback=feedback, seed=seed)[0]
+    return build_losses(settings, widths=[64], feedback=feedback, seed=seed)[0]
 
 
 def apart(u, v):
@@ -216,7 +216,7 @@ def test_each_loss_is_finite_where_all_rows_show_one_episode_and_where_views_are
 
 
 def test_every_head_has_its_own_weights_of_a_loss_and_seeds_differ():
-    a, b = build_losses(loss_settings(kind="clapp"), heads=2, feedback="updated", seed=0)
+    a, b = build_losses(loss_settings(kind="clapp"), widths=[64, 64], feedback="updated", seed=0)
     assert not torch.equal(a.prediction.weight, b.prediction.weight)
     assert not torch.equal(a.prediction.weight, made(kind="clapp", seed=1).prediction.weight)
 

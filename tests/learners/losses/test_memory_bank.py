@@ -10,8 +10,8 @@ from envs.errors import SettingError
 from learners.losses.memory_bank import MemoryBank, Remembered
 from learners.rules.end_to_end import EndToEnd
 from streams.live import Live
-from streams.pairs.pairing import PairStream, TemporalSettings
-from streams.pairs.single_frames import SingleFrameStream
+from streams.pairing.pairing import PairStream, TemporalSettings
+from streams.pairing.single_frames import SingleFrameStream
 from streams.types import Pairs
 from tests.helpers.learners import RULES, TARGETS, batches, built, hinge, same, weights
 

@@ -8,7 +8,8 @@ from torch import nn
 from envs.errors import SettingError
 from learners.diagnostics.monitor import monitor
 from learners.losses import Loss
-from learners.networks.network import EMBEDDING, SPECS, Network, Spec, flat, normalize
+from learners.networks.blocks import EMBEDDING, flat
+from learners.networks.network import SPECS, Network, Spec, normalize
 from tests.helpers.learners import TARGETS, batches, built, same
 
 NORMED = Spec(((8, lambda channels: torch.nn.GroupNorm(2, channels), "relu", 12, "pool"),), squash=True)

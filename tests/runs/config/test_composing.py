@@ -76,7 +76,7 @@ def test_an_experiment_is_a_sweep_of_which_the_command_line_has_the_last_word():
 def test_an_experiment_in_a_folder_is_named_with_it(tmp_path, monkeypatch):
     (tmp_path / "experiment" / "table1").mkdir(parents=True)
     (tmp_path / "experiment" / "table1" / "bp.yaml").write_text("")
-    monkeypatch.setattr("runs.config.composing.files", lambda _: tmp_path)
+    monkeypatch.setattr("runs.config.choices.files", lambda _: tmp_path)
     assert choices() == {"experiment": ["table1/bp"]}
 
 

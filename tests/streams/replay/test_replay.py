@@ -10,7 +10,7 @@ import torch
 
 from envs.counting import spelt
 from envs.errors import SettingError
-from streams.pairs.pairing import TemporalSettings, build_pairs
+from streams.pairing.pairing import TemporalSettings, build_pairs
 from streams.record import record
 from streams.replay import player
 from streams.replay.sequential import Replay
@@ -176,9 +176,12 @@ def test_several_are_shown_side_by_side_by_weight(tmp_path, walk):
         ({"path": []}, "stream.path is not given"),
         ({"frames": 1051}, "gives 1,050 frames .* run.frames=1,051 are asked for; record more, set run.frames=1050"),
         ({"frames": 60, "start": 331}, "gives 57 frames in this order from stream.start=331 on, and run.frames=60"),
-        ({"worlds": 1500}, "is too short for stream.worlds=1500 rows in this order; try fewer"),
-        ({"order": "window", "worlds": 99, "window": 60, "repeat": True}, "too short for stream.worlds=99"),
-        ({"order": "shuffled", "clip": 999}, "try fewer, or a smaller stream.clip"),
+        ({"worlds": 1500}, "too few for stream.worlds=1500 rows in this order; try stream.worlds=1050 or fewer"),
+        (
+            {"order": "window", "worlds": 99, "window": 60, "repeat": True},
+            "too few for stream.worlds=99 .* try stream.worlds=60 or fewer",
+        ),
+        ({"order": "shuffled", "clip": 999}, "try stream.worlds=1 or fewer, or a smaller stream.clip"),
         ({"start": 350}, "stream.start=350 is outside .*, which has 350 steps"),
         ({"start": -1}, "stream.start=-1 is outside"),
     ],

@@ -10,7 +10,7 @@ from kornia.enhance import adjust_hue
 from kornia.geometry.transform import crop_by_indices, hflip, warp_affine
 
 from envs.errors import SettingError
-from streams.pairs import augmentation as augment
+from streams.pairing import augmentation as augment
 from streams.seeding import generator
 
 

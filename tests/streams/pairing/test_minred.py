@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from streams.pairs.memory import BufferSettings
-from streams.pairs.minred import MinRed, Nearest
+from streams.pairing.memory import BufferSettings
+from streams.pairing.minred import MinRed, Nearest
 from tests.helpers.memories import features, filled, held, rows
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from envs.devices import upload
-from streams.pairs.memory import NEVER, Buffer, BufferSettings
+from streams.pairing.memory import NEVER, Buffer, BufferSettings
 
 SLACK = 1e-6  # by which cosines of the same features may differ
 

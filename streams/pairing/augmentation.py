@@ -78,8 +78,13 @@ def lighting(images: Tensor, draws: torch.Generator) -> Tensor:
     return illuminate(images, light[:, 0], light[:, 1:])
 
 
+def unchanged(images: Tensor, draws: torch.Generator) -> Tensor:
+    """The images as they are, for rules that learn from pictures one by one."""
+    return images
+
+
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    one.__name__: one for one in (tang2022, simclr, crops, lighting)
+    one.__name__: one for one in (tang2022, simclr, crops, lighting, unchanged)
 }
 
 

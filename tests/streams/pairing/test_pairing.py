@@ -6,9 +6,9 @@ import torch
 from envs.counting import spelt
 from envs.errors import SettingError
 from streams.live import Live
-from streams.pairs import augmentation as augment
-from streams.pairs.memory import BufferSettings, MemorySettings
-from streams.pairs.pairing import MEMORIES, AugmentationSettings, BothSettings, TemporalSettings, build_pairs
+from streams.pairing import augmentation as augment
+from streams.pairing.memory import BufferSettings, MemorySettings
+from streams.pairing.pairing import MEMORIES, AugmentationSettings, BothSettings, TemporalSettings, build_pairs
 from streams.types import Frames
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from envs.devices import upload
 from envs.errors import SettingError, unknown
-from streams.pairs.augmentation import KINDS as VIEWS
-from streams.pairs.augmentation import views as augmentation
-from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
-from streams.pairs.memory import Fifo, Memory, MemorySettings, Reservoir, select
-from streams.pairs.minred import MinRed
+from streams.pairing.augmentation import KINDS as VIEWS
+from streams.pairing.augmentation import views as augmentation
+from streams.pairing.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
+from streams.pairing.memory import Fifo, Memory, MemorySettings, Reservoir, select
+from streams.pairing.minred import MinRed
 from streams.seeding import generator
 from streams.types import Frames, OutOfOrder, Pairs, Rows, Source
 
@@ -52,7 +52,7 @@ class AugmentationSettings(PairsSettings):
     """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
 
     name: str = "augmentation"  # of the kind: pairs=NAME
-    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey, flip), crops or lighting alone
+    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey), crops, lighting, unchanged
 
 
 @dataclass

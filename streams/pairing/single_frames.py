@@ -5,8 +5,8 @@ from time import perf_counter
 from typing import Any
 
 from envs.errors import SettingError, unknown
-from streams.pairs.frame_buffer import GAP_DISTRIBUTIONS, gaps
-from streams.pairs.pairing import PairsSettings, PairStream, as_float
+from streams.pairing.frame_buffer import GAP_DISTRIBUTIONS, gaps
+from streams.pairing.pairing import PairsSettings, PairStream, as_float
 from streams.seeding import generator
 from streams.types import OutOfOrder, Pairs, Source
 

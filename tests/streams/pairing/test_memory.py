@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from envs.errors import SettingError
-from streams.pairs.memory import Buffer, BufferSettings, Fifo, Memory, Reservoir
-from streams.pairs.minred import MinRed
+from streams.pairing.memory import Buffer, BufferSettings, Fifo, Memory, Reservoir
+from streams.pairing.minred import MinRed
 from streams.seeding import generator
 from tests.helpers.learners import same
 from tests.helpers.memories import filled, held, rows, step

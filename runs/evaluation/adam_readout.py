@@ -1,0 +1,62 @@
+"""The probe `adam`: a linear readout that learns by Adam with dropout, as SoftHebb's and SCFF's are in their papers."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from runs.evaluation.features import Split
+from runs.evaluation.linear import top1
+from runs.evaluation.probes import Scores, probe
+from streams.seeding import generator
+
+RATES = (1e-3, 2e-4)  # of Adam at its first step, all tried; it falls to 0 in a straight line
+EPOCHS, ROWS, DROPOUT = 30, 64, 0.5  # at most; images a step; share of the features that a step leaves out
+PATIENCE = 5  # epochs without a better validation score, after which a rate is given up
+
+
+@probe("adam")
+def adam_probe(features: Split, labels: Split, *, classes: int) -> Scores:
+    """Multinomial logistic regression by Adam with dropout; rate and length by validation: {top1, lr, epochs, ...}.
+
+    Features are divided by their mean deviation over the training images, which leaves zeros zero. What is left out,
+    and the order of the images, is drawn, a function of (rate, epoch).
+    """
+    scale = features.train.std(0).square().mean().sqrt().clamp_min(1e-6)
+    best, chosen = (-1.0, 0.0), (RATES[0], 0, 0.0)  # (validation top-1, less its cross-entropy); (rate, epochs, test)
+    for rate in RATES:
+        since = 0
+        for epoch, readout in enumerate(taught(features.train, labels.train, scale, classes=classes, rate=rate), 1):
+            logits = readout(features.validation / scale)
+            score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
+            since = 0 if score > best else since + 1
+            if score > best:
+                best, chosen = score, (rate, epoch, top1(readout(features.test / scale), labels.test))
+            if since >= PATIENCE:
+                break
+    rate, epochs, tested = chosen
+    return {"top1": tested, "validation_top1": best[0], "lr": rate, "epochs": float(epochs)}
+
+
+def taught(x: Tensor, labels: Tensor, scale: Tensor, *, classes: int, rate: float) -> Iterator[nn.Linear]:
+    """A readout of features x (M, D), in units of `scale`, after each epoch; all of it in eval mode."""
+    readout = nn.utils.skip_init(nn.Linear, x.shape[1], classes, device=x.device)
+    nn.init.zeros_(readout.weight)
+    nn.init.zeros_(readout.bias)
+    optimiser = torch.optim.Adam(readout.parameters(), lr=rate, fused=x.device.type in ("cpu", "cuda"))
+    steps, done = EPOCHS * -(-len(x) // ROWS), 0
+    for epoch in range(EPOCHS):
+        draws = generator(0, f"adam_readout/{rate}", epoch)
+        for rows in torch.randperm(len(x), generator=draws).split(ROWS):
+            optimiser.param_groups[0]["lr"] = rate * (1 - done / steps)
+            kept = torch.empty(len(rows), x.shape[1]).bernoulli_(1 - DROPOUT, generator=draws).to(x.device)
+            at = rows.to(x.device)
+            with torch.enable_grad():
+                logits = readout(x[at] * kept / (scale * (1 - DROPOUT)))
+                optimiser.zero_grad()
+                cross_entropy(logits, labels[at]).backward()
+            optimiser.step()
+            done += 1
+        with torch.no_grad():
+            yield readout

@@ -1,0 +1,91 @@
+"""An exported encoder gives the features of the run's own, wherever it is loaded."""
+
+import numpy as np
+import pytest
+import torch
+
+import learners
+from envs.errors import SettingError
+from learners.export import export, main
+from learners.online import PROGRAM
+from learners.score import score
+from runs.launch.launch import start
+from runs.scores import ScoreKey
+from tests.helpers.online import SMALL
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("results")
+    assert start([*SMALL, "run.frames=48", "eval.ends=[]", f"results_dir={place}", "run.name=one"], PROGRAM) == 0
+    return place / "one"
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randint(256, (5, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def test_weights_are_loaded_by_name(run, images, tmp_path):
+    file, _ = export(run, "safetensors", out=tmp_path / "encoder")
+    again = learners.load(file)
+    assert torch.equal(again(images), learners.load(run)(images))
+    assert again.settings == learners.load(run).settings
+    assert again.frames == 48
+
+
+def test_a_graph_of_torch_needs_nothing_of_ours(run, images, tmp_path):
+    file, _ = export(run, "torch", out=tmp_path / "encoder")
+    graph = torch.export.load(str(file)).module()
+    assert torch.allclose(graph(images), learners.load(run)(images), atol=1e-6)
+    assert graph(images[:1]).shape == (1, 256)
+
+
+def test_onnxruntime_gives_the_same_features(run, images, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    file, _ = export(run, "onnx", out=tmp_path / "encoder")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for batch in (images, images[:1], images.repeat(7, 1, 1, 1)):
+        (features,) = session.run(None, {"images": batch.numpy()})
+        np.testing.assert_allclose(features, learners.load(run)(batch).numpy(), atol=1e-5)
+
+
+def test_the_card_says_what_it_learned_from_and_how_it_scores(run, tmp_path):
+    text = export(run, "safetensors", out=tmp_path / "encoder")[1].read_text()
+    for part in ("`conv4`", "`dgl`", "48 frames of `counting`", "(B, 3, 16, 16) uint8", "| test instances | linear |"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is no encoder that learners.export has written"), (b"\x08" + bytes(30), "is no encoder")],
+)
+def test_a_file_that_is_none_is_named(tmp_path, content, message):
+    (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(SettingError, match=message):
+        learners.load(tmp_path / "a.safetensors")
+
+
+def test_the_command_says_what_it_wrote_or_what_is_wrong(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["export", str(run), "--to", "torch", "--out", str(tmp_path / "mine")])
+    main()
+    assert capsys.readouterr().out.split() == [str(tmp_path / "mine.pt2"), str(tmp_path / "mine.md")]
+    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), "--to", "torch"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert "is no run" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_scored_on_new_data(run, tmp_path):
+    labels = np.arange(200) % 2
+    images = np.full((200, 20, 20, 3), 200, np.uint8) * labels[:, None, None, None].astype(np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=labels)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    scores = score(run, [str(tmp_path / "own.npz"), "world"])
+    assert scores[ScoreKey("own")]["top1"] == 1
+    assert {"random_encoder", "pixels", "chance"} <= {key.encoder for key in scores}
+    own = learners.load(run)
+    assert 0 <= scores[ScoreKey()]["top1"] <= 1
+    assert own.frames == 48
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

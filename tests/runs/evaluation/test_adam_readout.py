@@ -1,0 +1,65 @@
+"""The readout by Adam with dropout, and which features probes read."""
+
+import pytest
+import torch
+
+from learners.run import SCHEMAS
+from runs.config import composing
+from runs.evaluation.adam_readout import adam_probe
+from runs.evaluation.evaluation import Evaluation
+from runs.evaluation.features import FEATURES, Split
+from runs.launch.validate import check
+from runs.scores import ScoreKey
+from tests.helpers.learners import learner
+
+composing.register(SCHEMAS)
+CPU = torch.device("cpu")
+
+
+def blobs(count, *, seed):
+    draws = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (count,), generator=draws)
+    return torch.eye(3)[labels].repeat(1, 4) + 0.4 * torch.randn(count, 12, generator=draws), labels
+
+
+def test_a_readout_by_adam_tells_blobs_apart_and_says_what_validation_chose():
+    parts = [blobs(count, seed=seed) for seed, count in enumerate((600, 100, 300))]
+    features, labels = Split(*(x for x, _ in parts)), Split(*(y for _, y in parts))
+    scores, again = (adam_probe(features, labels, classes=3) for _ in range(2))
+    assert scores == again
+    assert scores["top1"] > 0.9
+    assert scores["lr"] in (1e-3, 2e-4)
+    assert 1 <= scores["epochs"] <= 30
+
+
+def test_features_are_the_last_block_every_block_pooled_or_the_last_over_space():
+    images = torch.rand(2, 3, 32, 32)
+    maps = learner("bp").encode_blocks(images)
+    last, every, pooled = (FEATURES[name](maps) for name in ("last", "all_blocks", "pooled"))
+    assert torch.equal(last, learner("bp").encode(images))
+    assert every.shape == (2, 32 * 25 + 64 * 16 + 128 * 4 + 256 * 4)
+    assert torch.allclose(pooled, maps[-1].mean((2, 3)))
+
+
+@pytest.mark.parametrize(("kind", "count"), [("last", 1024), ("all_blocks", 3360), ("pooled", 256)])
+def test_every_probe_and_transfer_task_reads_the_features_asked_for_and_says_how_many(kind, count):
+    sizes = ["eval.train=60", "eval.validation=40", "eval.test=40", "eval.probes=[linear,adam]", "eval.ends=[blocks]"]
+    settings = composing.read([*sizes, f"eval.features={kind}", "eval.samples=0", "device=cpu"])
+    scores = Evaluation(settings, CPU).scores(learner("bp"), frames=0)
+    for key in (ScoreKey(), ScoreKey(probe="adam"), ScoreKey("digits"), ScoreKey("digits", probe="adam")):
+        assert scores[key]["features"] == count
+    assert scores[ScoreKey(block=4)]["features"] == 1024
+    assert scores[ScoreKey(block=2)]["features"] == 1024
+
+
+def test_a_readout_on_another_task_has_a_path_of_its_own():
+    key = ScoreKey("cifar10", probe="adam")
+    assert key.path == "eval/adam/transfer/cifar10"
+    assert ScoreKey.parse(key.path) == key
+    assert ScoreKey.parse("eval/adam") == ScoreKey(probe="adam")
+    assert key.label == "Adam readout: cifar10"
+
+
+def test_features_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="eval.features=first is unknown"):
+        check(composing.read(["eval.features=first"]))

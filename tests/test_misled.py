@@ -1,0 +1,71 @@
+"""What misled a person who tried the project for the first time, each with what is said now."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envs import starting
+from envs.errors import SettingError, no_such
+from learners.networks.network import Network
+from learners.online import PROGRAM
+from runs.launch.launch import start
+from tests.helpers.online import SMALL
+
+ROOT = Path(__file__).parents[1]
+TINY = ["run.frames=48", "eval.probes=[linear]", "eval.ends=[]", "eval.transfer=[]"]
+
+
+def test_a_network_with_heads_nowhere_is_refused():
+    with pytest.raises(SettingError, match="heads=nonsense is unknown"):
+        Network("conv4", size=16, feedback="backprop", heads="nonsense", seed=0)
+
+
+def test_a_near_miss_is_near():
+    known = ["learner.name", "learner.momentum"]
+    assert "did you mean" not in str(no_such("learner.sigma", known))
+    assert "did you mean learner.momentum?" in str(no_such("learner.momentun", known))
+
+
+def test_settings_with_dashes_are_one_line():
+    command = [sys.executable, "-m", "learners.online", "--learner=bp"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "--learner=bp is no setting; they are written without dashes, as in learner=bp\n"
+
+
+def test_a_missing_environment_is_one_line(capsys):
+    error = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+    starting.one_line(type(error), error, None)
+    err = capsys.readouterr().err
+    assert err.startswith("torch.nn is not installed for ")
+    assert "source .venv/bin/activate" in err
+    assert err.count("\n") == 1
+
+
+def test_an_import_without_arguments_says_what_is_missing():
+    command = [sys.executable, "-m", "streams.importing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "source is not given; write source=PICTURES path=NEW.zarr\n")
+
+
+def test_runs_with_another_loss_or_network_have_another_name(tmp_path):
+    where = [*SMALL, *TINY, f"results_dir={tmp_path}"]
+    assert start([*where, "loss=ntxent", "pairs=temporal"], PROGRAM) == 0
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith("counting-dgl-ntxent-temporal-seed0-")
+
+
+def test_a_complete_run_that_is_resumed_says_so_and_where_to_score_it_on_other_data(tmp_path, capsys):
+    assert start([*SMALL, *TINY, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
+    capsys.readouterr()
+    assert start([f"run.resume={tmp_path}/one"], PROGRAM) == 0
+    assert "it is complete: 48 frames; a larger run.frames goes on" in capsys.readouterr().out
+    with pytest.raises(SettingError, match=r"eval.transfer: \[\] in the run, \['digits'\] asked for \(.*runs.score"):
+        start([f"run.resume={tmp_path}/one", "eval.transfer=[digits]"], PROGRAM)
+
+
+def test_a_table_says_on_how_many_images_of_how_many_classes(tmp_path, capsys):
+    assert start([*SMALL, *TINY, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
+    assert "scored on: test instances 40 images of 4 classes" in capsys.readouterr().out

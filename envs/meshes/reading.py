@@ -43,7 +43,7 @@ def read(file: Path, data: bytes, beside: Beside, *, limit: int, triangles: int)
         raise SettingError(f"shows {count:,} triangles, over env.max_triangles={triangles:,}; set that higher")
     images = Images()
     parts = [_part(part, transform, images, srgb=srgb) for part, transform in shown]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in PER_TRIANGLE}
+    joined: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in PER_TRIANGLE}
     notes = [f"{name} {reason}" for name, reason in beside.missing.items()] + images.notes
     return Mesh(**joined, textures=images.arrays, cutoff=np.array(images.cutoff, np.float32), notes=notes)
 
@@ -94,7 +94,8 @@ def _scene(data: bytes, suffix: str, beside: Beside) -> Any:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return trimesh.load_scene(BytesIO(data), file_type=suffix[1:], resolver=beside, process=False)
+            resolver: Any = beside
+            return trimesh.load_scene(BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False)
     except MemoryError:
         raise
     except SettingError as error:  # of a file that it names
@@ -133,7 +134,8 @@ def _part(part: Any, transform: np.ndarray, images: Images, *, srgb: bool) -> di
 
 def _normals(part: Any, transform: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals that the file gives its points, NaN where it gives none."""
-    given = part._cache["vertex_normals"] if "vertex_normals" in part._cache else None  # else it would make some up
+    known = part._cache.cache  # asked for its normals, trimesh would make some up
+    given = known.get("vertex_normals")
     if given is None or np.shape(given) != np.shape(part.vertices) or not np.linalg.det(transform[:3, :3]):
         return np.full(np.shape(part.vertices), np.nan)
     turned = np.asarray(given, np.float64) @ np.linalg.inv(transform[:3, :3])

@@ -8,7 +8,7 @@ import warp as wp
 from envs.rendering.tracer import tracer
 from envs.rendering.world import NEAR, NOTHING, Hit, Surface, World, misses
 
-LAYERS = wp.constant(16)  # of cut-out facets that a ray passes through, at most
+LAYERS = 16  # of cut-out facets that a ray passes through, at most
 STEP = wp.constant(1.0e-4)  # beyond a cut-out, in lengths of the ray
 
 
@@ -69,7 +69,9 @@ def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: 
             start = inverse * (origin - world[0].centre[n, o, 0])
             along = inverse * direction
             passed = float(0.0)
-            for _ in range(LAYERS):
+            layers = int(LAYERS)
+            while layers > 0:  # a range of a constant would be unrolled
+                layers -= 1
                 met = wp.mesh_query_ray(world[0].meshes[0].mesh[which], start + passed * along, along, hit.t - passed)
                 if not met.result:
                     break
@@ -97,7 +99,9 @@ def shaded(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: w
             start = inverse * (origin - world[0].centre[n, o, 0])
             along = inverse * direction
             passed = float(NEAR)
-            for _ in range(LAYERS):
+            layers = int(LAYERS)
+            while layers > 0:
+                layers -= 1
                 met = wp.mesh_query_ray(world[0].meshes[0].mesh[which], start + passed * along, along, NOTHING)
                 if not met.result:
                     break
@@ -134,9 +138,7 @@ def surface(world: wp.array1d(dtype=World), n: int, hit: Hit, direction: wp.vec3
         root = wp.cw_mul(root, wp.vec3(rgba[0], rgba[1], rgba[2]))
     out = Surface()
     tinted = world[0].tint[n, hit.body] * wp.cw_mul(root, root)
-    out.albedo = wp.vec3(
-        wp.clamp(tinted[0], 0.0, 1.0), wp.clamp(tinted[1], 0.0, 1.0), wp.clamp(tinted[2], 0.0, 1.0)
-    )
+    out.albedo = wp.vec3(wp.clamp(tinted[0], 0.0, 1.0), wp.clamp(tinted[1], 0.0, 1.0), wp.clamp(tinted[2], 0.0, 1.0))
     out.gloss = world[0].gloss[n, hit.body]
     normal = wp.normalize(wp.transpose(inverse) * smooth)
     out.normal = wp.where(wp.dot(normal, hit.normal) < 0.0, -normal, normal)

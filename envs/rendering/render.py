@@ -9,7 +9,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from envs.rendering.solids import draw, ground_truth_kernel
+from envs.rendering import meshes as of_meshes
+from envs.rendering import solids as of_solids
+from envs.rendering.mesh_set import MeshSet
 from envs.rendering.world import ELEMENTS, World
 from envs.scene.lighting import light_colors, light_directions
 from envs.scene.motion import orientations, positions, rotation_matrix, waves
@@ -57,12 +59,28 @@ class Truth(NamedTuple):
     normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
 
 
-def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tensor | None = None) -> Tensor:
-    """New (N, H, W, 3) uint8 frames, on the scene's device; `pictures` (M, h, w, 3) uint8 are for that background."""
+def render(
+    scene: Scene,
+    now: Snapshot,
+    settings: SceneSettings,
+    pictures: Tensor | None = None,
+    meshes: MeshSet | None = None,
+) -> Tensor:
+    """New (N, H, W, 3) uint8 frames, on the scene's device.
+
+    Args:
+        scene: of solids; of meshes, if those are given.
+        now: the scene at one moment.
+        settings: size, samples and shadows.
+        pictures: (M, h, w, 3) uint8 for that background.
+        meshes: what the scene's `kind` counts, on its device.
+    """
     count, size = len(scene.category), settings.size
     image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
-    world, pixels = _world(scene, now, pictures), wp.from_torch(image)
+    world, pixels = _world(scene, now, pictures, meshes), wp.from_torch(image)
     worlds: wp.array = wp.array([world], dtype=World, device=pixels.device)
+
+    draw = of_meshes.draw if meshes else of_solids.draw
 
     def launch(first: int, past: int) -> None:
         inputs = [worlds, first, settings.shadows, settings.samples, pixels]
@@ -77,18 +95,19 @@ def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tenso
     return image
 
 
-def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings) -> Truth:
+def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings, meshes: MeshSet | None = None) -> Truth:
     """Mask, depth and normals of what `render` shows."""
+    kernel = of_meshes.ground_truth_kernel if meshes else of_solids.ground_truth_kernel
     shape, device = (len(scene.category), settings.size, settings.size), scene.category.device
     mask = torch.empty(shape, dtype=torch.uint8, device=device)
     depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
-    world, outputs = _world(scene, now), [wp.from_torch(out) for out in (mask, depth, normals)]
+    world, outputs = _world(scene, now, None, meshes), [wp.from_torch(out) for out in (mask, depth, normals)]
     inputs = [wp.array([world], dtype=World, device=outputs[0].device), *outputs]
-    wp.launch(ground_truth_kernel, shape, inputs, **_where(mask))
+    wp.launch(kernel, shape, inputs, **_where(mask))
     return Truth(mask, depth, normals)
 
 
-def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World:
+def _world(scene: Scene, now: Snapshot, pictures: Tensor | None, meshes: MeshSet | None) -> World:
     if pictures is None:
         pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
     turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye
@@ -98,9 +117,10 @@ def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World
     derived = {"inverse": inverse, "centre": centre, "upright": upright, "pictures": pictures}
     tensors = vars(scene) | now._asdict() | derived | {"ambient": scene.ambient * now.dim[:, None]}
     world = World()
-    for name, dtype in ELEMENTS.items():
-        if name not in tensors: continue
-        setattr(world, name, wp.from_torch(tensors[name].contiguous(), dtype=dtype))
+    for name in ELEMENTS.keys() & tensors.keys():
+        setattr(world, name, wp.from_torch(tensors[name].contiguous(), dtype=ELEMENTS[name]))
+    if meshes:
+        world.meshes = meshes.view
     return world
 
 

@@ -1,7 +1,8 @@
 """Closed-form rays against bounded convex solids.
 
-Every part is a unit solid under a linear map, so a ray is met in the part's own frame, where the solid is the intersection
-of a quadric (or nothing) with pairs of parallel or tilted planes, and the ray's stay inside is one interval.
+Every part is a unit solid under a linear map, so a ray is met in the part's own frame, where the solid is the
+intersection of a quadric (or nothing) with pairs of parallel or tilted planes, and the ray's stay inside is one
+interval.
 """
 
 import warp as wp

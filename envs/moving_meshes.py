@@ -25,7 +25,6 @@ class MovingMeshesSettings(SceneSettings):
     path: str = ""  # a folder whose sub-folders are categories and hold objects: .glb, .gltf, .obj, .ply, .stl or .off
     exclude: tuple[str, ...] = ()  # sub-folders that are no categories
     categories: int = 0  # how many of the sub-folders, in order; 0 for all
-    split: str = "train"  # whose instances: train, validation, test or all; no instance belongs to two of the first
     held_out: float = 0.2  # share of each category's objects for validation, and as much again for testing
     split_list: str = ""  # instead of that, a file of lines `category/name.glb,train`; others are not shown
     instances: int = 0  # objects of each category in the split; 0 for all

@@ -46,7 +46,7 @@ def kept(data: bytes, beside: Beside, name: str, make: Callable[[], Mesh]) -> Me
 def _load(path: Path, beside: Beside) -> Mesh | None:
     """A mesh that was kept, if the files that it names are what they were."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             if any(_content(beside, other) != was for other, was in about["others"].items()):
                 return None

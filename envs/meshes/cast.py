@@ -10,9 +10,10 @@ from envs.scene.random import Draws, key, name_key
 from envs.scene.state import MeshScene
 
 RECOLORS = ("palette", "hue", "none")
-KEPT = 0.6  # of a mesh's own differences in colour, where it is recoloured after a palette
-BRIGHTER = (1 / 8, 8.0)  # than its own, at most
-GREY = np.full((3, 3), 1 / 3)
+KEPT = 0.6  # of a mesh's own differences in colour where it is recoloured after a palette, at most
+DARKEST = 0.25  # channel of a paled mean, as a share of its grey
+BRIGHTER = (1 / 64, 64.0)  # than its own, at most
+GREY = 1 / 3  # each element of the matrix that takes a colour to its grey
 
 
 class Meshes:
@@ -71,9 +72,12 @@ def hue_turn(angle: np.ndarray) -> np.ndarray:
 def toward(color: np.ndarray, mean: np.ndarray, turned: np.ndarray) -> np.ndarray:
     """(N, 3, 3) maps of colours that bring the means (N, 3) of objects to colours (N, 3).
 
-    The hues are turned and paled first, so that no channel of a mean is near 0, and each channel is scaled then. Light
-    and dark parts stay so, and parts of different hues stay different.
+    The hues are turned and paled first, so far that no channel of a mean is near 0, and each channel is scaled then.
+    Light and dark parts stay so, and parts of different hues stay different.
     """
-    paled = GREY + KEPT * (turned - GREY)
+    grey = mean.mean(1)
+    farthest = np.sqrt(2 / 3) * np.linalg.norm(mean - grey[:, None], axis=1)  # from grey, of a channel, by any turn
+    kept = np.minimum(KEPT, (1 - DARKEST) * grey / np.maximum(farthest, 1e-9))
+    paled = GREY + kept[:, None, None] * (turned - GREY)
     before = (paled @ mean[..., None])[..., 0]
     return np.clip(color / np.maximum(before, 1e-6), *BRIGHTER)[..., None] * paled

@@ -9,7 +9,7 @@ from envs.images.folders import counted
 from envs.meshes.mesh import Mesh
 
 SAME = 1e-6  # of the extent: points nearer than that are one
-LEAST_AREA = 1e-12  # of the squared extent
+LEAST_AREA = 1e-12  # of a triangle, in squared extents
 LARGEST = 1e30  # beyond which a coordinate is none
 CREASE = 40.0  # degrees between facets, above which an edge is sharp
 VALENCE = 64  # facets at a point beyond which not each is compared with each
@@ -19,12 +19,13 @@ BARELY = 1e-12
 def cleaned(mesh: Mesh) -> Mesh:
     """The mesh without triangles that are broken, have no area or occur twice, and with normals at all corners.
 
+    It is brought to an extent of 1 about the origin, so that no file's unit is too small or too large.
+
     Raises SettingError, whose message goes on after the file's name: no triangle is left.
     """
     finite = (np.abs(mesh.corners) < LARGEST).all((1, 2))  # of NaN too
-    kept = mesh.rows(finite)
-    flat = _area(kept.corners) <= LEAST_AREA * max(_extent(kept.corners), 1e-150) ** 2
-    shown = _once(kept.rows(~flat))
+    kept = _of_unit_extent(mesh.rows(finite))
+    shown = _once(kept.rows(_area(kept.corners) > LEAST_AREA))
     if not len(shown.corners):
         raise SettingError("has no triangle with an area; export it again")
     lost = int((~finite).sum())  # those without an area nobody would see
@@ -34,7 +35,7 @@ def cleaned(mesh: Mesh) -> Mesh:
 
 def facet_normals(corners: np.ndarray) -> np.ndarray:
     """(F, 3) unit normals of triangles (F, 3, 3)."""
-    normal = _cross(corners / max(_extent(corners), 1e-150))
+    normal = _cross(corners)
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
 
 
@@ -86,6 +87,14 @@ def _once(mesh: Mesh) -> Mesh:
         return mesh
     points = np.sort(points_of(mesh.corners), axis=1)
     return mesh.rows(np.sort(np.unique(points, axis=0, return_index=True)[1]))
+
+
+def _of_unit_extent(mesh: Mesh) -> Mesh:
+    if not _extent(mesh.corners):
+        return mesh
+    corners = mesh.corners.astype(np.float64)
+    middle = (corners.min((0, 1)) + corners.max((0, 1))) / 2
+    return replace(mesh, corners=(corners - middle) / _extent(corners))
 
 
 def _extent(corners: np.ndarray) -> float:

@@ -31,7 +31,10 @@ class Beside:
         if path is None:
             self.missing[name] = reason
             raise FileNotFoundError(name)
-        self.read[name] = read_bounded(path, limit=self._limit)
+        try:
+            self.read[name] = read_bounded(path, limit=self._limit)
+        except SettingError as error:
+            raise SettingError(f"names {printable(path.name)}, which {error}") from None
         return self.read[name]
 
     __getitem__ = get
@@ -61,7 +64,10 @@ class Beside:
 
 
 def read_bounded(path: Path, *, limit: int) -> bytes:
-    """The bytes of a file. Raises SettingError: it is larger than the limit (bytes), or can't be read."""
+    """The bytes of a file.
+
+    Raises SettingError, whose message goes on after the file's name: larger than the limit (bytes), or not readable.
+    """
     try:
         size = path.stat().st_size
         if size <= limit:
@@ -69,7 +75,6 @@ def read_bounded(path: Path, *, limit: int) -> bytes:
                 data = file.read(limit + 1)  # it may grow meanwhile
             if len(data) <= limit:
                 return data
-        named = printable(path.name)
-        raise SettingError(f"{named} is of {size / MIB:.1f} MB, over env.max_mb={limit / MIB:g}; set that higher")
+        raise SettingError(f"is of {size / MIB:.3g} MB, over env.max_mb={limit / MIB:.3g}; set that higher")
     except OSError as error:
-        raise SettingError(f"{printable(path.name)} can't be read ({error.strerror}); mend it") from None
+        raise SettingError(f"can't be read ({error.strerror}); mend it") from None

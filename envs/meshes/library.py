@@ -1,5 +1,6 @@
 """All meshes of a folder: its sub-folders are categories, their files are objects."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,7 @@ class Reading(NamedTuple):
 def load(path: str, exclude: tuple[str, ...], reading: Reading) -> Library:
     """All meshes of a folder but those in the sub-folders `exclude`.
 
-    Raises SettingError: with the path, what is wrong there, and the way out.
+    Raises SettingError: with the path, what is wrong there, and the way out. Warns of what a user should know.
     """
     where = Path(path).expanduser()
     if not path:
@@ -51,9 +52,13 @@ def load(path: str, exclude: tuple[str, ...], reading: Reading) -> Library:
     if not where.is_dir():
         raise SettingError(f"env.path={path} is no folder; give one whose sub-folders hold {KNOWN}")
     try:
-        return _load(where, exclude, reading)
+        library = _load(where, exclude, reading)
     except SettingError as error:
         raise SettingError(f"env.path={path} {error}") from None
+    if library.notes:
+        more = f" (and {counted(len(library.notes) - 1, 'other note')})" if len(library.notes) > 1 else ""
+        warnings.warn(f"env.path={path}: {library.notes[0]}{more}", stacklevel=2)
+    return library
 
 
 def _load(where: Path, exclude: tuple[str, ...], reading: Reading) -> Library:
@@ -72,7 +77,9 @@ def _load(where: Path, exclude: tuple[str, ...], reading: Reading) -> Library:
         notes += [f"{printable(file)}: {note}" for note in meshes[file].notes]
     if broken and not reading.skip_broken:
         more = f" (and {counted(len(broken) - 1, 'other file')})" if len(broken) > 1 else ""
-        raise SettingError(f"holds {broken[0]}{more}; or set env.skip_broken=true to go on without")
+        raise SettingError(
+            f"holds a file that can't be shown: {broken[0]}{more}; or set env.skip_broken=true to go on without"
+        )
     if not meshes:
         raise SettingError(f"holds no file that can be shown ({broken[0]})")
     names = list(dict.fromkeys(_category(file) for file in meshes))

@@ -28,6 +28,8 @@ def read(file: Path, data: bytes, beside: Beside, *, limit: int, triangles: int)
     Raises SettingError, whose message goes on after the file's name: what it lacks, and the way out.
     """
     suffix, srgb = file.suffix.lower(), True
+    if not data:
+        raise SettingError("is empty; export it again")
     if suffix in (".glb", ".gltf"):
         tree = gltf.header(data, suffix)
         gltf.check(tree, limit=limit, triangles=triangles)
@@ -71,6 +73,8 @@ class Images:
         return self._numbers[key]
 
     def _pixels(self, image: Any) -> np.ndarray | None:
+        if image.format is None:  # of no file: trimesh makes one up for a material that isn't there
+            return None
         try:
             if image.format not in IMAGES or image.width * image.height > PIXELS:
                 raise ValueError(f"{image.format}, {image.width}x{image.height}")
@@ -96,10 +100,8 @@ def _scene(data: bytes, suffix: str, beside: Beside) -> Any:
             warnings.simplefilter("ignore")
             resolver: Any = beside
             return trimesh.load_scene(BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False)
-    except MemoryError:
+    except (MemoryError, SettingError):  # the second of a file that it names
         raise
-    except SettingError as error:  # of a file that it names
-        raise SettingError(f"names a file that can't be used: {error}") from None
     except Exception as error:
         lost = [f"{name} {reason}" for name, reason in beside.missing.items()]
         reason = "; ".join(lost) or (str(error).splitlines() or [type(error).__name__])[0][:100]

@@ -36,10 +36,8 @@ def ready(mesh: Mesh, *, up: str) -> Mesh:
     """
     turn = UP[up]
     clean = cleaned(replace(mesh, corners=mesh.corners @ turn.T, normals=mesh.normals @ turn.T))
-    low, high = clean.corners.min((0, 1)), clean.corners.max((0, 1))
-    corners = (clean.corners - (low + high) / 2) / (high - low).max()
-    look = seen(replace(clean, corners=corners))
-    corners = corners - look.middle
+    look = seen(clean)
+    corners = clean.corners - look.middle
     reach = float(np.linalg.norm(corners, axis=2).max())
     scale = min(np.sqrt(PROJECTED_AREA / look.area), MAX_RADIUS / reach)
     return replace(

@@ -24,7 +24,7 @@ class SceneSettings(DriftSettings):
 
     size: int = 32  # pixels along an edge of the square frame
     categories: int = 12  # how many kinds of object: that many from the beginning of envs.scene.categories.CATEGORIES
-    split: str = "train"  # whose instances: train, validation or test; no instance belongs to two of them
+    split: str = "train"  # whose instances: train, validation or test, of which none share any; of meshes also all
     instances: int = 4096  # instances of each category in the split
     episode_length: int = 48  # frames an object stays
     stagger: bool = True  # start worlds at different ages, so that they do not all change objects at once

@@ -12,7 +12,7 @@ from envs.scene.state import MeshScene
 RECOLORS = ("palette", "hue", "none")
 KEPT = 0.6  # of a mesh's own differences in colour where it is recoloured after a palette, at most
 DARKEST = 0.25  # channel of a paled mean, as a share of its grey
-BRIGHTER = (1 / 64, 64.0)  # than its own, at most
+BRIGHTER = 64.0  # than its own, at most
 GREY = 1 / 3  # each element of the matrix that takes a colour to its grey
 
 
@@ -80,4 +80,4 @@ def toward(color: np.ndarray, mean: np.ndarray, turned: np.ndarray) -> np.ndarra
     kept = np.minimum(KEPT, (1 - DARKEST) * grey / np.maximum(farthest, 1e-9))
     paled = GREY + kept[:, None, None] * (turned - GREY)
     before = (paled @ mean[..., None])[..., 0]
-    return np.clip(color / np.maximum(before, 1e-6), *BRIGHTER)[..., None] * paled
+    return np.minimum(color / np.maximum(before, 1e-6), BRIGHTER)[..., None] * paled

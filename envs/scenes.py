@@ -7,11 +7,14 @@ from torch import Tensor
 from envs.base import SingleWorld, VectorWorld
 from envs.images.pictures import load_pictures
 from envs.rendering.mesh_set import MeshSet
-from envs.rendering.render import Snapshot, Truth, ground_truth, render, snapshot
+from envs.rendering.render import Renderer, Truth
+from envs.rendering.snapshot import Path, Placed, Snapshot, snapshot
 from envs.scene.drift import beginnings, phase_of, stops_at
 from envs.scene.motion import HALF_VIEW
 from envs.scene.sampling import Cast, draw_scene, sample_episode
 from envs.scene.state import Scene
+
+FEW = 8  # worlds on a CPU, up to which their paths are made ahead
 
 
 class SceneVector(VectorWorld):
@@ -28,15 +31,17 @@ class SceneVector(VectorWorld):
 
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
-        self.cast, self._meshes = self._load()
+        self.cast, meshes = self._load()
         self.categories = self.cast.categories
         self.scene: Scene
         self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
-        self._pictures: Tensor | None = None
+        self._path: Path | None = None  # of the present episodes
+        pictures: Tensor | None = None
         if self.settings.background_path:
             path, dataset = self.settings.background_path, self.settings.background_dataset
-            pictures = load_pictures(path, dataset, setting="env.background_path")
-            self._pictures = torch.from_numpy(pictures.images).to(self.device)
+            loaded = load_pictures(path, dataset, setting="env.background_path")
+            pictures = torch.from_numpy(loaded.images).to(self.device)
+        self._renderer = Renderer(self.settings, pictures, meshes)
         self._start = np.zeros(num_envs, np.int64)
 
     def _load(self) -> tuple[Cast, MeshSet | None]:
@@ -44,7 +49,7 @@ class SceneVector(VectorWorld):
         raise NotImplementedError
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
-        self._start[rows] = beginnings(seeds, episodes, self.settings)
+        self._start[rows], self._path = beginnings(seeds, episodes, self.settings), None
         if len(rows) == self.num_envs:
             self.scene, self._next = self._draw(seeds, episodes), None
             return
@@ -61,7 +66,7 @@ class SceneVector(VectorWorld):
         return draw_scene(episode, self.settings, self.cast).to(self.device)
 
     def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        now = self._snapshot(age)
+        now, parts = self._present()
         factors = {
             "category": self.scene.category.clone(),
             "instance": self.scene.instance.clone(),
@@ -77,16 +82,21 @@ class SceneVector(VectorWorld):
             "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
             "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
-        return render(self.scene, now, self.settings, self._pictures, self._meshes), factors
+        return self._renderer.draw(self.scene, now, parts), factors
 
     def ground_truth(self) -> Truth:
         """Returns mask, depth and normals of the last frames: `world.unwrapped.ground_truth()`."""
-        age = self._on_device(self.age.astype(np.float32))
-        return ground_truth(self.scene, self._snapshot(age), self.settings, self._meshes)
+        return self._renderer.ground_truth(self.scene, *self._present())
 
-    def _snapshot(self, age: Tensor) -> Snapshot:
+    def _present(self) -> tuple[Snapshot, Placed | None]:
+        """The worlds as they are now; of a few, from a path that is a function of seed and episode alone."""
+        if self.num_envs <= FEW and self.device.type == "cpu":
+            if self._path is None or not self._path.reaches(self.age):
+                self._path = Path(self.scene, self._start, self.age, self.settings)
+            return self._path.at(self.age, self.gaze)
+        age = self._on_device(self.age.astype(np.float32))
         stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
-        return snapshot(self.scene, age, self.gaze, self.settings, stops)
+        return snapshot(self.scene, age, self.gaze, self.settings, stops), None
 
 
 class SingleScene(SingleWorld):

@@ -3,6 +3,7 @@
 python -m envs.gallery --out gallery
 python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
 python -m envs.gallery --out gallery --world moving_images --set path=PICTURES speed=0.05
+python -m envs.gallery --out gallery env=moving_meshes env.path=FOLDER env.recolor=none
 """
 
 import argparse
@@ -17,10 +18,11 @@ from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
 from envs.base import VectorWorld
-from envs.errors import SettingError
+from envs.errors import SettingError, unknown
 from envs.gaze import GAZES
 from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
+from envs.moving_meshes import MovingMeshesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
 from envs.settings import assign, split_override
@@ -28,24 +30,34 @@ from envs.worlds import WORLDS
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 ROWS = 24  # categories on a sheet, at most
+LABELS = [str(label) for label in range(ROWS)]  # of categories that have no names
 INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
-VECTORS: dict[str, type[VectorWorld]] = {"moving_objects": MovingObjectsVector, "moving_images": MovingImagesVector}
-DEFAULTS = {"moving_objects": {"samples": 2, "categories": len(CATEGORIES)}, "moving_images": {}}  # of a gallery
-NAMES = {  # of the categories
-    "moving_objects": [name.replace("_", " ") for name in CATEGORIES],
-    "moving_images": [str(label) for label in range(ROWS)],
+VECTORS: dict[str, type[VectorWorld]] = {
+    "moving_objects": MovingObjectsVector,
+    "moving_meshes": MovingMeshesVector,
+    "moving_images": MovingImagesVector,
+}
+DEFAULTS: dict[str, dict[str, Any]] = {  # of a gallery
+    "moving_objects": {"samples": 2, "categories": len(CATEGORIES)},
+    "moving_meshes": {"samples": 2, "split": "all"},
+    "moving_images": {},
 }
 
 
 def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:
-    """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few."""
+    """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few.
+
+    No instance is there twice; those of meshes stand in the order of their files.
+    """
     vector, settings = VECTORS[world], settings | {"drift": "none"}
     kinds = vector(1, **settings).categories
     frames, info = vector(5 * instances * kinds, **settings).reset(seed=0)
-    images, category = frames.cpu().numpy(), info["category"].cpu().numpy()
+    images, category, instance = (part.cpu().numpy() for part in (frames, info["category"], info["instance"]))
     pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
     for number, row in enumerate(pictures):
-        members = images[category == number][:instances]
+        rows = np.flatnonzero(category == number)
+        firsts = np.unique(instance[rows], return_index=True)[1]
+        members = images[rows[firsts if world == "moving_meshes" else np.sort(firsts)][:instances]]
         row[: len(members)] = members
     return pictures
 
@@ -69,7 +81,8 @@ def write_gallery(
     films, pictures = episodes(count, world=world, gaze=gaze, **settings), sheet(instances, world=world, **settings)
     out.mkdir(parents=True, exist_ok=True)
     stride = max(1, films.shape[1] // 12)
-    named(tile(pictures, scale=SCALE), NAMES[world], row=SCALE * settings["size"]).save(out / "sheet.png")
+    names = [str(name).replace("_", " ") for name in VECTORS[world](1, **settings).category_names] or LABELS
+    named(tile(pictures, scale=SCALE), names, row=SCALE * settings["size"]).save(out / "sheet.png")
     Image.fromarray(tile(films[:, ::stride][:, :12], scale=SCALE)).save(out / "strips.png")
     steps = [Image.fromarray(tile(films[None, :, step], scale=SCALE)) for step in range(films.shape[1])]
     steps[0].save(out / "episodes.gif", save_all=True, append_images=steps[1:], duration=80, loop=0)
@@ -102,9 +115,24 @@ def _settings(world: str, overrides: list[str]) -> dict[str, Any]:
     return values
 
 
+def _as_options(args: argparse.Namespace) -> None:
+    """Turns `env=NAME` and `env.name=value`, as other commands have them, into the options of this one."""
+    for text in args.overrides:
+        key, value = split_override(text)
+        if key == "env":
+            if value not in VECTORS:
+                raise unknown("env", value, VECTORS)
+            args.world = value
+        elif key.startswith("env."):
+            args.set = [*args.set, text.removeprefix("env.")]
+        else:
+            raise SettingError(f"{text} is no setting of a world; write env=NAME or env.name=value")
+
+
 def main() -> None:
     """Runs the command on the process's arguments."""
     parser = argparse.ArgumentParser(prog="python -m envs.gallery", description="Pictures of a world.")
+    parser.add_argument("overrides", nargs="*", metavar="env=NAME env.NAME=VALUE", help="the world and its settings")
     parser.add_argument("--world", choices=VECTORS, default="moving_objects")
     parser.add_argument("--gaze", choices=GAZES, default="fixed", help="what the eye does in the strips")
     parser.add_argument("--out", type=Path, default=Path("gallery"), help="folder to write into")
@@ -113,6 +141,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out = args.out.expanduser()
     try:
+        _as_options(args)
         if args.instances < 1:
             raise SettingError(f"--instances {args.instances} shows nothing; try 1 or more")
         settings = _settings(args.world, args.set)

@@ -2,19 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from envs.base import SingleWorld, VectorWorld
-from envs.images.pictures import load_pictures
-from envs.rendering.render import Snapshot, Truth, ground_truth, render, snapshot
 from envs.scene.categories import CATEGORIES
-from envs.scene.drift import beginnings, phase_of, stops_at
-from envs.scene.motion import HALF_VIEW
-from envs.scene.sampling import draw_scene, sample_episode
+from envs.scene.sampling import Solids
 from envs.scene.settings import SceneSettings
-from envs.scene.state import Scene
+from envs.scenes import SceneVector, SingleScene
 
 
 @dataclass
@@ -26,83 +17,17 @@ class MovingObjectsSettings(SceneSettings):
     num_worlds: int = 128  # worlds watched at once; each gives one frame a step
 
 
-class MovingObjectsVector(VectorWorld):
-    """N worlds at once; every field of MovingObjectsSettings is a keyword.
-
-    Factors in `info`, besides those of every world: category and instance (N,); position (N, 3) in object units, x
-    right, y up, looking towards -z; orientation (N, 4) unit quaternion (w, x, y, z); distance (N,); light_direction
-    (N, 3) unit vector towards the key light; light_intensity (N,) stops; light_color (N,) kelvin; background (N,)
-    index into envs.scene.BACKGROUNDS; background_offset (N, 2) lengths; background_color (N, 2, 3) linear RGB;
-    bearing (N, 2) where the object is, in half-widths of the view from straight ahead; phase (N,) of the drift.
-    """
+class MovingObjectsVector(SceneVector):
+    """N worlds at once; every field of MovingObjectsSettings is a keyword. Factors are those of SceneVector."""
 
     settings_class = MovingObjectsSettings
-    has_bearing = True
 
-    def __init__(self, num_envs: int = 1, **settings):
-        super().__init__(num_envs, **settings)
-        self.categories = self.settings.categories
-        self.category_names = list(CATEGORIES)[: self.categories]
-        self.scene: Scene
-        self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
-        self._pictures: Tensor | None = None
-        if self.settings.background_path:
-            path, dataset = self.settings.background_path, self.settings.background_dataset
-            pictures = load_pictures(path, dataset, setting="env.background_path")
-            self._pictures = torch.from_numpy(pictures.images).to(self.device)
-        self._start = np.zeros(num_envs, np.int64)
-
-    def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
-        self._start[rows] = beginnings(seeds, episodes, self.settings)
-        if len(rows) == self.num_envs:
-            self.scene, self._next = self._draw(seeds, episodes), None
-            return
-        if self._next is None or (self._next[0][rows] != episodes).any():
-            coming = self.episode + 1
-            coming[rows] = episodes
-            self._next = coming, self._draw(self.seeds, coming)
-        at = self._on_device(rows)
-        self.scene[at] = self._next[1][at]
-
-    def _draw(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
-        """The scenes of episodes. Drawing one costs as much as drawing a hundred, so all worlds' are drawn at once."""
-        return draw_scene(sample_episode(seeds, episodes, self.settings), self.settings).to(self.device)
-
-    def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        now = self._snapshot(age)
-        factors = {
-            "category": self.scene.category.clone(),
-            "instance": self.scene.instance.clone(),
-            "position": now.place[:, 0],
-            "orientation": now.orientation[:, 0],
-            "distance": now.waves["distance"],
-            "light_direction": now.light_direction[:, 0],
-            "light_intensity": now.waves["light_intensity"],
-            "light_color": 1e6 / now.waves["light_mired"],
-            "background": self.scene.background_kind.long(),
-            "background_offset": now.slide,
-            "background_color": now.background_color,
-            "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
-            "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
-        }
-        return render(self.scene, now, self.settings, self._pictures), factors
-
-    def ground_truth(self) -> Truth:
-        """Returns mask, depth and normals of the last frames: `world.unwrapped.ground_truth()`."""
-        age = self._on_device(self.age.astype(np.float32))
-        return ground_truth(self.scene, self._snapshot(age), self.settings)
-
-    def _snapshot(self, age: Tensor) -> Snapshot:
-        stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
-        return snapshot(self.scene, age, self.gaze, self.settings, stops)
+    def _load(self) -> tuple[Solids, None]:
+        self.category_names = list(CATEGORIES)[: self.settings.categories]
+        return Solids(self.settings), None
 
 
-class MovingObjects(SingleWorld):
+class MovingObjects(SingleScene):
     """One world; the same settings."""
 
     vector_world = MovingObjectsVector
-    _world: MovingObjectsVector
-
-    def ground_truth(self) -> Truth:
-        """Returns mask (H, W), depth (H, W) and normals (H, W, 3) of the last frame, as numpy arrays."""
-        return Truth(*(of_all[0].cpu().numpy() for of_all in self._world.ground_truth()))  # type: ignore[arg-type]

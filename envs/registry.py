@@ -12,6 +12,7 @@ class WorldEntry(NamedTuple):
 
 WORLDS: dict[str, WorldEntry] = {  # by env=NAME
     "moving_objects": WorldEntry("MovingObjects-v0", "MovingObjects"),
+    "moving_meshes": WorldEntry("MovingMeshes-v0", "MovingMeshes"),
     "moving_images": WorldEntry("MovingImages-v0", "MovingImages"),
     "counting": WorldEntry("Counting-v0", "Counting"),
 }

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from envs import moving_objects
 from envs.counting import CountingVector
 from envs.moving_images import MovingImagesVector
 from envs.moving_objects import MovingObjectsVector
+from envs.rendering.render import Renderer
 from learners.online import PROGRAM, build
 from learners.rules import optimizer as steps
 from learners.run import learner_of
@@ -43,20 +43,21 @@ def device(monkeypatch):
         monkeypatch.setattr(user, lambda name: torch.device("cpu") if name == "cpu" else DEVICE)
     monkeypatch.setattr(steps, "FUSED", ())
     monkeypatch.setattr("learners.rules.target_prop.generator", lambda *name, device="cpu": generator(*name))
-    monkeypatch.setattr(moving_objects, "render", rendered(moving_objects.render))
+    monkeypatch.setattr(Renderer, "draw", rendered(Renderer.draw))
     monkeypatch.setattr(torch, "save", saved(torch.save))
     monkeypatch.setattr(torch, "load", loaded(torch.load))
 
 
-def rendered(render):
-    def there(scene, now, settings, pictures):
+def rendered(draw):
+    def there(renderer, scene, now, placed):
         if not isinstance(scene.category, There):
-            return render(scene, now, settings, pictures)
+            return draw(renderer, scene, now, placed)
         parts = {item.name: getattr(scene, item.name) for item in fields(scene)}
+        pictures = renderer._pictures
         tensors = [x for x in tree_flatten((parts, now, pictures))[0] if isinstance(x, torch.Tensor)]
         assert all(isinstance(x, There) for x in tensors)
         parts, now, pictures = tree_map_only(There, held, (parts, now, pictures))
-        return There(render(type(scene)(**parts), now, settings, pictures))
+        return There(draw(Renderer(renderer._settings, pictures), type(scene)(**parts), now))
 
     return there
 

@@ -1,4 +1,4 @@
-"""From a scene to pixels or ground truth: a snapshot of all worlds goes to the tracer's kernels without a copy."""
+"""From a scene to pixels or ground truth: a snapshot of all worlds goes to the tracer's kernels."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,43 +9,15 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from envs.rendering.tracer import ELEMENTS, World, draw, ground_truth_kernel
-from envs.scene.lighting import light_colors, light_directions
-from envs.scene.motion import orientations, positions, rotation_matrix, waves
+from envs.rendering import meshes as of_meshes
+from envs.rendering import solids as of_solids
+from envs.rendering.mesh_set import MeshSet
+from envs.rendering.snapshot import Placed, Snapshot, placed
+from envs.rendering.world import ELEMENTS, World
 from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
-
-class Snapshot(NamedTuple):
-    """What the renderer needs of N worlds at one moment, besides the scene. O objects, L lights."""
-
-    place: Tensor  # (N, O, 3) centres of the objects
-    orientation: Tensor  # (N, O, 4) unit quaternions
-    light_direction: Tensor  # (N, L, 3) unit vectors towards the lights
-    light_color: Tensor  # (N, L, 3) linear RGB irradiance
-    background_color: Tensor  # (N, 2, 3) linear RGB of the texture's two colours
-    slide: Tensor  # (N, 2) how far the background's texture has slid
-    gaze: Tensor  # (N, 2) where the eye looks, in half-widths of the view
-    dim: Tensor  # (N,) what day and night leave of all light
-    waves: dict[str, Tensor]  # (N,) each
-
-
-def snapshot(scene: Scene, age: Tensor, gaze: Tensor, settings: SceneSettings, stops: Tensor | None = None) -> Snapshot:
-    """The scene at ages (N,) and gaze (N, 2), its light changed by `stops` (N,); a function of its arguments."""
-    wave = waves(scene, age)
-    stops = torch.zeros_like(age) if stops is None else stops
-    dim = torch.exp2(stops)
-    return Snapshot(
-        positions(wave, occluder=settings.occluder),
-        orientations(scene, age),
-        light_directions(wave, second=settings.second_light),
-        light_colors(wave, second=settings.second_light) * dim[:, None, None],
-        torch.lerp(scene.background_color[:, 0], scene.background_color[:, 1], wave["background_color"][:, None, None]),
-        torch.stack([wave["background_x"], wave["background_y"]], 1),
-        gaze,
-        dim,
-        wave | {"light_intensity": wave["light_intensity"] + stops},
-    )
+ALONE = 8192  # rays, up to which waking threads would take longer than it saves
 
 
 class Truth(NamedTuple):
@@ -56,50 +28,91 @@ class Truth(NamedTuple):
     normals: Tensor  # (N, H, W, 3) float32 unit vectors in the eye's frame; 0 for the background
 
 
-def render(scene: Scene, now: Snapshot, settings: SceneSettings, pictures: Tensor | None = None) -> Tensor:
-    """New (N, H, W, 3) uint8 frames, on the scene's device; `pictures` (M, h, w, 3) uint8 are for that background."""
-    count, size = len(scene.category), settings.size
-    image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
-    world, pixels = _world(scene, now, pictures), wp.from_torch(image)
-    worlds: wp.array = wp.array([world], dtype=World, device=pixels.device)
+class Renderer:
+    """Shows the same worlds again and again: what the kernels read is built once, and what has changed written into it.
 
-    def launch(first: int, past: int) -> None:
-        inputs = [worlds, first, settings.shadows, settings.samples, pixels]
-        wp.launch(draw, (past - first, size, size), inputs, **_where(image))
+    Args:
+        settings: size, samples and shadows.
+        pictures: (M, h, w, 3) uint8 for that background.
+        meshes: what the scenes' `kind` counts, on their device; None for solids.
+    """
 
-    if image.is_cuda:
-        launch(0, count)
-    else:  # Warp runs a CPU launch on one core, so each core gets a share of the worlds
-        shares = min(torch.get_num_threads(), count)
-        edges = [count * i // shares for i in range(shares + 1)]
-        list(_pool(shares).map(launch, edges[:-1], edges[1:]))
-    return image
+    def __init__(self, settings: SceneSettings, pictures: Tensor | None = None, meshes: MeshSet | None = None):
+        self._settings, self._pictures, self._meshes = settings, pictures, meshes
+        self._kernels = of_meshes if meshes else of_solids
+        self._bound: tuple[Tensor, ...] = ()  # the scene's tensors that the kernels read in place
+        self._written: dict[str, Tensor] = {}  # what each frame writes into
+        self._worlds: wp.array
+
+    def draw(self, scene: Scene, now: Snapshot, parts: Placed | None = None) -> Tensor:
+        """New (N, H, W, 3) uint8 frames, on the scene's device."""
+        count, size = len(scene.category), self._settings.size
+        image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
+        self._update(scene, now, parts)
+        pixels = wp.from_torch(image)
+
+        def launch(first: int, past: int) -> None:
+            inputs = [self._worlds, first, self._settings.shadows, self._settings.samples, pixels]
+            wp.launch(self._kernels.draw, (past - first, size, size), inputs, **_where(image))
+
+        # Warp runs a CPU launch on one core, so each core gets a share of the worlds
+        rays = count * (size * self._settings.samples) ** 2
+        shares = 1 if image.is_cuda or rays <= ALONE else min(torch.get_num_threads(), count)
+        if shares == 1:
+            launch(0, count)
+        else:
+            edges = [count * i // shares for i in range(shares + 1)]
+            list(_pool(shares).map(launch, edges[:-1], edges[1:]))
+        return image
+
+    def ground_truth(self, scene: Scene, now: Snapshot, parts: Placed | None = None) -> Truth:
+        """Mask, depth and normals of what `draw` shows."""
+        size, device = self._settings.size, scene.category.device
+        shape = (len(scene.category), size, size)
+        mask = torch.empty(shape, dtype=torch.uint8, device=device)
+        depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
+        self._update(scene, now, parts)
+        outputs = [wp.from_torch(out) for out in (mask, depth, normals)]
+        wp.launch(self._kernels.ground_truth_kernel, shape, [self._worlds, *outputs], **_where(mask))
+        return Truth(mask, depth, normals)
+
+    def _update(self, scene: Scene, now: Snapshot, parts: Placed | None) -> None:
+        changing = now._asdict() | (parts or placed(scene, now))._asdict()
+        if [*map(id, vars(scene).values())] != [*map(id, self._bound)]:
+            self._bind(scene, changing)
+        for name, buffer in self._written.items():
+            buffer.copy_(changing[name])
+
+    def _bind(self, scene: Scene, changing: dict[str, Tensor]) -> None:
+        """Points the kernels to a scene, and to new places for what changes."""
+        if self._pictures is None:
+            self._pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
+        self._bound = tuple(vars(scene).values())
+        self._written = {name: torch.empty_like(changing[name]) for name in ELEMENTS.keys() & changing.keys()}
+        tensors = vars(scene) | {"pictures": self._pictures} | self._written
+        world = World()
+        for name in ELEMENTS.keys() & tensors.keys():
+            setattr(world, name, wp.from_torch(tensors[name], dtype=ELEMENTS[name]))
+        if self._meshes:
+            world.meshes = self._meshes.view
+        self._struct = world  # which holds what the struct on the device only points to
+        self._worlds = wp.array([world], dtype=World, device=wp.device_from_torch(scene.category.device))
 
 
-def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings) -> Truth:
+def render(
+    scene: Scene,
+    now: Snapshot,
+    settings: SceneSettings,
+    pictures: Tensor | None = None,
+    meshes: MeshSet | None = None,
+) -> Tensor:
+    """New (N, H, W, 3) uint8 frames of a scene at one moment; arguments as of Renderer."""
+    return Renderer(settings, pictures, meshes).draw(scene, now)
+
+
+def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings, meshes: MeshSet | None = None) -> Truth:
     """Mask, depth and normals of what `render` shows."""
-    shape, device = (len(scene.category), settings.size, settings.size), scene.category.device
-    mask = torch.empty(shape, dtype=torch.uint8, device=device)
-    depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
-    world, outputs = _world(scene, now), [wp.from_torch(out) for out in (mask, depth, normals)]
-    inputs = [wp.array([world], dtype=World, device=outputs[0].device), *outputs]
-    wp.launch(ground_truth_kernel, shape, inputs, **_where(mask))
-    return Truth(mask, depth, normals)
-
-
-def _world(scene: Scene, now: Snapshot, pictures: Tensor | None = None) -> World:
-    if pictures is None:
-        pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
-    turn = rotation_matrix(now.orientation)  # (N, O, 3, 3) object to eye
-    upright = turn.transpose(-1, -2).contiguous()
-    inverse = scene.inverse @ upright[:, :, None]
-    centre = now.place[:, :, None] + (turn[:, :, None] @ scene.centre[..., None])[..., 0]
-    derived = {"inverse": inverse, "centre": centre, "upright": upright, "pictures": pictures}
-    tensors = vars(scene) | now._asdict() | derived | {"ambient": scene.ambient * now.dim[:, None]}
-    world = World()
-    for name, dtype in ELEMENTS.items():
-        setattr(world, name, wp.from_torch(tensors[name].contiguous(), dtype=dtype))
-    return world
+    return Renderer(settings, None, meshes).ground_truth(scene, now)
 
 
 def _where(tensor: Tensor) -> dict:

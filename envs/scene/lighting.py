@@ -43,9 +43,18 @@ def light_directions(wave: dict[str, Tensor], *, second: bool) -> Tensor:
     return torch.stack([torch.stack([flat * a.sin(), elevation.sin(), flat * a.cos()], 1) for a in sides], 1)
 
 
-def light_colors(wave: dict[str, Tensor], *, second: bool) -> Tensor:
-    """(N, L, 3) linear RGB irradiance."""
-    key = KEY_STRENGTH * torch.exp2(wave["light_intensity"])[:, None] * planckian(1e6 / wave["light_mired"])
+def power(stops: Tensor, worlds: int | None = None) -> Tensor:
+    """(M,) 2^stops, of so many worlds at a time.
+
+    A CPU takes short vectors to powers by another routine than long ones, which rounds otherwise now and then. Of
+    moments made ahead, those of one age are therefore taken together, as though there were no others.
+    """
+    return torch.exp2(stops) if worlds is None else torch.cat([torch.exp2(part) for part in stops.split(worlds)])
+
+
+def light_colors(wave: dict[str, Tensor], *, second: bool, worlds: int | None = None) -> Tensor:
+    """(N, L, 3) linear RGB irradiance; `worlds` as of `power`."""
+    key = KEY_STRENGTH * power(wave["light_intensity"], worlds)[:, None] * planckian(1e6 / wave["light_mired"])
     return torch.stack([key, SECOND_STRENGTH * key] if second else [key], 1)
 
 

@@ -24,7 +24,7 @@ class SceneSettings(DriftSettings):
 
     size: int = 32  # pixels along an edge of the square frame
     categories: int = 12  # how many kinds of object: that many from the beginning of envs.scene.categories.CATEGORIES
-    split: str = "train"  # whose instances: train, validation or test; no instance belongs to two of them
+    split: str = "train"  # whose instances: train, validation or test, of which none share any; of meshes also all
     instances: int = 4096  # instances of each category in the split
     episode_length: int = 48  # frames an object stays
     stagger: bool = True  # start worlds at different ages, so that they do not all change objects at once
@@ -44,9 +44,9 @@ class SceneSettings(DriftSettings):
 
     def __post_init__(self):
         self.moving = tuple(self.moving)
-        one_or_more = {"categories": (1, len(CATEGORIES)), "instances": (1, SPLIT_STRIDE), "samples": (1, 8)}
-        check_ranges(self, size=(4, 1024), episode_length=(2, 1 << 20), **one_or_more)
-        check_choices(self, split=SPLITS, axis=("vertical", "any"), light_path=("wander", "arc", "flicker"))
+        self.check_cast()
+        check_ranges(self, size=(4, 1024), episode_length=(2, 1 << 20), samples=(1, 8))
+        check_choices(self, axis=("vertical", "any"), light_path=("wander", "arc", "flicker"))
         check_choices(self, background=(*BACKGROUNDS, "mixed"), moving=NUISANCES)
         if (self.background == "pictures") != bool(self.background_path):
             raise SettingError(
@@ -57,7 +57,12 @@ class SceneSettings(DriftSettings):
             raise SettingError(
                 f"env.background_dataset={self.background_dataset} needs env.background_path, the folder it lies in"
             )
-        self.check(categories=self.categories)
         for name in ("speed", "turn", "jitter"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise SettingError(f"env.{name}={getattr(self, name)} must be a number from 0 up")
+
+    def check_cast(self) -> None:
+        """Raises SettingError for values of which objects appear that cannot work."""
+        check_ranges(self, categories=(1, len(CATEGORIES)), instances=(1, SPLIT_STRIDE))
+        check_choices(self, split=SPLITS)
+        self.check(categories=self.categories)

@@ -1,6 +1,6 @@
 """The state of N worlds: one dataclass of tensors with leading axis N."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -38,16 +38,20 @@ class Scene:
 
     def __getitem__(self, rows: Tensor) -> "Scene":
         """Returns the scenes of rows (m,)."""
-        return Scene(**{name: getattr(self, name)[rows] for name in FIELDS})
+        return type(self)(**{name: part[rows] for name, part in vars(self).items()})
 
     def __setitem__(self, rows: Tensor, other: "Scene") -> None:
         """Replaces rows (m,) by another scene's m rows."""
-        for name in FIELDS:
-            getattr(self, name)[rows] = getattr(other, name)
+        for name, part in vars(self).items():
+            part[rows] = getattr(other, name)
 
     def to(self, device: torch.device) -> "Scene":
         """Returns the same scenes on a device."""
-        return Scene(**{name: upload(getattr(self, name), device) for name in FIELDS})
+        return type(self)(**{name: upload(part, device) for name, part in vars(self).items()})
 
 
-FIELDS = tuple(item.name for item in fields(Scene))
+@dataclass
+class MeshScene(Scene):
+    """A scene whose objects are meshes: `kind` is the number of a mesh, and P is 1."""
+
+    tint: Tensor  # (N, O, 3, 3) from the linear RGB of the mesh to that which is shown

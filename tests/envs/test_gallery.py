@@ -6,6 +6,7 @@ from PIL import Image
 
 from envs import gallery
 from envs.scene.categories import CATEGORIES
+from tests.helpers.meshes import folder_of
 
 
 def read(path):
@@ -43,13 +44,28 @@ def test_moving_pictures_have_one_too_and_a_gap_where_there_are_too_few(tmp_path
     assert len({row.tobytes() for row in np.split(page[:, : -2 * 32], 3)}) == 3  # of labels 0, 1 and 2
 
 
+def test_meshes_of_ones_own_have_one_with_each_object_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("envs.meshes.cache.folder", lambda: tmp_path / "cache")
+    folder = folder_of(tmp_path / "meshes")
+    given = ["env=moving_meshes", f"env.path={folder}", "env.size=16", "env.episode_length=4", "env.samples=1"]
+    monkeypatch.setattr("sys.argv", ["gallery", *given, "--out", str(tmp_path / "out"), "--instances", "6"])
+    gallery.main()
+    assert "sheet.png" in capsys.readouterr().out
+    page = read(tmp_path / "out" / "sheet.png")[:, -6 * 32 :]
+    assert len(page) == 3 * 32
+    assert (page[:, 5 * 32 :] == 255).all()  # of five objects a category
+    assert page[:, : 5 * 32].std() > 0
+
+
 def test_the_eye_of_the_strips_may_follow(tmp_path):
     still, followed = (gallery.episodes(2, gaze=gaze, size=16, episode_length=9) for gaze in ("fixed", "pursuit"))
     assert np.array_equal(still[:, 0], followed[:, 0])
     assert not np.array_equal(still[:, 8], followed[:, 8])
 
 
-@pytest.mark.parametrize("wrong", ["--set colour=3", "--set size=big", "--set size", "--instances 0"])
+@pytest.mark.parametrize(
+    "wrong", ["--set colour=3", "--set size=big", "--set size", "--instances 0", "env=moving_thing", "colour=3"]
+)
 def test_a_setting_that_is_none_is_one_line(tmp_path, monkeypatch, capsys, wrong):
     monkeypatch.setattr("sys.argv", ["gallery", "--out", str(tmp_path / "out"), *wrong.split()])
     with pytest.raises(SystemExit) as left:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from envs.rendering.render import _pool, ground_truth, render, snapshot
+from envs.rendering.render import _pool, ground_truth, render
+from envs.rendering.snapshot import snapshot
 from envs.scene.categories import CATEGORIES
 from envs.scene.motion import HALF_VIEW, rotation_matrix
 from envs.scene.sampling import draw_scene, sample_episode

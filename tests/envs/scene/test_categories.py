@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from envs.rendering.render import ground_truth, snapshot
+from envs.rendering.render import ground_truth
+from envs.rendering.snapshot import snapshot
 from envs.scene.categories import CATEGORIES
 from envs.scene.motion import HALF_VIEW
 from envs.scene.objects import KINDS, MAX_PARTS, PALETTE, Objects, assemble

@@ -127,7 +127,7 @@ def named_code(settings: DictConfig) -> dict[str, Any]:
     parts: dict[str, tuple[Any, Container[str]]] = {
         "learner.schedule": (settings.learner.get("schedule"), RULES),
         "loss.kind": (settings.loss.get("kind"), LOSSES),
-        "network.name": (settings.network.get("name"), SPECS),
+        "network.name": (None if settings.network.get("blocks") else settings.network.get("name"), SPECS),
         "env.id": (env.get("id"), {world.id for world in WORLDS.values()}),
     }
     named: dict[str, Any] = {name: value for name, (value, known) in parts.items() if value and value not in known}

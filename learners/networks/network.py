@@ -49,6 +49,9 @@ SPECS: dict[str, Spec] = {
     # Tang et al. (2022), the network of Table 1: 512 * 4 * 4 = 8192 features of 32-pixel images. The five convolutions
     # that the paper lists are the blocks; its sixth layer is the linear one, which is our head.
     "conv6": Spec(((32, "hardtanh"), (32, "pool"), (64, "hardtanh"), (64, "pool"), (512, "pool")), False),
+    # The same convolutions, the last pooled twice: 512 * 2 * 2 = 2048 features of 32-pixel images, which a linear probe
+    # reads better here, and four times faster.
+    "conv5": Spec(((32, "hardtanh"), (32, "pool"), (64, "hardtanh"), (64, "pool"), (512, "pool", "pool"))),
     # Illing, Ventura, Bellec and Gerstner (2021), "Local plasticity rules can learn deep representations using
     # self-supervised contrastive predictions": VGG-6. Gain by He et al. (2015), since there is no normalisation.
     "vgg6": Spec(

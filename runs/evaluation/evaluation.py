@@ -25,7 +25,7 @@ from runs.evaluation.probes import (
 )
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
-from runs.evaluation.transfer import load_all
+from runs.evaluation.transfer import DEFAULT, load_all
 from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
 from runs.scores import FINETUNE, ON_TRANSFER, WORLD, ScoreKey
 from runs.store.timing import due
@@ -46,7 +46,7 @@ class EvalSettings:
     probes: list[str] = field(default_factory=lambda: ["linear", "factors"])  # at every evaluation
     ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # also at both ends; finetune is slow
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
-    transfer: list[str] = field(default_factory=lambda: ["digits"])  # other sets it is scored on: names, paths, or all
+    transfer: list[str] = field(default_factory=lambda: list(DEFAULT))  # other sets it is scored on: names, paths, all
     features: str = "last"  # what probes read: last (block, flattened), all_blocks (pooled), pooled (last, over space)
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
     download: bool = False  # whether torchvision may fetch those that are not there

@@ -26,6 +26,7 @@ STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties 
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
 STRONGER, WEAKER = (1e7, 1e8, 1e10, 1e12), (1e-4, 1e-5, 1e-6)  # tried where the best is at an edge of those
 LOGISTIC_STRONGER, LOGISTIC_WEAKER = (1e5, 1e6, 1e8), (0.1, 1e-2, 1e-3)
+WIDE, WIDE_ROWS = 16_384, 10_000  # more features than these are read by ridge regression off so many images at most
 SAME = 0.99  # share of answers that are one class, where a probe tells nothing apart
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
 Scores = dict[str, float]
@@ -159,6 +160,9 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
     """
     if not targets:
         return {}
+    if features.train.shape[1] > WIDE:
+        features = features._replace(train=features.train[:WIDE_ROWS])
+        targets = {name: of._replace(train=of.train[:WIDE_ROWS]) for name, of in targets.items()}
     numbers = [_numbers(of) for of in targets.values()]
     (mean, deviation), validation = _scale(features.train), features.validation.double()
     y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]

@@ -15,10 +15,11 @@ from torch.nn.functional import interpolate
 from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
 from runs.evaluation.features import LabelledImages, Task, numbered, ranks
-from runs.evaluation.world_tasks import moving_objects_dark, unseen_categories
+from runs.evaluation.world_tasks import moving_objects_dark, spares_categories, unseen_categories
 from streams.recording.reader import Recording
 
 DIGITS_SPLIT = (500, 297, 1000)  # training, validation and test images
+DEFAULT = ("digits", "unseen_categories")  # of which a world without categories to spare has the first alone
 EVERYTHING = "all"  # every set below; those that are not there are named and left out
 SHARES = (0.7, 0.1, 0.2)  # of a set that comes in one piece: training, validation and test
 WITHIN = 0.1  # of a set's training part, for validation, where it has a test part of its own
@@ -86,6 +87,8 @@ def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]
     """A run's transfer tasks by name, and notes, a line each. Raises SettingError: a named set is absent or no set."""
     tasks, notes = {}, []
     for name in settings.eval.transfer:
+        if name == DEFAULT[1] and tuple(settings.eval.transfer) == DEFAULT and not spares_categories(settings):
+            continue
         if name != EVERYTHING:
             tasks[_title(name)] = load(name, settings, device=device)
             continue

@@ -15,6 +15,7 @@ from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once
 MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps": 2}  # when it is, and stays
+UNSEEN_SHARE = 4  # of the images of the own task, one in so many of unseen categories
 
 
 def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnight=False, **settings: Any) -> Task:
@@ -69,8 +70,16 @@ def drift_of(settings) -> dict[str, Any]:
     return {"phases": phases, "segment": env.phase_length * env.num_worlds, "recurring": env.recurring}
 
 
+def spares_categories(settings) -> bool:
+    """Whether the run's world leaves out two categories or more."""
+    return settings.env.id == "MovingObjects-v0" and settings.env.categories <= len(CATEGORIES) - 2
+
+
 def unseen_categories(settings, device) -> Task:
-    """Those of envs.scene.categories that a run's world leaves out; as many images. Raises SettingError: under two."""
+    """Those of envs.scene.categories that a run's world leaves out. Raises SettingError: fewer than two.
+
+    A quarter of the images that `eval.train` and the like say, for the time that encoding takes.
+    """
     if settings.env.id != "MovingObjects-v0":
         raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
     known, all_of_them = settings.env.categories, len(CATEGORIES)
@@ -80,7 +89,8 @@ def unseen_categories(settings, device) -> Task:
             f"try env.categories={all_of_them // 2}"
         )
     args = of_settings(settings)
-    more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in args["images"].items()}
+    counts = {split: -(-count // UNSEEN_SHARE) for split, count in args["images"].items()}
+    more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in counts.items()}
     task = world_task(**args | {"images": more, "categories": all_of_them}, device=device)
     parts = []
     for images, labels, factors in task[1:4]:

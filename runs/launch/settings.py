@@ -9,7 +9,7 @@ class RunSettings:
 
     name: str | None = None  # of the folder in results_dir; made up from env, learner, seed and time where absent
     group: str | None = None  # folder in results_dir shared by the runs of one experiment; names then have no time
-    frames: int = 65_536  # world frames to learn from
+    frames: int = 32_768  # world frames to learn from
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept

@@ -33,13 +33,47 @@ def tang2022(images: Tensor, draws: torch.Generator) -> Tensor:
     The affine matrix, from view to image, is I + U(-.25, .25), translations doubled; saturation is multiplied by
     2^U(-2, 2), the hue turned by U(-.1, .1), half of the views are flipped. Colours change as in MovingImages-v0.
     """
+    matrix, saturation, hue = _tang2022(images, draws)
+    warped = _warped(images, matrix, padding_mode="border")
+    return recolor(warped, upload(saturation, images.device), upload(hue, images.device))
+
+
+def tang2022_conv4(images: Tensor, draws: torch.Generator) -> Tensor:
+    """The same with the colour change of the authors' code for conv4, by HSV, which keeps the value."""
+    matrix, saturation, hue = _tang2022(images, draws)
+    return _recolor_hsv(_warped(images, matrix, padding_mode="border"), saturation, hue)
+
+
+def tang2022_conv6(images: Tensor, draws: torch.Generator) -> Tensor:
+    """As in the authors' code for conv6: half of the views are warped, black lies beyond edges, colours are HSV's."""
+    matrix, saturation, hue = _tang2022(images, draws)
+    flipped = torch.eye(2, 3).expand(len(images), -1, -1).clone()
+    flipped[:, 0, 0] = matrix[:, 0, 0].sign()
+    matrix = torch.where(_chance(0.5, len(images), draws)[:, None, None], matrix, flipped)
+    return _recolor_hsv(_warped(images, matrix, padding_mode="zeros"), saturation, hue)
+
+
+def _tang2022(images: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """The matrices (B, 2, 3) from view to image, the exponents of saturation (B,) and the turns of the hue (B,)."""
     count = len(images)
     matrix = torch.eye(2, 3) + _waves(("xx", "xy", "x", "yx", "yy", "y"), count, draws).reshape(count, 2, 3)
     saturation, hue = _waves(("saturation", "hue"), count, draws).unbind(1)
     matrix[:, :, 0] *= _flips(count, draws)[:, None]
+    return matrix, saturation, hue
+
+
+def _warped(images: Tensor, matrix: Tensor, *, padding_mode: str) -> Tensor:
     grid = affine_grid(upload(matrix, images.device), list(images.shape), align_corners=False)
-    warped = grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return recolor(warped, upload(saturation, images.device), upload(hue, images.device))
+    return grid_sample(images, grid, padding_mode=padding_mode, align_corners=False)
+
+
+def _recolor_hsv(images: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
+    """HSV's saturation times 2^`saturation` (B,), at most 1, and its hue turned by `hue` (B,), at the same value."""
+    value = images.amax(1, keepdim=True)
+    chroma = value - images.amin(1, keepdim=True)
+    times = upload(2**saturation, images.device)[:, None, None, None]
+    times = torch.minimum(times, value / chroma.clamp_min(1e-12))  # at a saturation of 1
+    return turn_hue((value - (value - images) * times).clamp_min(0), upload(hue, images.device)).clamp_(0, 1)
 
 
 def simclr(images: Tensor, draws: torch.Generator) -> Tensor:
@@ -84,7 +118,7 @@ def unchanged(images: Tensor, draws: torch.Generator) -> Tensor:
 
 
 KINDS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    one.__name__: one for one in (tang2022, simclr, crops, lighting, unchanged)
+    one.__name__: one for one in (tang2022, tang2022_conv4, tang2022_conv6, simclr, crops, lighting, unchanged)
 }
 
 

@@ -33,7 +33,7 @@ class MemorySettings:
     """memory=none"""
 
     name: str = "none"  # of the memory: memory=NAME
-    updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought
+    updates: int = 1  # of the weights, a step: batches of as many pairs as the step brought, or of `batch`
 
 
 @dataclass
@@ -42,6 +42,7 @@ class BufferSettings(MemorySettings):
 
     name: str = MISSING  # of the memory: memory=NAME
     capacity: int = 4096  # frames; a pair of two frames takes two
+    batch: int = 0  # pairs of a batch; 0 for as many as the step brought
 
 
 class Memory:

@@ -52,7 +52,7 @@ class AugmentationSettings(PairsSettings):
     """pairs=augmentation: two views of each frame that has an earlier one at the gap, so that all kinds see as many"""
 
     name: str = "augmentation"  # of the kind: pairs=NAME
-    views: str = "tang2022"  # tang2022 (warp, colour, flip), simclr (crop, colour, grey), crops, lighting, unchanged
+    views: str = "tang2022"  # tang2022 (or _conv4, _conv6: their code), simclr, crops, lighting, unchanged
 
 
 @dataclass
@@ -122,6 +122,9 @@ class PairStream(Iterator[Pairs]):
         self.gap = settings.gap
         self.memory = memory or Memory()
         self.updates = self.memory.settings.updates
+        self.batch = getattr(self.memory.settings, "batch", 0)  # pairs; 0 for as many as the step brought
+        if self.batch < 0 or self.batch == 1:
+            raise SettingError(f"memory.batch={self.batch} is no batch of pairs; try 32, or 0 for as many as come")
         if not 1 <= self.updates <= MOST_UPDATES:
             raise SettingError(f"memory.updates={self.updates} is out of range; try 1 to {MOST_UPDATES:,} a step")
         if settings.name != "temporal" and not settings.views:
@@ -189,7 +192,7 @@ class PairStream(Iterator[Pairs]):
     def _draw(self) -> Pairs:
         """One batch from the memory, as floats, and augmented where the kind asks for views."""
         number = self._batches
-        rows, slots = self.memory.draw(self._rows, generator(self.seed, "memory", number))
+        rows, slots = self.memory.draw(self.batch or self._rows, generator(self.seed, "memory", number))
         first, second = (as_float(rows.views[at]) for at in (0, -1))
         if self.settings.symmetric:
             swap = torch.rand(len(rows.episode), generator=generator(self.seed, "order", number)) < 0.5

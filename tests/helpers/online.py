@@ -14,6 +14,8 @@ from tests.helpers.learners import same
 
 SMALL = [
     "env=counting",
+    "memory=none",
+    "network=conv4",
     "env.size=16",
     "env.num_worlds=8",
     "env.episode_length=8",

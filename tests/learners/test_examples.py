@@ -58,7 +58,7 @@ def test_a_world_or_probe_that_is_not_there_is_one_line(tmp_path):
 
 @pytest.mark.parametrize("own", ["loss=triplet", "learner=perturbation", "network=normed"])
 def test_an_example_learns(own):
-    settings = read([*OWN, *SMALL, own, *([] if own.startswith("learner") else ["learner=dgl"])])
+    settings = read([*SMALL, *OWN, own, *([] if own.startswith("learner") else ["learner=dgl"])])
     check(settings)
     one = learner_of(settings)
     before, pairs = weights(one), batches(12)
@@ -70,7 +70,7 @@ def test_an_example_learns(own):
 
 def test_a_run_with_all_of_ones_own_goes_on_where_it_was(tmp_path):
     own = [*OWN, "loss=triplet", "loss.margin=0.3", "learner=perturbation", "network=normed"]
-    overrides = [*own, *SMALL, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
+    overrides = [*SMALL, *own, "eval.every=0", "run.frames=32", f"results_dir={tmp_path}"]
     assert start([*overrides, "run.name=one"], PROGRAM) == 0
     parts = ["loss.kind=examples.triplet.triplet", "learner.schedule=examples.perturbation.WeightPerturbation"]
     said = [*OWN, *parts, "network.name=examples.normed.NORMED"]

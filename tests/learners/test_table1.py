@@ -29,9 +29,13 @@ def test_a_row_of_the_hinge_is_what_the_paper_says(learner):
     free, blocked = (composing.read([f"experiment=table1/{learner}{form}"]) for form in ("", "_block5"))
     for settings in (free, blocked):
         assert settings.learner.name == learner
-        assert settings.network.name == ("conv4" if learner == "dtp" else "conv6")
+        assert settings.network.name == ("conv4_tang2022" if learner == "dtp" else "conv6")
+        assert settings.network.input_range == 1
+        epochs = 400 * (5 if learner.startswith(("gll", "rll")) else 1)  # of each block
+        assert settings.run.frames == epochs * 50_000
         assert settings.learner.lr == (2e-4 if learner == "dtp" else 1e-4)
-        assert (settings.pairs.name, settings.pairs.gap, settings.pairs.views) == ("augmentation", 0, "tang2022")
+        views = "tang2022_conv4" if learner == "dtp" else "tang2022_conv6"
+        assert (settings.pairs.name, settings.pairs.gap, settings.pairs.views) == ("augmentation", 0, views)
         assert (settings.loss.positive_margin, settings.loss.negative_margin) == (1, 3)
     assert (free.loss.stop_gradient, free.loss.negatives) == (False, 0)
     assert free.loss.average == ("violators" if learner == "dtp" else "sum")
@@ -72,3 +76,12 @@ def test_a_row_runs_and_is_scored_on_the_other_pictures(pictures, experiment):
     report = summary(pictures / "results" / table / f"{row}-seed0")
     assert report["eval"]["transfer"]["cifar10"]["frames"] == [0, 48]
     assert report["updates"] > 0
+
+
+def test_target_propagation_and_simclr_have_the_authors_values():
+    dtp, simclr = (composing.read([f"experiment=table1/{row}"]) for row in ("dtp", "simclr"))
+    learner = dtp.learner
+    assert (learner.noise, learner.inverse_lr, learner.inverse_rows, learner.inverse_kernel) == (1, 1e-3, 0, 3)
+    assert learner.top_target == "mean"
+    assert all(block[0].bias for block in dtp.network.blocks)
+    assert simclr.loss.temperature == 0.1

@@ -6,12 +6,15 @@ import kornia.augmentation as kornia
 import pytest
 import torch
 from kornia.augmentation.random_generator import ResizedCropGenerator
+from kornia.color import hsv_to_rgb, rgb_to_hsv
 from kornia.enhance import adjust_hue
 from kornia.geometry.transform import crop_by_indices, hflip, warp_affine
 
 from envs.errors import SettingError
 from streams.pairing import augmentation as augment
 from streams.seeding import generator
+
+DRAWN = [kind for kind in augment.KINDS if kind != "unchanged"]
 
 
 def pictures(count=64, size=16):
@@ -22,7 +25,7 @@ def pictures(count=64, size=16):
     return (broad + 0.2 * torch.rand(count, 3, size, size, generator=draws)).clamp(0, 1)
 
 
-@pytest.mark.parametrize("kind", augment.KINDS)
+@pytest.mark.parametrize("kind", DRAWN)
 def test_views_are_a_function_of_seed_and_step_whatever_else_drew(kind):
     images, view = pictures(), augment.views(kind)
     first = view(images, generator(0, "views", 3))
@@ -35,7 +38,7 @@ def test_views_are_a_function_of_seed_and_step_whatever_else_drew(kind):
     assert not torch.equal(first, view(images, generator(1, "views", 3)))
 
 
-@pytest.mark.parametrize("kind", augment.KINDS)
+@pytest.mark.parametrize("kind", DRAWN)
 def test_every_view_is_its_own_draw_within_the_range_of_images(kind):
     images = pictures(1).expand(32, -1, -1, -1)
     views = augment.views(kind)(images, generator(0, "views"))
@@ -136,3 +139,23 @@ def test_the_papers_colours_and_light_alone_leave_shapes_and_crops_leave_colours
 def test_an_unknown_kind_is_named():
     with pytest.raises(SettingError, match=r"pairs.views=simclrr is unknown; did you mean simclr\?"):
         augment.views("simclrr")
+
+
+def test_views_may_be_left_unchanged():
+    images = pictures(2)
+    assert augment.views("unchanged")(images, generator(0, "views")) is images
+
+
+def test_the_authors_colours_are_kornias_by_hsv():
+    images, saturation, hue = pictures(3), torch.tensor([-1.0, 0.5, 2.0]), torch.tensor([0.1, -0.05, 0.0])
+    h, s, v = rgb_to_hsv(images).unbind(1)
+    expected = torch.stack(
+        [h + 2 * torch.pi * hue[:, None, None], (s * 2 ** saturation[:, None, None]).clamp(0, 1), v], 1
+    )
+    assert torch.allclose(augment._recolor_hsv(images, saturation, hue), hsv_to_rgb(expected), atol=1e-4)
+
+
+def test_the_authors_conv6_warps_half_of_the_views_with_black_beyond_the_edges():
+    views = augment.views("tang2022_conv6")(torch.ones(400, 3, 8, 8), generator(0, "views"))
+    warped = (views.amin((1, 2, 3)) < 0.5).float().mean()
+    assert 0.35 < warped < 0.55

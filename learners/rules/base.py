@@ -159,12 +159,14 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next update depends on."""
-        names = ["network", "losses", "optimiser", *(["slow_copy"] if self.slow_copy is not None else [])]
-        return {name: getattr(self, name).state_dict() for name in names} | {"updates": self.updates}
+        return {name: getattr(self, name).state_dict() for name in self._parts()} | {"updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The next update is the one that followed the saved ones."""
-        for name in ("network", "losses", "optimiser", "slow_copy"):
-            if name in state:
-                getattr(self, name).load_state_dict(state[name])
+        for name in self._parts():
+            getattr(self, name).load_state_dict(state[name])
         self.updates = state["updates"]
+
+    def _parts(self) -> list[str]:
+        """The attributes that have a state."""
+        return ["network", "losses", "optimiser", *(["slow_copy"] if self.slow_copy is not None else [])]

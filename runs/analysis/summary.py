@@ -100,22 +100,40 @@ def summary_table(run: LoadedRun) -> Group:
         return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
     linear = task_keys(run)
     measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
-    main = _table(f"{name}: linear probe top-1, %", learner, "gain", *(BASELINES[each] for each in measured), FEATURES)
+    said = _features_of(run, [*linear, *probe_keys(run)])
+    title = f"{name}: linear probe top-1, %{said or ''}"
+    main = _table(
+        title, learner, "gain", *(BASELINES[each] for each in measured), *([FEATURES] if said is None else [])
+    )
     for key in linear:
         levels = (_level(run, each, key) for each in measured)
-        main.add_row(key.task_label, *_last_and_gain(run, key), *levels, count_text(feature_count(run, key)))
+        main.add_row(key.task_label, *_last_and_gain(run, key), *levels, *_width(run, key, said))
     tuned = _table("fine-tuned on the task, top-1, %", learner, "gain", "from scratch", "linear probe")
     for key in [key for key in keys if key.probe == FINETUNE]:
         probe = _last_and_gain(run, replace(key, probe=WORLD.probe))[0]
         tuned.add_row(key.task_label, *_last_and_gain(run, key), _level(run, "random_encoder", key), probe)
-    others = _table("other probes, top-1 in % or R²", learner, "gain", "random encoder", FEATURES)
+    title = f"other probes, top-1 in % or R²{said or ''}"
+    others = _table(title, learner, "gain", "random encoder", *([FEATURES] if said is None else []))
     for key in probe_keys(run):
         unit = " (R²)" if "r2" in run.scores[key] else ""
-        count = count_text(feature_count(run, key))
-        others.add_row(key.label + unit, *_last_and_gain(run, key), _level(run, "random_encoder", key), count)
+        random = _level(run, "random_encoder", key)
+        others.add_row(key.label + unit, *_last_and_gain(run, key), random, *_width(run, key, said))
     tables = [table for table in (main, tuned, others, _blocks(run, keys)) if table.rows]
     marks = [degenerate(run, key) or any(baseline_degenerate(run, name, key) for name in measured) for key in keys]
     return Group(*tables, *_phases(run), *([Text(MARK_NOTE)] if any(marks) else []), *_facts(run))
+
+
+def _features_of(run: LoadedRun, keys: list[ScoreKey]) -> str | None:
+    """How many features all of these scores read, for a title (empty where not recorded); None where they differ."""
+    counts = list({feature_count(run, key) for key in keys})
+    if len(counts) > 1:
+        return None
+    return f", {count_text(counts[0])} features" if counts and counts[0] else ""
+
+
+def _width(run: LoadedRun, key: ScoreKey, said: str | None) -> list[str]:
+    """The cell of how many features a score read, where the title does not say it."""
+    return [count_text(feature_count(run, key))] if said is None else []
 
 
 def _table(title: str, *columns: str) -> Table:

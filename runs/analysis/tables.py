@@ -37,14 +37,17 @@ def text_tables(comparison: Comparison) -> list[TextTable]:
         alike = len(set(updates)) == 1
         title = f"{task.key.name}: {measure.title}{',' if measure.unit else ''} at {task.frames:,} frames"
         title += f", {updates[0]} updates" if alike and updates[0] else ""
+        widths = [_features(row) for row in task.groups]
+        of_one_width = len(set(widths)) == 1
+        title += f", {widths[0]} features" if of_one_width and widths[0] else ""
         head = ["", "mean", "over random", f"less {comparison.against}", *([] if alike else ["updates"])]
-        head += ["features", "seeds"]
+        head += [*([] if of_one_width else ["features"]), "seeds"]
         lines = []
-        for row, count in zip(task.groups, updates, strict=True):
+        for row, count, width in zip(task.groups, updates, widths, strict=True):
             cells = [_score(row, measure)]
             cells += [_interval(each, measure, signed=True) for each in (row.gain, row.difference)]
             seeds = " ".join(marked(measure.text(seed.score), seed.degenerate) for seed in row.seeds)
-            lines.append([row.group, *cells, *([] if alike else [count]), _features(row), seeds])
+            lines.append([row.group, *cells, *([] if alike else [count]), *([] if of_one_width else [width]), seeds])
         baselines = ", ".join(f"{BASELINES[name]} {_level(task, name)}" for name in task.baseline)
         tables.append(TextTable(title, head, lines, baselines))
     return tables

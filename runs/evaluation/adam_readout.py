@@ -14,7 +14,6 @@ from streams.seeding import generator
 RATES = (1e-3, 2e-4)  # of Adam at its first step, all tried; it falls to 0 in a straight line
 EPOCHS, ROWS, DROPOUT = 30, 64, 0.5  # at most; images a step; share of the features that a step leaves out
 SCALED = 5_000  # training images that the mean deviation is taken over, at most
-PATIENCE = 5  # epochs without a better validation score, after which a rate is given up
 
 
 @probe("adam")
@@ -27,15 +26,11 @@ def adam_probe(features: Split, labels: Split, *, classes: int) -> Scores:
     scale = features.train[:SCALED].float().std(0).square().mean().sqrt().clamp_min(1e-6)
     best, chosen = (-1.0, 0.0), (RATES[0], 0, 0.0)  # (validation top-1, less its cross-entropy); (rate, epochs, test)
     for rate in RATES:
-        since = 0
         for epoch, readout in enumerate(taught(features.train, labels.train, scale, classes=classes, rate=rate), 1):
             logits = readout(features.validation.float() / scale)
             score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
-            since = 0 if score > best else since + 1
             if score > best:
                 best, chosen = score, (rate, epoch, top1(readout(features.test.float() / scale), labels.test))
-            if since >= PATIENCE:
-                break
     rate, epochs, tested = chosen
     return {"top1": tested, "validation_top1": best[0], "lr": rate, "epochs": float(epochs)}
 

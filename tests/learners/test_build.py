@@ -88,7 +88,7 @@ def test_features_are_the_last_block_whatever_the_rule():
         ("learner.alpha is no setting of learner.schedule=end_to_end", {"alpha": 0.1}),
         ("learner.alpha is no setting .* choose learner=rll", {"schedule": "random", "alpha": 0.1}),
         ("learner.min_delta=-1", {"schedule": "greedy", "turns": "plateau", "min_delta": -1}),
-        ("network.name=conv5", {"network": "conv5"}),
+        ("network.name=conv7", {"network": "conv7"}),
         ("env.size=8", {"size": 8}),
         ("env.size=24 .* try 16 or 32", {"schedule": "target_prop", "size": 24, **TARGETS}),
         ("learner.inverse_lr=-1", {"schedule": "target_prop", **TARGETS, "inverse_lr": -1}),

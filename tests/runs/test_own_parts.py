@@ -23,7 +23,15 @@ from runs.scores import LABELS, ScoreKey
 from runs.store.metrics import Metrics
 from tests.helpers.runs import fake_run
 
-SMALL = ["env=counting", "env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50", "device=cpu"]
+SMALL = [
+    "env=counting",
+    "env.size=16",
+    "network=conv4",
+    "eval.train=60",
+    "eval.validation=40",
+    "eval.test=50",
+    "device=cpu",
+]
 
 
 @pytest.fixture

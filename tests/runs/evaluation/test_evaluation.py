@@ -34,12 +34,13 @@ def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
     settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
     all_tasks, notes = tasks(settings, CPU)
     assert not notes
-    assert [key.path for key in all_tasks] == ["eval/linear", "eval/transfer/digits"]
+    sets = ("linear", "transfer/digits", "transfer/unseen_categories")
+    assert [key.path for key in all_tasks] == [f"eval/{name}" for name in sets]
     assert all_tasks[ScoreKey()].test.images.shape == (50, 3, 16, 16)
     scores = baselines(all_tasks, device=CPU) | linear_scores(pixels, all_tasks, device=CPU)
     scores = {key.path: score for key, score in scores.items()}
     encoders = ("baseline/pixels", "baseline/mean_colour", "baseline/majority_class", "baseline/chance", "eval")
-    assert {f"{encoder}/{task}" for encoder in encoders for task in ("linear", "transfer/digits")} == set(scores)
+    assert {f"{encoder}/{task}" for encoder in encoders for task in sets} == set(scores)
     assert scores["eval/linear"]["top1"] == scores["baseline/pixels/linear"]["top1"]
     assert scores["baseline/chance/transfer/digits"]["top1"] == 1 / 10
 

@@ -37,6 +37,12 @@ class Task(NamedTuple):
     classes: int
     note: str = ""  # how its images were changed to be shown to the encoder
     kinds: Sequence[int] = ()  # (K,) what each class is called where the images come from, if not by its number
+    names: Sequence[str] = ()  # (K,) what a person calls each class, where that is known
+
+    @property
+    def class_names(self) -> list[str]:
+        """(K,) what each class is called: by name, by the number of where the images come from, or by its own."""
+        return [str(name) for name in self.names or self.kinds or range(self.classes)]
 
 
 class Split(NamedTuple):

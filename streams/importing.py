@@ -4,11 +4,14 @@ python -m streams.importing source=turntable path=coil.zarr               # obj1
 python -m streams.importing source=coil100.npz path=coil.zarr episode=labels angle=angle
 python -m streams.importing source=walks path=walks.zarr size=64           # a folder an episode, or films
 python -m streams.importing source=cam path=cam.zarr fps=10                # frames at uneven times, taken evenly
+python -m streams.importing source=core50 path=core50.zarr category=last   # session/object/..: an object a category
 python -m streams.importing source=~/data dataset=CIFAR10 path=cifar.zarr  # each picture an episode by itself
 
 names=frames (each folder an episode, in the order of its names), turntable (object and angle), time, single (each
 picture an episode) or a regular expression with groups object and angle, frame or time says how file names are read,
-where that is not clear. every=2 takes every second frame of a film. skip_broken=true passes over torn files, by name.
+where that is not clear. A LeRobot data set (camera=NAME of several) has a film an episode and a category for what was
+asked; WebDataset's .tar shards hold pictures with a .cls or .json. every=2 takes every second frame of a film.
+skip_broken=true passes over torn files, by name.
 time=NAME names the array that says when pictures come.
 
 The frames of the source follow each other in one world. To learn from them:
@@ -36,6 +39,7 @@ from envs.images.pictures import is_zarr
 from envs.settings import read
 from streams.media.arrays import arrays_source
 from streams.media.files import files_source, is_media
+from streams.media.shards import shards_of, shards_source
 from streams.media.source import ImportSettings, Source, check_settings
 from streams.process.errors import guarded
 from streams.process.progress import Bar
@@ -53,6 +57,9 @@ def source_of(settings: ImportSettings) -> Source:
     Raises SettingError: there is none, it can't be read, or its names may be read in two ways.
     """
     where = Path(settings.source).expanduser()
+    if shards := shards_of(where):
+        check_settings(settings, arrays=False)
+        return shards_source(shards, settings)
     arrays = bool(settings.dataset) or is_zarr(where) or not (where.is_dir() or (where.is_file() and is_media(where)))
     check_settings(settings, arrays=arrays)
     if arrays:

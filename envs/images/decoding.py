@@ -59,6 +59,12 @@ def shown(file: str | Path) -> Shown:
         return _as_shown(image, file)
 
 
+def shown_bytes(content: bytes, name: str) -> Shown:
+    """One picture, of the bytes of a file of this name. Raises SettingError as `shown`."""
+    with _opened(BytesIO(content), name) as image:
+        return _as_shown(image, name)
+
+
 def moving_frames(file: str | Path) -> Iterator[Shown]:
     """Every frame of a picture that moves, or all pages of its first's size. Raises SettingError as `shown`."""
     with _opened(file) as image:
@@ -102,8 +108,8 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(file: str | Path) -> Iterator[Image.Image]:
-    """A picture file; what Pillow raises for a torn one becomes a SettingError."""
+def _opened(file: str | Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
+    """A picture file, or one in memory; what Pillow raises for a torn one becomes a SettingError."""
     suffixes()  # of formats that others register
     try:
         with Image.open(file, formats=_formats()) as image:
@@ -111,7 +117,7 @@ def _opened(file: str | Path) -> Iterator[Image.Image]:
     except (SettingError, MemoryError):
         raise
     except Exception:  # of a torn file each plugin raises what it likes
-        name = printable(Path(file).name)
+        name = printable(name or Path(str(file)).name)
         raise SettingError(f"holds a picture that can't be read, {name}; mend or remove it") from None
 
 

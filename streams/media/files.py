@@ -13,6 +13,7 @@ from envs.images.folders import counted, listing, named
 from envs.text import printable
 from streams.media.decoding import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
 from streams.media.films import VIDEOS, Frame, film_frames
+from streams.media.lerobot import films_of, is_lerobot
 from streams.media.names import FACTORS, Names, as_text, read_names
 from streams.media.source import MOST_FRAMES, Batch, ImportSettings, Report, Source, resampled
 
@@ -58,14 +59,20 @@ def files_source(where: Path, settings: ImportSettings) -> Source:
 
 
 def _files(where: Path, settings: ImportSettings) -> Files:
+    if is_lerobot(where):
+        films, tasks = films_of(where, settings.camera)
+        called = list(dict.fromkeys(tasks))
+        return Files([], None, [], films, [called.index(task) for task in tasks], called, {})
+    if settings.camera:
+        raise SettingError(f"is no LeRobot data set, of which camera={settings.camera} is to be taken; leave it out")
     if where.is_dir():
         found, folders, called, passed_over = listing(where, (*suffixes(), *VIDEOS))
     else:
         found, folders, called, passed_over = [str(where)], [0], [where.stem], {}
-    films = [file.lower().endswith(VIDEOS) for file in found]
-    moving = [film or moves(file) for film, file in zip(films, found, strict=True)]
+    filmed = [file.lower().endswith(VIDEOS) for file in found]
+    moving = [film or moves(file) for film, file in zip(filmed, found, strict=True)]
     still = [at for at, moved in enumerate(moving) if not moved]
-    if any(films) and still:
+    if any(filmed) and still:
         passed_over["pictures beside films"] = [found[at].removeprefix(f"{where}/") for at in still]
         still = []
     names = read_names([found[at] for at in still], [folders[at] for at in still], settings.names) if still else None
@@ -78,11 +85,19 @@ def _files(where: Path, settings: ImportSettings) -> Files:
         called = [*objects, *(called if played else [])]
         categories, film_categories = [objects[name] for name in names.objects], [len(objects)] * len(played)
     else:
-        used = {folder: number for number, folder in enumerate(sorted({folders[at] for at in (*taken, *played)}))}
-        categories, film_categories = ([used[folders[at]] for at in members] for members in (taken, played))
-        called = [called[folder] for folder in used]
+        of_folder = [_category(path, settings.category) for path in called]
+        called = list(dict.fromkeys(of_folder[folder] for folder in sorted({folders[at] for at in (*taken, *played)})))
+        numbers = {name: number for number, name in enumerate(called)}
+        categories, film_categories = (
+            [numbers[of_folder[folders[at]]] for at in members] for members in (taken, played)
+        )
     stills, films_played = ([found[at] for at in members] for members in (taken, played))
     return Files(stills, names, categories, films_played, film_categories, called, passed_over)
+
+
+def _category(folder: str, which: str) -> str:
+    """The name of the category that a folder (its path from the source on) shows."""
+    return {"path": folder, "top": folder.partition("/")[0], "last": folder.rpartition("/")[2]}[which]
 
 
 def _factors(files: Files) -> list[str]:
@@ -201,6 +216,10 @@ def _plan(files: Files) -> list[str]:
     if len(files.called) > 1:
         shown = ", ".join(map(printable, files.called[:SHOWN])) + (", ..." if len(files.called) > SHOWN else "")
         lines.append(f"{len(files.called):,} categories: {shown}")
+        if any("/" in name for name in files.called):
+            lines.append(
+                "folders lie in folders; category=top or category=last makes the outer or inner ones categories"
+            )
     for kind, passed_over in files.passed_over.items():
         way_out = "; pip install pillow-heif opens them" if kind in HEIF else ""
         lines.append(f"passed over: {named(kind, passed_over)}{way_out}")

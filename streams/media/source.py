@@ -6,12 +6,16 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from envs.errors import SettingError
+from envs.errors import SettingError, unknown
 from envs.images.folders import named
 from envs.text import printable
 
 Item = TypeVar("Item")
-OF_FILES, OF_ARRAYS = ("names", "every", "skip_broken"), ("episode", "angle", "time")  # settings of either alone
+CATEGORIES = ("path", "top", "last")
+OF_FILES, OF_ARRAYS = (
+    ("names", "category", "camera", "every", "skip_broken"),
+    ("episode", "angle", "time"),
+)  # settings of either alone
 LARGEST = 8192  # pixels along an edge
 MOST_FRAMES = 10_000_000  # that `fps` may make of pictures with times
 EVEN = 0.01  # of the usual time between two frames: as much as times may be rounded
@@ -29,6 +33,8 @@ class ImportSettings:
     angle: str = ""  # name of the array that says in which order they come
     time: str = ""  # name of the array that says when they come, in seconds
     names: str = "auto"  # how file names are read: auto, frames, turntable, time, single, or a regular expression
+    category: str = "path"  # which folder is the category: path (all from the source on), top or last (the innermost)
+    camera: str = ""  # whose films are taken, where a LeRobot data set has several
     every: int = 1  # frames of a film that make one step
     fps: float = 0  # frames a second, taken by the times of the source's; 0 takes each as it comes
     skip_broken: bool = False  # pass over files that are torn, by name
@@ -94,6 +100,8 @@ def check_settings(settings: ImportSettings, *, arrays: bool) -> None:
         raise SettingError(f"size={settings.size} is out of range; try 32, or 0 to leave frames as they are")
     if not 0 <= settings.fps <= 1000:
         raise SettingError(f"fps={settings.fps} is out of range; try 10, or 0 to take each frame as it comes")
+    if settings.category not in CATEGORIES:
+        raise unknown("category", settings.category, CATEGORIES)
     if settings.fps and settings.every > 1:
         raise SettingError(f"every={settings.every} and fps={settings.fps} exclude one another; leave one of them out")
     defaults = ImportSettings()

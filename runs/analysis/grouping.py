@@ -15,7 +15,13 @@ BOOKKEEPING = ("seed", "device", "results_dir", "run.*", "eval.*", "watch.*", "s
 IMAGES = ("eval.train", "eval.validation", "eval.test", "eval.seed", "env.size")  # make other images of every task
 UNSEEN = ("env.num_worlds", "env.stagger", "env.split")  # settings of a world that its test set ignores
 DRIFT = ("env.drift", "env.phases", "env.phase_length", "env.recurring")  # which it ignores too, if not by phase
-RENDERED = (None, "unseen_categories", "moving_objects_dark")  # tasks whose images are of the run's own world
+RENDERED = (
+    None,
+    "unseen_categories",
+    "moving_objects_dark",
+    "moving_objects",
+    "moving_meshes",
+)  # tasks whose images are of the run's own world
 
 
 def whole(runs: list[LoadedRun], *, named: Iterable[str], at: int | None) -> tuple[list[LoadedRun], list[LoadedRun]]:

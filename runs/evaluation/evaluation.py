@@ -48,6 +48,8 @@ class EvalSettings:
     ends: list[str] = field(default_factory=lambda: ["knn", "few", "blocks"])  # also at both ends; finetune is slow
     samples: int = 256  # test images that are kept, with their features at evaluations; 0 for none
     transfer: list[str] = field(default_factory=lambda: list(DEFAULT))  # other sets it is scored on: names, paths, all
+    meshes: str = ""  # a folder of meshes, whose sub-folders are categories, for moving_meshes in transfer
+    meshes_exclude: list[str] = field(default_factory=list)  # its sub-folders that are no categories
     features: str = "last"  # what probes read: last (block, flattened), all_blocks (pooled), pooled (last, over space)
     data_root: str | None = None  # folder of the data sets named in transfer, as torchvision keeps them or as .npz
     download: bool = False  # whether torchvision may fetch those that are not there

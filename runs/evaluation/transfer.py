@@ -15,7 +15,13 @@ from torch.nn.functional import interpolate
 from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
 from runs.evaluation.features import LabelledImages, Task, numbered, ranks
-from runs.evaluation.world_tasks import moving_objects_dark, spares_categories, unseen_categories
+from runs.evaluation.world_tasks import (
+    moving_meshes,
+    moving_objects,
+    moving_objects_dark,
+    spares_categories,
+    unseen_categories,
+)
 from streams.recording.reader import Recording
 
 DIGITS_SPLIT = (500, 297, 1000)  # training, validation and test images
@@ -53,6 +59,8 @@ MADE: dict[str, Callable[[Any, torch.device], Task]] = {  # need no file
     "digits": digits,
     "unseen_categories": unseen_categories,
     "moving_objects_dark": moving_objects_dark,
+    "moving_objects": moving_objects,
+    "moving_meshes": moving_meshes,
 }
 KNOWN = (*MADE, *SOURCES, "coil100")
 

@@ -1,5 +1,6 @@
 """A world as a classification task: its categories, shown by instances that training never meets."""
 
+from dataclasses import fields
 from typing import Any, cast
 
 import gymnasium as gym
@@ -10,11 +11,14 @@ import envs  # noqa: F401  registers the worlds
 from envs.base import VectorWorld
 from envs.errors import SettingError
 from envs.scene.categories import CATEGORIES
+from envs.scene.drift import DriftSettings
+from envs.scene.settings import SceneSettings
 from runs.evaluation.features import LabelledImages, Task, numbered
 from streams.seeding import seeds_of
 
 BATCH = 2048  # worlds rendered at once
 MIDNIGHT = {"drift": "day_night", "phase_length": 1, "recurring": False, "steps": 2}  # when it is, and stays
+OWN = {"categories", "instances", "split", "stagger", "reward", *(field.name for field in fields(DriftSettings))}
 UNSEEN_SHARE = 4  # of the images of the own task, one in so many of unseen categories
 
 
@@ -100,6 +104,36 @@ def unseen_categories(settings, device) -> Task:
     train, validation, test = parts
     names = list(CATEGORIES)[known:]
     return Task("unseen_categories", train, validation, test, all_of_them - known, names=names)
+
+
+def other_world(env_id: str, settings, device, **own: Any) -> Task:
+    """Another world of moving objects, with the run's motion, light and room where its own world has such settings."""
+    shared = {field.name for field in fields(SceneSettings)} - OWN
+    scene = {name: of for name, of in settings.env.items() if name in shared and "shadows" in settings.env}
+    images = {split: settings.eval[split] for split in ("train", "validation", "test")}
+    world = {"size": settings.env.size} | scene | own
+    return world_task(env_id, images=images, seed=settings.eval.seed, device=device, **world)
+
+
+def moving_objects(settings, device) -> Task:
+    """The solids of MovingObjects-v0. Raises SettingError: they are the run's own world."""
+    if settings.env.id == "MovingObjects-v0":
+        raise SettingError("eval.transfer=[moving_objects] is the run's own world; leave it out")
+    return other_world("MovingObjects-v0", settings, device)._replace(name="moving_objects")
+
+
+def moving_meshes(settings, device) -> Task:
+    """The meshes of `eval.meshes`. Raises SettingError: it is not given, or cannot be shown."""
+    path = settings.eval.get("meshes")
+    if not path:
+        raise SettingError("eval.transfer=[moving_meshes] needs eval.meshes=FOLDER, whose sub-folders are categories")
+    own = {"path": path, "exclude": tuple(settings.eval.meshes_exclude)}
+    try:
+        return other_world("MovingMeshes-v0", settings, device, **own)._replace(name="moving_meshes")
+    except SettingError as error:
+        raise SettingError(
+            str(error).replace("env.path", "eval.meshes").replace("env.exclude", "eval.meshes_exclude")
+        ) from None
 
 
 def moving_objects_dark(settings, device) -> Task:

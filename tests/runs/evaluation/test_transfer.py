@@ -5,11 +5,13 @@ import torch
 from envs.counting import spelt
 from envs.errors import SettingError
 from envs.images.pictures import load_pictures
+from envs.scene.categories import CATEGORIES
 from runs.config.composing import read
 from runs.evaluation.transfer import KNOWN, load, load_all
 from runs.evaluation.world_tasks import of_settings, world_task
 from runs.launch.validate import check
 from streams.record import record
+from tests.helpers.meshes import folder_of
 
 CPU = torch.device("cpu")
 
@@ -197,6 +199,28 @@ def test_a_set_that_is_not_there_is_an_error_by_name_and_left_out_of_all(tmp_pat
     assert list(tasks) == ["digits", "unseen_categories", "moving_objects_dark"]
     assert [note.split()[0] for note in notes] == list(KNOWN[3:])
     assert all("is left out: " in note for note in notes)
+
+
+def test_solids_and_meshes_are_scored_in_each_others_runs(tmp_path):
+    folder = folder_of(tmp_path / "meshes")
+    given = (f"eval.meshes={folder}", "eval.meshes_exclude=[rod]", "env.background=plain", "env.second_light=true")
+    meshes = one("moving_meshes", *given)
+    assert (meshes.classes, list(meshes.names)) == (2, ["ball", "box"])
+    assert not meshes.test.factors["background"].any()  # the room is that of the run's own world
+    of_images = one("moving_meshes", "env=moving_images", *given[:2])
+    assert of_images.train.images.shape == (60, 3, 16, 16)
+    solids = one("moving_objects", "env=moving_meshes", f"env.path={folder}", "env.categories=3")
+    assert solids.classes == 12
+    assert set(solids.names) == set(list(CATEGORIES)[:12])
+
+
+def test_other_worlds_that_cannot_be_shown_are_one_line(tmp_path):
+    with pytest.raises(SettingError, match=r"moving_meshes\] needs eval.meshes=FOLDER"):
+        one("moving_meshes")
+    with pytest.raises(SettingError, match=f"eval.meshes={tmp_path}/no"):
+        one("moving_meshes", f"eval.meshes={tmp_path}/no")
+    with pytest.raises(SettingError, match="is the run's own world"):
+        one("moving_objects")
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):

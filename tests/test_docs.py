@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -67,3 +67,27 @@ def test_every_command_of_make_in_the_readme_is_there():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def words_module():
+    spec = spec_from_file_location("docs_words", ROOT / "docs" / "words.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_word_leads_to_the_glossary_where_it_is_first_used_and_never_in_code():
+    html = "<h2>Episodes</h2><p><code>episode</code> Two episodes, one <a href='x'>gain</a>, a gain. An episode.</p>"
+    shown = words_module().linked(html, to="../glossary/", known={"episode": "word-episode", "gain": "word-gain"})
+    assert shown.count('class="word"') == 2
+    assert 'Two <a class="word" href="../glossary/#word-episode">episodes</a>' in shown
+    assert 'a <a class="word" href="../glossary/#word-gain">gain</a>. An episode.' in shown
+    assert "<h2>Episodes</h2><p><code>episode</code>" in shown
+
+
+def test_the_glossary_has_the_words_that_tables_and_help_use():
+    used = (
+        "episode", "gain", "chance", "strength", "block", "head", "factor", "row", "turn", "gap", "stagger", "violator",
+        "anchor", "update", "frame", "step", "reservoir",
+    )  # fmt: skip
+    assert not [word for word in used if word not in words_module().words()]

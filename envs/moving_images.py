@@ -55,6 +55,7 @@ class MovingImagesSettings(DriftSettings):
     path: str = ""  # a folder of pictures, .npy, .npz, Zarr, or the root of a torchvision data set
     dataset: str = ""  # the torchvision data set's class, such as CIFAR10, where path is its root
     fit: str = "none"  # how a folder's pictures of several sizes become squares twice as large as a frame: crop or pad
+    memory_mb: float = 4096  # pictures that take more lie on disk, where they are read when they are shown
     size: int = 32  # pixels along an edge of the square frame
     split: str = "train"  # which pictures: train (80 %), validation or test (10 % each), or all
     pictures: int = 0  # how many of them, drawn once and for all; 0 for all
@@ -66,7 +67,7 @@ class MovingImagesSettings(DriftSettings):
 
     def __post_init__(self):
         self.moving, self.nuisances = tuple(self.moving), tuple(self.nuisances)
-        check_ranges(self, size=(4, 1024), episode_length=(1, 1 << 20), pictures=(0, 1 << 31))
+        check_ranges(self, size=(4, 1024), episode_length=(1, 1 << 20), pictures=(0, 1 << 31), memory_mb=(0, 1 << 30))
         if not 0 <= self.speed <= 1:
             raise SettingError(f"env.speed={self.speed} is out of range; try 0 (still) to 1 (unrelated neighbours)")
         check_choices(self, fit=("none", "crop", "pad"), split=(*SPLITS, "all"), moving=NUISANCES, nuisances=NUISANCES)
@@ -87,11 +88,14 @@ class MovingImagesVector(VectorWorld):
     def __init__(self, num_envs: int = 1, **settings):
         super().__init__(num_envs, **settings)
         fit = {"fit": self.settings.fit, "edge": 2 * self.settings.size} if self.settings.fit != "none" else {}
-        pictures = _load(self.settings.path, self.settings.dataset, **fit)
+        pictures = _load(self.settings.path, self.settings.dataset, memory_mb=self.settings.memory_mb, **fit)
         self.kinds, self._kind = np.unique(pictures.labels, return_inverse=True)
         self.categories, self.notes = len(self.kinds), pictures.notes
         self.settings.check(categories=self.categories)
-        self._pictures = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).contiguous().to(self.device)
+        self._pictures = torch.from_numpy(pictures.images)  # (M, H, W, 3), on the device where they fit
+        if not isinstance(pictures.images, np.memmap):
+            self._pictures = self._pictures.to(self.device)
+        self._shown = self._pictures.new_zeros(num_envs, *self._pictures.shape[1:], device=self.device)
         self._labels = pictures.labels
         self._members = self._of_split()
         self._blocks = self._blocks_of()
@@ -135,7 +139,9 @@ class MovingImagesVector(VectorWorld):
         waves = np.stack([np.broadcast_to(size, rate.shape), speed * rate, phases])
         at = self._on_device(rows)
         self._waves[:, at] = self._on_device(waves.astype(np.float32))
-        self._instance[at] = self._on_device(instance)
+        self._instance[at] = shown = self._on_device(instance)
+        places = shown if self._pictures.device == shown.device else torch.from_numpy(instance)
+        self._shown[at] = self._pictures.index_select(0, places).to(self.device)
         self._category[at] = self._on_device(self._labels[instance])
         self._start[rows] = start
 
@@ -157,7 +163,7 @@ class MovingImagesVector(VectorWorld):
             "gradient": torch.stack([value["gradient_x"], value["gradient_y"]], 1),
             "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
-        picture = self._pictures.index_select(0, self._instance).float().div_(255)
+        picture = self._shown.permute(0, 3, 1, 2).contiguous().float().div_(255)
         shape, look = (self.settings.size, self.settings.size), self._homography(value)
         warped = homography_warp(picture, look, shape, padding_mode="border", align_corners=False)
         lit = illuminate(recolor(warped, value["saturation"], value["hue"]), factors["brightness"], factors["gradient"])

@@ -14,6 +14,11 @@ HIDDEN, LOOP, SPECIAL = "hidden or of the system", "link(s) that lead back", "pi
 SHOWN = 4  # names of what is passed over, in its line
 
 
+def cache_folder(name: str) -> Path:
+    """Where what can be made again is kept: `contiguity/NAME` in XDG_CACHE_HOME, or in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contiguity" / name
+
+
 class Listing(NamedTuple):
     """The files of a folder and those below it, 2 before 10, and what is no such file."""
 

@@ -1,15 +1,17 @@
 """Loads pictures from array files, .npz, Zarr, folders of images, torchvision data sets."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.errors import SettingError, unknown
 from envs.images.decoding import moves, over_white, picture, squared, suffixes
-from envs.images.folders import listing, named
+from envs.images.folders import cache_folder, listing, named
 
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
 IMAGE_KEYS = ("images", "image", "img", "imgs", "frames", "data", "x", "x_train", "arr_0")
@@ -21,6 +23,9 @@ LEAST = 8  # pixels along the edges of one RGBA picture, which might as well be 
 
 
 HDF5 = (".h5", ".hdf5")
+NPY = b"\x93NUMPY"  # how such a file begins
+BLOCK, BLOCK_BYTES = 256, 1 << 26  # pictures, or bytes, that are read at once
+Room = Callable[[tuple[int, ...]], np.ndarray]  # an array of uint8 of this shape, in memory or on disk
 RESIZE = "resize them to one, or set env.fit=crop or pad"
 Square = Callable[[np.ndarray], np.ndarray]  # a picture (H, W, 3) of any size to one of the common size
 
@@ -54,6 +59,7 @@ def load_pictures(
     absent: str = "put it there first",
     fit: str = "none",
     edge: int = 0,
+    memory_mb: float = math.inf,
 ) -> Pictures:
     """All pictures of a file or folder.
 
@@ -67,6 +73,8 @@ def load_pictures(
         options: keywords of the torchvision class: train=False, split="test", download=True.
         absent: the advice where a torchvision data set is not there.
         fit: how the files of a folder become squares of `edge` pixels: crop, pad, or none, where all have one size.
+        memory_mb: pictures that take more, in 2^20 bytes, lie on disk and are mapped: a .npy where it is, those of a
+            folder or Zarr in a file of the user's cache folder that is gone when nobody uses it any more.
 
     Raises SettingError: with the path, what is wrong there, and the way out.
     """
@@ -78,13 +86,39 @@ def load_pictures(
     try:
         called = "dataset" if setting == "source" else setting.replace("path", "dataset")
         square = partial(squared, size=edge, fit=fit) if fit != "none" else None
-        return _checked(_load(where, dataset, options or {}, absent=absent, setting=called, square=square))
+        room = partial(_room, memory_mb=memory_mb)
+        return _checked(
+            _load(where, dataset, options or {}, absent=absent, setting=called, square=square, room=room), room
+        )
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
 
 
+def _room(shape: tuple[int, ...], *, memory_mb: float) -> np.ndarray:
+    """An array of uint8: in memory, or what is larger in a file that has no name and so leaves nothing behind."""
+    if math.prod(shape) <= memory_mb * 2**20:
+        return np.empty(shape, np.uint8)
+    folder = cache_folder("pictures")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            return np.memmap(file, np.uint8, "w+", shape=shape)
+    except OSError as error:
+        raise SettingError(
+            f"takes {math.prod(shape) / 2**20:,.0f} MB, for which {folder} has no room ({error.strerror}); set "
+            "XDG_CACHE_HOME to another folder, or a larger env.memory_mb"
+        ) from None
+
+
 def _load(
-    where: Path, dataset: str, options: Mapping[str, Any], *, absent: str, setting: str, square: Square | None
+    where: Path,
+    dataset: str,
+    options: Mapping[str, Any],
+    *,
+    absent: str,
+    setting: str,
+    square: Square | None,
+    room: Room,
 ) -> Stored:
     """Pictures as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
     try:
@@ -92,14 +126,16 @@ def _load(
             return Stored(*_torchvision(where, dataset, options, absent=absent, setting=setting))
         if where.suffix in (".npy", ".npz"):
             with where.open("rb") as file:  # which of the two it is, the file knows, whatever its name
-                loaded = np.load(file, allow_pickle=False)
-                return Stored(loaded) if isinstance(loaded, np.ndarray) else _named(loaded)
+                if file.read(6) == NPY:
+                    return Stored(np.load(where, mmap_mode="c", allow_pickle=False))
+                file.seek(0)
+                return _named(np.load(file, allow_pickle=False))
         if is_zarr(where):
-            return _zarr(where)
+            return _zarr(where, room)
         if where.suffix in HDF5:
-            return _hdf5(where)
+            return _hdf5(where, room)
         if where.is_dir():
-            return _folder(where, square)
+            return _folder(where, square, room)
     except SettingError:
         raise
     except Exception as error:
@@ -108,12 +144,10 @@ def _load(
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
 
 
-def _checked(stored: Stored) -> Pictures:
+def _checked(stored: Stored, room: Room) -> Pictures:
     labels = None if stored.labels is None else np.asarray(stored.labels).reshape(-1)
-    images = _in_order(np.asarray(stored.images), None if labels is None else len(labels))
-    if images.dtype.kind == "f" and _counts_to_255(images):
-        images = images.astype(np.uint8)
-    if images.dtype != np.uint8:
+    images = _in_order(stored.images, None if labels is None else len(labels))
+    if images.dtype != np.uint8 and not (images.dtype.kind == "f" and _counts_to_255(images)):
         raise SettingError(f"has pictures of type {images.dtype}; store uint8, 0 to 255")
     labels = np.zeros(len(images), np.int64) if labels is None else labels
     if labels.dtype.kind not in "iuf" or (labels != np.round(labels)).any():
@@ -122,11 +156,22 @@ def _checked(stored: Stored) -> Pictures:
         raise SettingError(f"has labels from {labels.min()} to {labels.max()}; store 0, 1, 2 and so on")
     if len(labels) != len(images):
         raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
-    if images.shape[-1] == 4:
-        images = over_white(images)
-    images = np.repeat(images, 3, 3) if images.shape[-1] == 1 else np.array(images)
+    images = _rgb(images, room)
     episode = None if stored.ends is None else _episodes(np.asarray(stored.ends), len(images))
     return Pictures(images, labels.astype(np.int64), episode, stored.categories, stored.notes)
+
+
+def _rgb(images: np.ndarray, room: Room) -> np.ndarray:
+    """Pictures (M, H, W, C) as (M, H, W, 3) uint8: grey in three channels, what is transparent over white."""
+    if images.dtype == np.uint8 and images.shape[-1] == 3 and images.flags.c_contiguous and images.flags.writeable:
+        large = math.prod(images.shape)
+        if not isinstance(images, np.memmap) or isinstance(room((large,)), np.memmap):
+            return images
+    whole = room((*images.shape[:3], 3))
+    for first in range(0, len(images), BLOCK):
+        block = np.asarray(images[first : first + BLOCK]).astype(np.uint8, copy=False)
+        whole[first : first + BLOCK] = over_white(block) if block.shape[-1] == 4 else block
+    return whole
 
 
 def _counts_to_255(images: np.ndarray) -> bool:
@@ -194,20 +239,31 @@ def is_zarr(where: Path) -> bool:
     return any((where / name).exists() for name in ZARR_FILES)
 
 
-def _zarr(where: Path) -> Stored:
+def _read(array: Any, room: Room) -> Any:
+    """All of an array of Zarr or HDF5, block by block where it does not fit into memory."""
+    if array.dtype != np.uint8:
+        return array[:]
+    whole = room(array.shape)
+    step = max(1, BLOCK_BYTES * len(whole) // max(whole.nbytes, 1)) if whole.ndim else 1
+    for first in range(0, len(whole), step):
+        whole[first : first + step] = array[first : first + step]
+    return whole
+
+
+def _zarr(where: Path, room: Room) -> Stored:
     import zarr
 
     node = zarr.open(where, mode="r")
     if isinstance(node, zarr.Array):
-        return Stored(_stored(node)[:])
+        return Stored(_read(_stored(node), room))
     if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
         raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
     images, labels, ends, *_ = _named(arrays_of(node))
     labels, ends = (None if each is None else numbers(each)[:] for each in (labels, ends))
-    return Stored(_stored(images)[:], labels, ends)
+    return Stored(_read(_stored(images), room), labels, ends)
 
 
-def _hdf5(where: Path) -> Stored:
+def _hdf5(where: Path, room: Room) -> Stored:
     """The arrays of an HDF5 file, by path. Raises SettingError: h5py is not installed."""
     try:
         import h5py
@@ -218,7 +274,7 @@ def _hdf5(where: Path) -> Stored:
         file.visititems(lambda name, node: arrays.update({name: node} if isinstance(node, h5py.Dataset) else {}))
         images, labels, ends, *_ = _named({name: of for name, of in arrays.items() if of.dtype.kind in "biuf"})
         labels, ends = (None if each is None else each[:] for each in (labels, ends))
-        return Stored(images[:], labels, ends)
+        return Stored(_read(images, room), labels, ends)
 
 
 def arrays_of(node: Any) -> dict[str, Any]:
@@ -242,20 +298,23 @@ def _stored(images: Any) -> Any:
     return images
 
 
-def _folder(where: Path, square: Square | None) -> Stored:
+def _folder(where: Path, square: Square | None, room: Room) -> Stored:
     files, classes, categories, passed_over = listing(where, suffixes())
     if not files:
         raise SettingError(f"holds no pictures; known are {' '.join(suffixes())}")
-    images = [square(picture(file)) if square else picture(file) for file in files]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
-            one, other = (f"{shape[1]}x{shape[0]}" for shape in (images[0].shape, image.shape))
+    images: np.ndarray | None = None
+    for number, file in enumerate(files):
+        image = square(picture(file)) if square else picture(file)
+        images = room((len(files), *image.shape)) if images is None else images
+        if image.shape != images.shape[1:]:
+            one, other = (f"{shape[1]}x{shape[0]}" for shape in (images.shape[1:], image.shape))
             names = Path(files[0]).name, Path(file).name
             raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; {RESIZE}")
+        images[number] = image
     notes = [f"passed over: {named(kind, names)}" for kind, names in passed_over.items()]
     if moving := [Path(file).name for file in files if moves(file)]:
         notes.append(f"of moving pictures the first frame is shown: {named('of them', moving)}")
-    return Stored(np.stack(images), np.array(classes), None, categories, notes)
+    return Stored(images, np.array(classes), None, categories, notes)
 
 
 def _torchvision(where: Path, dataset: str, options: Mapping, *, absent: str, setting: str) -> tuple[Any, Any]:

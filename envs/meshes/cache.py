@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,6 +10,7 @@ from tempfile import NamedTemporaryFile
 
 import numpy as np
 
+from envs.images.folders import cache_folder
 from envs.meshes.files import Beside
 from envs.meshes.mesh import PER_TRIANGLE, Mesh
 
@@ -19,8 +19,8 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile
 
 
 def folder() -> Path:
-    """Where meshes are kept: `contiguity/meshes` in XDG_CACHE_HOME, or in `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "contiguity" / "meshes"
+    """Where meshes are kept."""
+    return cache_folder("meshes")
 
 
 def kept(data: bytes, beside: Beside, name: str, make: Callable[[], Mesh]) -> Mesh:

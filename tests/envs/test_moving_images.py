@@ -1,12 +1,16 @@
 import gymnasium as gym
+import h5py
 import numpy as np
 import pytest
 import torch
+import zarr
 from gymnasium.utils.env_checker import check_env
 from kornia.enhance import adjust_hue, adjust_saturation
 from kornia.geometry.transform import homography_warp
+from PIL import Image
 
 from envs.errors import SettingError
+from envs.images.pictures import load_pictures
 from envs.moving_images import NUISANCES, PAPER, illuminate, recolor
 
 FACTORS = {
@@ -173,3 +177,43 @@ def test_a_gaze_at_the_bearing_brings_the_picture_back(path):
 def test_a_setting_out_of_range_is_named(path, setting, value):
     with pytest.raises(SettingError, match=f"env.{setting}"):
         gym.make_vec("MovingImages-v0", num_envs=2, **{"path": path, setting: value})
+
+
+def stored(tmp_path, kind):
+    """The same twelve pictures of two classes, as a folder, an array, a Zarr or HDF5."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 20, 3), np.uint8)
+    where = tmp_path / f"pictures.{kind}"
+    if kind == "folder":
+        for number, image in enumerate(pixels):
+            (where / str(number % 2)).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(where / str(number % 2) / f"{number}.png")
+    elif kind == "npy":
+        np.save(where, pixels)
+    elif kind == "zarr":
+        zarr.create_array(where, data=pixels)
+    else:
+        with h5py.File(where, "w") as file:
+            file["images"] = pixels
+    return str(where)
+
+
+@pytest.mark.parametrize("kind", ["folder", "npy", "zarr", "h5"])
+def test_pictures_that_do_not_fit_into_memory_are_shown_alike(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path, frames = stored(tmp_path, kind), {}
+    for memory_mb in (4096, 0):
+        settings = {"path": path, "split": "all", "episode_length": 3, "memory_mb": memory_mb}
+        world = gym.make_vec("MovingImages-v0", num_envs=5, **settings)
+        assert isinstance(load_pictures(path, memory_mb=memory_mb).images, np.memmap) == (memory_mb == 0)
+        steps = [world.reset(seed=0)[0], *(world.step(np.zeros((5, 2)))[0] for _ in range(7))]
+        frames[memory_mb] = torch.stack(steps)
+    assert torch.equal(frames[4096], frames[0])
+    left = [*(tmp_path / "cache" / "contiguity").rglob("*")] if kind != "npy" else []
+    assert not [entry for entry in left if entry.is_file()]
+
+
+def test_a_cache_that_cannot_hold_them_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(SettingError, match="XDG_CACHE_HOME to another folder, or a larger env.memory_mb"):
+        gym.make_vec("MovingImages-v0", num_envs=2, path=stored(tmp_path, "folder"), split="all", memory_mb=0)

@@ -58,8 +58,9 @@ def test_what_is_transparent_is_white_and_hidden_colours_do_not_appear(tmp_path)
     assert whole.pixels[1, 1].tolist() == [227, 127, 127]
     assert (whole.pixels[2:] == 255).all()
     grey = np.array([[[10, 0], [10, 255]]], np.uint8)
-    assert picture(saved(tmp_path / "la.png", Image.fromarray(grey, "LA")))[0].tolist() == [[255] * 3, [10] * 3]
-    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    assert picture(saved(tmp_path / "la.png", Image.fromarray(grey)))[0].tolist() == [[255] * 3, [10] * 3]
+    palette = Image.new("P", (2, 1))
+    palette.putpixel((1, 0), 1)
     palette.putpalette([200, 0, 0, 0, 0, 200])
     file = saved(tmp_path / "p.png", palette, transparency=0)
     assert picture(file)[0].tolist() == [[255] * 3, [0, 0, 200]]

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from envs.errors import SettingError, check_choices
-from streams.process.ranks import Ranks
+from streams.process.ranks import OWN_ROWS, Ranks
 from streams.types import Pairs
 
-OWN = "own_rows"  # in a report: 0, or NaN where this rank's own embeddings of a head are not finite
 Others = tuple[Tensor, Tensor] | None
 
 
@@ -132,6 +131,7 @@ class SharedBatch(Batch):
     def gathered(
         self, u: Tensor | None, v: Tensor, pairs: Pairs, others: Others
     ) -> tuple[Tensor | None, Tensor, Pairs, Others]:
+        """Those of all ranks; each rank's own, where negatives are local."""
         if not self._gathers:
             return u, v, pairs, others
         columns = [rows for rows in (u, v, *(others or ())) if rows is not None]
@@ -145,23 +145,29 @@ class SharedBatch(Batch):
         return u, v, numbers, None if others is None else (next(parts), next(parts))
 
     def pairs(self, own: int) -> int:
+        """Those of all ranks, where they are gathered."""
         return self.all if self._gathers else own
 
     def own_rows(self, v: Tensor) -> dict[str, Tensor]:
-        return {OWN: v.detach().sum() * 0}
+        """0, or NaN where these are not finite, by which the rank is found that a NaN comes from."""
+        return {OWN_ROWS: v.detach().sum() * 0}
 
     def part(self, rows: int, views: int, most: int) -> Part:
+        """Those of this rank that are among the rows chosen from the whole batch."""
         own = torch.arange(self.own) + self.first
         numbers = torch.cat([own + self.all * view for view in range(views)])
         return _PartOfRank(numbers, views * self.all, _spacing(views * self.all, most))
 
     def mean(self, mean: Tensor) -> Tensor:
+        """By an exchange, each rank counting by its number of rows."""
         return self.ranks.sum_((mean * self.share).contiguous())  # of one layout on all ranks
 
     def total(self, total: Tensor) -> Tensor:
+        """By an exchange."""
         return self.ranks.sum_(total.clone(memory_format=torch.contiguous_format))
 
     def mean_loss(self, loss: Tensor) -> Tensor:
+        """By an exchange, where each rank compares its own rows."""
         return loss if self._gathers else self.mean(loss)
 
     def average_gradients(self, parameters: Sequence[nn.Parameter], *, share: float | None = None) -> None:
@@ -174,9 +180,10 @@ class SharedBatch(Batch):
         flat = torch.cat([gradient.reshape(-1) for gradient in own])
         self.ranks.sum_(flat.mul_(self.share if share is None else share))
         for weight, part in zip(chosen, flat.split([weight.numel() for weight in chosen]), strict=True):
-            weight.grad = torch.empty_like(weight).copy_(part.view(weight.shape))  # fused optimisers ask for its layout
+            weight.grad = part.view(weight.shape)
 
     def average_buffers(self, modules: nn.Module) -> None:
+        """By an exchange, where each rank compares its own rows."""
         if self.local:
             for buffer in modules.buffers():
                 buffer.copy_(self.mean(buffer))
@@ -220,6 +227,6 @@ def check_network(network: nn.Module) -> None:
     for name, part in network.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise SettingError(
-                f"{name} of the network is a {type(part).__name__}, whose statistics each rank would take of its own rows "
-                "alone; normalise each image by itself (as GroupNorm does), or start one process"
+                f"{name} of the network is a {type(part).__name__}, whose statistics each rank would take of its own "
+                "rows alone; normalise each image by itself (as GroupNorm does), or start one process"
             )

@@ -104,6 +104,9 @@ class Learner:
         """
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         self.batch.average_gradients(weights, share=share)
+        for weight in weights:  # a fused optimiser takes the numbers of both as they lie in memory
+            if weight.grad is not None and weight.grad.stride() != weight.stride():
+                weight.grad = torch.empty_like(weight).copy_(weight.grad)
         optimiser.step()
 
     @torch.no_grad()

@@ -27,6 +27,8 @@ START_S = 600.0  # in which all ranks must have come
 UPDATE_S = 600.0  # in which all ranks must have come to one exchange within an update
 PATIENT_S = 7 * 86_400.0  # likewise between updates, where rank 0 scores and the others wait
 FAREWELL_S = 5.0  # in which a rank says that it is still there, once another is missed
+OWN_ROWS = "own_rows"  # ends the name of what a report says of a rank's own embeddings: 0, or NaN
+STOPPED = 128  # exit statuses beyond say that a signal came, and all is saved
 FOLDER = "contiguity/folder/"  # key in the store of a folder that a restarted command goes on with
 
 
@@ -89,9 +91,6 @@ class Ranks:
         """The folder that the command wrote to before `torchrun` started it again; None the first time."""
         return None
 
-    def close(self) -> None:
-        """Leaves, once all ranks are done."""
-
     def __deepcopy__(self, memo: dict) -> "Ranks":
         """Copies of what learns are measured by one rank, alone."""
         return Ranks()
@@ -120,7 +119,7 @@ class JoinedRanks(Ranks):
                 world_size=self.size,
                 timeout=timedelta(seconds=UPDATE_S),
             )
-            self._patient = dist.new_group(backend="gloo", timeout=timedelta(seconds=PATIENT_S))
+            self._patient: Any = dist.new_group(backend="gloo", timeout=timedelta(seconds=PATIENT_S))
         except (RuntimeError, ValueError, OSError) as error:
             raise self._not_started(error) from error
 
@@ -151,7 +150,7 @@ class JoinedRanks(Ranks):
         """The count of every rank."""
         counts = torch.empty(self.size, dtype=torch.int64)
         with self._exchange():
-            dist.all_gather_into_tensor(counts, torch.tensor([count]))
+            dist.all_gather(list(counts.split(1)), torch.tensor([count]))
         return counts.tolist()
 
     def sum_(self, tensor: Tensor) -> Tensor:
@@ -163,13 +162,15 @@ class JoinedRanks(Ranks):
 
     def gather_rows(self, rows: Tensor, counts: Sequence[int]) -> Tensor:
         """The rows (m, ...) of all ranks, of which there are `counts`, in the order of ranks."""
+        if rows.dtype == torch.bool:
+            return self.gather_rows(rows.view(torch.uint8), counts).view(torch.bool)
         most = max(counts)
         own = rows.contiguous()
         if len(rows) < most:
             own = torch.cat([own, own.new_zeros(most - len(own), *own.shape[1:])])
         gathered = own.new_empty(self.size * most, *own.shape[1:])
         with self._exchange():
-            dist.all_gather_into_tensor(gathered, own)
+            dist.all_gather(list(gathered.split(most)), own)
         if min(counts) == most:
             return gathered
         return torch.cat([part[:count] for part, count in zip(gathered.split(most), counts, strict=True)])
@@ -211,8 +212,7 @@ class JoinedRanks(Ranks):
         return getattr(self._store, "underlying_store", self._store)
 
     def close(self) -> None:
-        """Leaves, once all ranks are done."""
-        self.any(False)
+        """Leaves, with no error."""
         dist.destroy_process_group()
 
     def leave(self, text: str) -> None:
@@ -230,9 +230,11 @@ class JoinedRanks(Ranks):
         gone = [rank for rank in range(self.size) if rank not in here and rank not in words]
         lines = [f"rank {rank}: {text}" for rank, text in sorted(words.items()) if rank]
         lines += [f"rank {', '.join(map(str, gone))} has gone (killed, or too little memory)"] if gone else []
-        text = "; ".join([*lines, "all ranks stop; what the last checkpoint holds can be resumed with run.resume=FOLDER"])
+        text = "; ".join(
+            [*lines, "all ranks stop; what the last checkpoint holds can be resumed with run.resume=FOLDER"]
+        )
         if here and min(here) == self.rank and self.rank and lines:
-            print(one_line(text), file=sys.__stderr__)  # noqa: T201
+            print(one_line(text), file=sys.__stderr__)
         return RankLostError(text)
 
     def _roll_call(self) -> tuple[list[int], dict[int, str]]:
@@ -302,6 +304,29 @@ def join() -> Ranks:
     return joined
 
 
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Within it, this process is one of the ranks that `torchrun` started, if any; the others hear of it if it fails.
+
+    Raises SettingError: as `join`.
+    """
+    ranks = join()
+    if not isinstance(ranks, JoinedRanks):
+        yield ranks
+        return
+    try:
+        yield ranks
+    except SystemExit as error:
+        if error.code and not (isinstance(error.code, int) and error.code > STOPPED):
+            ranks.leave(ranks.last_words())
+        else:
+            ranks.close()
+        raise
+    except BaseException as error:
+        ranks.leave(f"{type(error).__name__}: {error}")
+        raise
+
+
 def joined_excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """Shows the traceback of a fault of ours on any rank."""
     print_exception(kind, error, trace, file=sys.__stderr__)
@@ -309,5 +334,5 @@ def joined_excepthook(kind: type[BaseException], error: BaseException, trace: An
 
 def _silenced() -> StringIO:
     """Text that goes to stdout is dropped, and to stderr, kept here."""
-    sys.stdout, sys.stderr = StringIO(), StringIO()
+    sys.stdout, sys.stderr = open(os.devnull, "w"), StringIO()  # noqa: PTH123, SIM115  for as long as it runs
     return sys.stderr

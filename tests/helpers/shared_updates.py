@@ -60,7 +60,9 @@ def remembered(pairs: Pairs, step: int) -> Pairs:
     return pairs._replace(first=None, episode=episode, gap=torch.full_like(episode, 2))
 
 
-def weights_after(ranks: Ranks, shares: list[list[int]], *, negatives: str = "gathered") -> dict[str, list[torch.Tensor]]:
+def weights_after(
+    ranks: Ranks, shares: list[list[int]], *, negatives: str = "gathered"
+) -> dict[str, list[torch.Tensor]]:
     """The weights of every case after its updates."""
     weights = {}
     for name, one in cases():

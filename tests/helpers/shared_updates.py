@@ -1,25 +1,27 @@
-"""Ten updates of every rule and loss, alone or as a rank: python -m tests.helpers.shared_updates FOLDER [SHARES...]
+"""Ten updates of every rule and loss, alone or as a rank: python -m tests.helpers.shared_updates FOLDER TYPE SHARES...
 
-Writes the weights to FOLDER/RANK.pt. SHARES, as in `5,7`, are the rows of each rank, at each update the next of them.
+Writes the weights to FOLDER/RANK.pt. TYPE is float32 or float64, with which local negatives are tried too. SHARES, as in `5,7`, are the rows of each rank, at each update the next of them.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
 
 from learners.distributed import tensors_of
 from learners.rules.base import Learner
-from streams.process.ranks import JoinedRanks, Ranks, join
+from streams.process.ranks import Ranks, joined
 from streams.types import Pairs
 from tests.helpers.learners import RULES, batches, learner
+from tests.helpers.small_network import SPEC
 
 UPDATES, ROWS = 10, 12
-PARTS = ("network", "losses", "inverses", "lateral", "slow_copy")
+PARTS = ("network", "losses", "inverses", "lateral", "slow_copy")  # that have weights or buffers
+MARGINS = {"positive_margin": 0.0, "negative_margin": 30.0}  # in which all rows are
 LOSSES = {
-    "hinge": {"stop_gradient": False, "anchors": "both", "average": "violators"},
-    "hinge_first": {},
-    "hinge_some": {"negatives": 3},
+    "hinge": {"stop_gradient": False, "anchors": "both", "average": "violators", **MARGINS},
+    "hinge_first": MARGINS,
+    "hinge_some": {"negatives": 3, **MARGINS},
     "ntxent": {"kind": "ntxent"},
     "clapp": {"kind": "clapp"},
     "clapp_both": {"kind": "clapp", "context": "both", "stop_gradient": False, "symmetric": True},
@@ -30,65 +32,66 @@ LOSSES = {
     "sfa": {"kind": "sfa"},
     "scff": {"kind": "scff"},
     "byol": {"kind": "byol"},
-    "remembered": {"remember": True, "negatives": 3},
+    "remembered": {"remember": True, "negatives": 3, "longest_gap": 2, **MARGINS},
 }
+LOCAL = ("dgl", "dtp", "bp_lpl_stale", "bp_ntxent")  # of the cases, those that are tried with local negatives too
 
 
-def cases() -> Iterator[tuple[str, Learner]]:
-    """Every rule with one loss, and two rules, one of many blocks and one of one head, with every loss."""
-    for rule in RULES:
-        yield rule, learner(rule, updates=UPDATES)
-    yield "gll_plateau", learner("gll", turns="plateau", patience=2)
-    yield "dtp_ntxent", learner("dtp", kind="ntxent")
-    yield "dgl_remembered", learner("dgl", longest_gap=2, **LOSSES["remembered"])
-    yield "dtp_remembered", learner("dtp", longest_gap=2, **LOSSES["remembered"])
-    yield "rll_remembered", learner("rll", longest_gap=2, **LOSSES["remembered"])
-    for name, loss in LOSSES.items():
-        yield f"bp_{name}", learner("bp", longest_gap=2, **loss)
-        if name != "remembered":
-            yield f"dgl_{name}", learner("dgl", **loss)
+def cases() -> dict[str, Callable[[], Learner]]:
+    """Every rule, with several losses where they meet a rule in different ways, and every loss."""
+    made = {rule: (rule, MARGINS) for rule in RULES}
+    made |= {"gll_plateau": ("gll", {"turns": "plateau", "patience": 2, **MARGINS}), "dtp_some": ("dtp", {"kind": "ntxent"})}
+    made |= {f"{rule}_remembered": (rule, LOSSES["remembered"]) for rule in ("dgl", "rll", "dtp")}
+    made |= {f"bp_{name}": ("bp", loss) for name, loss in LOSSES.items()}
+    made |= {f"dgl_{name}": ("dgl", LOSSES[name]) for name in ("clapp_both", "byol", "lpl_stale")}
+    return {name: lambda of=of: learner(of[0], updates=UPDATES, network=SPEC, **of[1]) for name, of in made.items()}
 
 
-def rows_of(pairs: Pairs, rows: range) -> Pairs:
-    """Some of the pairs."""
-    return Pairs(*(part if part is None else part[rows.start : rows.stop] for part in pairs[:4]), pairs.frames)
+def part_of(pairs: Pairs, first: int, past: int) -> Pairs:
+    """Some of the rows."""
+    return Pairs(*(rows if rows is None else rows[first:past] for rows in pairs[:4]), pairs.frames)
 
 
-def remembered(pairs: Pairs, step: int) -> Pairs:
-    """The same for a loss that remembers: episodes of four steps."""
-    episode = torch.arange(len(pairs.episode)) + len(pairs.episode) * (step // 4)
-    return pairs._replace(first=None, episode=episode, gap=torch.full_like(episode, 2))
+def shown(name: str, step: int, pairs: Pairs, dtype: torch.dtype) -> Pairs:
+    """The pairs of a case at a step; of a loss that remembers, single views in episodes of four steps."""
+    first = None if pairs.first is None or "remembered" in name else pairs.first.to(dtype)
+    pairs = pairs._replace(first=first, second=pairs.second.to(dtype))
+    if first is not None:
+        return pairs
+    episode = torch.arange(ROWS) + ROWS * (step // 4)
+    return pairs._replace(episode=episode, gap=torch.full_like(episode, 2))
 
 
 def weights_after(
-    ranks: Ranks, shares: list[list[int]], *, negatives: str = "gathered"
+    ranks: Ranks, shares: list[list[int]], *, dtype: torch.dtype, negatives: str = "gathered"
 ) -> dict[str, list[torch.Tensor]]:
-    """The weights of every case after its updates."""
+    """The state of every case after its updates, as the tensors in it."""
     weights = {}
-    for name, one in cases():
+    for name, make in cases().items():
+        if negatives == "local" and name not in LOCAL:
+            continue
+        one = make()
         for part in filter(None, (getattr(one, part, None) for part in PARTS)):
-            part.double()
+            part.to(dtype)
         one.join(ranks, negatives=negatives)
         for step, pairs in enumerate(batches(UPDATES, rows=ROWS)):
             counts = shares[step % len(shares)]
             first = sum(counts[: ranks.rank])
-            pairs = remembered(pairs, step) if "remembered" in name else pairs
-            pairs = pairs._replace(
-                first=None if pairs.first is None else pairs.first.double(), second=pairs.second.double()
-            )
-            one.update(rows_of(pairs, range(first, first + counts[ranks.rank])))
+            one.update(part_of(shown(name, step, pairs, dtype), first, first + counts[ranks.rank]))
         weights[name] = [tensor.clone() for tensor in tensors_of(one.state_dict())]
     return weights
 
 
 def main() -> None:
     """As a rank."""
-    folder, *shares = sys.argv[1:]
-    ranks = join()
-    assert isinstance(ranks, JoinedRanks)
-    weights = weights_after(ranks, [list(map(int, text.split(","))) for text in shares])
-    torch.save(weights, f"{folder}/{ranks.rank}.pt")
-    ranks.close()
+    folder, kind, *shares = sys.argv[1:]
+    counts = [list(map(int, text.split(","))) for text in shares]
+    with joined() as ranks:
+        weights = {"gathered": weights_after(ranks, counts, dtype=getattr(torch, kind))}
+        if kind == "float64":
+            weights["local"] = weights_after(ranks, counts, dtype=torch.float64, negatives="local")
+        torch.save(weights, f"{folder}/{ranks.rank}.pt")
+        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -145,8 +145,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings, ranks = program.read(overrides), present()
-    command = sha256(shlex.join(overrides).encode()).hexdigest()
-    before = ranks.folder_before(command)
+    before = ranks.folder_before(_command(overrides))
     if before and RunFolder(Path(before)).is_run:
         return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume:
@@ -166,7 +165,7 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         metrics = None
         if ranks.first:
             metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
-            ranks.remember_folder(command, str(path))
+        ranks.remember_folder(_command(overrides), str(path))
         return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
 
 
@@ -180,6 +179,7 @@ class Said(NamedTuple):
 def _resume(path: str, overrides: list[str], program: Program, *, said: Said) -> int:
     """Goes on with a run, with overrides that may change something."""
     ranks = present()
+    ranks.remember_folder(_command(said.overrides), path)
     with RunFolder.open(Path(path)) if ranks.first else RunFolder(Path(path)) as folder:
         settings, planned = _resumed(folder, overrides, program, said)
         program.check(settings)
@@ -328,6 +328,11 @@ def _follow(
     for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
+
+
+def _command(overrides: list[str]) -> str:
+    """What a command is known by, where it is started again."""
+    return sha256(shlex.join(overrides).encode()).hexdigest()
 
 
 def check_same(settings: DictConfig, ranks: Ranks) -> None:

@@ -237,8 +237,8 @@ class PairStream(Iterator[Pairs]):
         """
         if states[0]["memory"].keys() != {"rows"}:
             raise SettingError(
-                f"a memory can't be shared out anew, and {len(states)} of them are saved, one a rank; start as many "
-                "ranks, or begin a run with memory=none"
+                f"{len(states)} ranks have saved a memory each, and {ranks.size} can't go on with them; start "
+                f"{len(states)}, or begin a run with memory=none, which any number of ranks can go on with"
             )
         ring = {"count": states[0]["ring"]["count"]}
         for name in ("images", "episodes") if ring["count"] else ():

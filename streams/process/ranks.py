@@ -109,7 +109,7 @@ class JoinedRanks(Ranks):
         on_gpu = torch.cuda.is_available() and dist.is_nccl_available() and self.local_rank < torch.cuda.device_count()
         if on_gpu:
             torch.cuda.set_device(self.local_rank)
-        self._silent = None if self.first else _silenced()
+        self._silent, self._folder = None if self.first else _silenced(), "FOLDER"
         try:
             self._store, *_ = next(iter(dist.rendezvous("env://", timeout=timedelta(seconds=START_S))))
             dist.init_process_group(
@@ -197,6 +197,7 @@ class JoinedRanks(Ranks):
 
     def remember_folder(self, command: str, folder: str) -> None:
         """Notes the folder that a command writes to, in case that it is started again."""
+        self._folder = folder
         if self.first:
             self._lasting_store.set(FOLDER + command, folder)
 
@@ -230,9 +231,8 @@ class JoinedRanks(Ranks):
         gone = [rank for rank in range(self.size) if rank not in here and rank not in words]
         lines = [f"rank {rank}: {text}" for rank, text in sorted(words.items()) if rank]
         lines += [f"rank {', '.join(map(str, gone))} has gone (killed, or too little memory)"] if gone else []
-        text = "; ".join(
-            [*lines, "all ranks stop; what the last checkpoint holds can be resumed with run.resume=FOLDER"]
-        )
+        resuming = f"all ranks stop; what the last checkpoint holds can be resumed with run.resume={self._folder}"
+        text = "; ".join([*lines, resuming])
         if here and min(here) == self.rank and self.rank and lines:
             print(one_line(text), file=sys.__stderr__)
         return RankLostError(text)
@@ -252,10 +252,11 @@ class JoinedRanks(Ranks):
         return sorted(here), words
 
     def _not_started(self, error: Exception) -> SettingError:
-        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        sys.stderr = sys.__stderr__  # for no other rank would tell
+        where, why = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}", str(error).partition("\n")[0]
         return SettingError(
             f"rank {self.rank} of {self.size} did not meet the others at {where} within {START_S:.0f} s "
-            f"({one_line(error)[:200]}); see that all are started, and that the port is free"
+            f"({one_line(why)[:200]}); see that all are started, and that the port is free"
         )
 
 
@@ -292,7 +293,7 @@ def join() -> Ranks:
     global _present
     if not {"RANK", "WORLD_SIZE"} <= os.environ.keys() or isinstance(_present, JoinedRanks):
         return _present
-    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
         raise SettingError(
             f"WORLD_SIZE={os.environ['WORLD_SIZE']} asks for ranks, and {' and '.join(missing)} say not where they "

@@ -40,7 +40,10 @@ LOCAL = ("dgl", "dtp", "bp_lpl_stale", "bp_ntxent")  # of the cases, those that 
 def cases() -> dict[str, Callable[[], Learner]]:
     """Every rule, with several losses where they meet a rule in different ways, and every loss."""
     made = {rule: (rule, MARGINS) for rule in RULES}
-    made |= {"gll_plateau": ("gll", {"turns": "plateau", "patience": 2, **MARGINS}), "dtp_some": ("dtp", {"kind": "ntxent"})}
+    made |= {
+        "gll_plateau": ("gll", {"turns": "plateau", "patience": 2, **MARGINS}),
+        "dtp_some": ("dtp", {"kind": "ntxent"}),
+    }
     made |= {f"{rule}_remembered": (rule, LOSSES["remembered"]) for rule in ("dgl", "rll", "dtp")}
     made |= {f"bp_{name}": ("bp", loss) for name, loss in LOSSES.items()}
     made |= {f"dgl_{name}": ("dgl", LOSSES[name]) for name in ("clapp_both", "byol", "lpl_stale")}

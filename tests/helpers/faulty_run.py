@@ -1,19 +1,17 @@
 """The main job with a fault on rank 1: python -m tests.helpers.faulty_run FAULT OVERRIDES...
 
-FAULT is `killed`, at its sixth update, unless torchrun has started it again; `full`, as its disk is at its second
-checkpoint; `late`, by more than the others wait; or `none`.
+FAULT is `killed`, at its sixth update, unless torchrun has started it again; or `full`, as its disk is at its second
+checkpoint.
 """
 
 import errno
 import os
 import signal
 import sys
-import time
 
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs.launch import launch, log
-from streams.process import ranks
 
 WHOLE, SAVED = Learner.update, log.save_part
 
@@ -39,10 +37,6 @@ def main() -> None:
             Learner.update = killed
         if fault == "full":
             log.save_part = full
-        if fault == "late":
-            time.sleep(6)
-    if fault == "late":
-        ranks.START_S = 3
     launch.launch(PROGRAM)
 
 

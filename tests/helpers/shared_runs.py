@@ -21,7 +21,6 @@ QUICK = [*SMALL, "eval.every=0", "run.frames=96", "run.save_every=24"]
 KINDS = {
     "dtp": ["learner=dtp", "pairs.symmetric=true"],
     "minred": ["pairs=both", "memory=minred", "memory.capacity=32", "memory.updates=2", "memory.batch=6"],
-    "reservoir": ["learner=gll", "pairs=augmentation", "memory=reservoir", "memory.capacity=16"],
     "remembered": ["learner=rll", "loss=hinge_remembered", "loss.negatives=3"],
 }
 REPLAY = ["stream=replay", "memory=none", "pairs.gap=2", "network=conv4", "eval.every=0", "device=cpu"]
@@ -80,8 +79,6 @@ def errors(folder: Path, ranks: Ranks) -> dict[str, str]:
         "uneven": ["env.num_worlds=9"],
         "different": [f"learner.lr={1 + ranks.rank}e-3"],
         "batch": ["memory=fifo", "memory.batch=7"],
-        "local": ["loss=hinge_remembered", "distributed.negatives=local"],
-        "negatives": ["distributed.negatives=some"],
         "broken": ["run.log_every=8"],
     }
     said = {}

@@ -1,6 +1,7 @@
-"""Ten updates of every rule and loss, alone or as a rank: python -m tests.helpers.shared_updates FOLDER TYPE SHARES...
+"""Updates of every rule and loss, alone or as a rank: python -m tests.helpers.shared_updates FOLDER TYPE N SHARES...
 
-Writes the weights to FOLDER/RANK.pt. TYPE is float32 or float64, with which local negatives are tried too. SHARES, as in `5,7`, are the rows of each rank, at each update the next of them.
+Writes the weights to FOLDER/RANK.pt. There are N updates. TYPE is float32 or float64, with which local negatives are
+tried too. SHARES, as in `5,7`, are the rows of each rank, at each update the next of them.
 """
 
 import sys
@@ -66,7 +67,7 @@ def shown(name: str, step: int, pairs: Pairs, dtype: torch.dtype) -> Pairs:
 
 
 def weights_after(
-    ranks: Ranks, shares: list[list[int]], *, dtype: torch.dtype, negatives: str = "gathered"
+    ranks: Ranks, shares: list[list[int]], *, dtype: torch.dtype, updates: int, negatives: str = "gathered"
 ) -> dict[str, list[torch.Tensor]]:
     """The state of every case after its updates, as the tensors in it."""
     weights = {}
@@ -77,7 +78,7 @@ def weights_after(
         for part in filter(None, (getattr(one, part, None) for part in PARTS)):
             part.to(dtype)
         one.join(ranks, negatives=negatives)
-        for step, pairs in enumerate(batches(UPDATES, rows=ROWS)):
+        for step, pairs in enumerate(batches(updates, rows=ROWS)):
             counts = shares[step % len(shares)]
             first = sum(counts[: ranks.rank])
             one.update(part_of(shown(name, step, pairs, dtype), first, first + counts[ranks.rank]))
@@ -87,12 +88,13 @@ def weights_after(
 
 def main() -> None:
     """As a rank."""
-    folder, kind, *shares = sys.argv[1:]
+    folder, kind, updates, *shares = sys.argv[1:]
+    how = {"dtype": getattr(torch, kind), "updates": int(updates)}
     counts = [list(map(int, text.split(","))) for text in shares]
     with joined() as ranks:
-        weights = {"gathered": weights_after(ranks, counts, dtype=getattr(torch, kind))}
+        weights = {"gathered": weights_after(ranks, counts, **how)}
         if kind == "float64":
-            weights["local"] = weights_after(ranks, counts, dtype=torch.float64, negatives="local")
+            weights["local"] = weights_after(ranks, counts, **how, negatives="local")
         torch.save(weights, f"{folder}/{ranks.rank}.pt")
         sys.exit(0)
 

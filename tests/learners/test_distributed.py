@@ -9,25 +9,29 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from envs.errors import SettingError
+from learners.distributed import check_network
 from learners.online import PROGRAM
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest
-from streams.process.ranks import Ranks
+from streams.process.ranks import Ranks, join
 from streams.recording.reader import Recording
+from tests.helpers.learners import learner
 from tests.helpers.online import assert_same_run, outcome
 from tests.helpers.ranks import ended, start_ranks
 from tests.helpers.shared_runs import KINDS, ORDERS, QUICK, replay, run
-from tests.helpers.shared_updates import LOCAL, ROWS, weights_after
+from tests.helpers.shared_updates import LOCAL, LOSSES, ROWS, weights_after
 
 WITHIN = {"float32": 1e-4, "float64": 1e-11}  # the largest relative difference of a weight after ten updates
 
 
-def weights_of_ranks(folder, kind, *shares):
+def weights_of_ranks(folder, kind, updates, *shares):
     """What each rank wrote; the shares of each update as in `5,7`."""
     size = shares[0].count(",") + 1
-    for status, _, errors in ended(start_ranks("-m", "tests.helpers.shared_updates", folder, kind, *shares, size=size)):
+    command = ["-m", "tests.helpers.shared_updates", folder, kind, updates, *shares]
+    for status, _, errors in ended(start_ranks(*command, size=size)):
         assert status == 0, errors
     return [torch.load(folder / f"{rank}.pt") for rank in range(size)]
 
@@ -39,18 +43,17 @@ def difference(weights, expected):
 
 
 @pytest.mark.parametrize(
-    ("kind", "shares"),
-    [("float32", ["6,6"]), ("float64", ["5,7", "12,0", "1,11"]), ("float64", ["3,3,3,3", "4,0,5,3"])],
+    ("kind", "updates", "shares"),
+    [("float32", 10, ["6,6"]), ("float64", 10, ["5,7", "12,0", "1,11"]), ("float64", 3, ["3,3,3,3", "4,0,5,3"])],
 )
-def test_ranks_come_to_the_weights_of_one_process_and_have_the_same_bits(tmp_path, kind, shares):
-    alone = weights_after(Ranks(), [[ROWS]], dtype=getattr(torch, kind))
-    ranks = weights_of_ranks(tmp_path, kind, *shares)
+def test_ranks_come_to_the_weights_of_one_process_and_have_the_same_bits(tmp_path, kind, updates, shares):
+    alone = weights_after(Ranks(), [[ROWS]], dtype=getattr(torch, kind), updates=updates)
+    ranks = weights_of_ranks(tmp_path, kind, updates, *shares)
     for negatives, weights in ranks[0].items():
         for name in weights:
             for other in ranks[1:]:
                 assert all(map(torch.equal, weights[name], other[negatives][name])), (negatives, name)
     worst = {name: difference(ranks[0]["gathered"][name], alone[name]) for name in alone}
-    print("largest relative difference:", max(worst.values()), {k: f"{v:.1e}" for k, v in worst.items()})
     assert max(worst.values()) < WITHIN[kind], worst
     if kind == "float64":
         apart = {name: difference(ranks[0]["local"][name], alone[name]) for name in LOCAL}
@@ -114,10 +117,14 @@ def test_what_cannot_work_over_ranks_is_one_line(runs):
     assert errors["uneven"].startswith("env.num_worlds=9 can't be shared out evenly by 2 ranks; try 8 or 10")
     assert errors["batch"].startswith("memory.batch=7 can't be shared out evenly by 2 ranks; try 6 or 8")
     assert "learner.lr: 0.001 on rank 0, 0.002 on rank 1" in errors["different"]
-    assert errors["local"].startswith("distributed.negatives=local has no use with loss.remember=true")
-    assert errors["negatives"].startswith("distributed.negatives=some is unknown")
     assert errors["broken"].startswith("block1's embedding on rank 1 became nan at update 3 (")
     assert not any("\n" in text for text in errors.values())
+    with pytest.raises(SettingError, match="distributed.negatives=some is unknown"):
+        PROGRAM.check(PROGRAM.read(["distributed.negatives=some"]))
+    with pytest.raises(SettingError, match="distributed.negatives=local has no use with loss.remember=true"):
+        learner("bp", **LOSSES["remembered"]).loss.check_negatives("local")
+    with pytest.raises(SettingError, match="1 of the network is a BatchNorm2d, whose statistics each rank"):
+        check_network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
 
 
 def apart(one, other):
@@ -126,42 +133,37 @@ def apart(one, other):
     return difference(*both)
 
 
-def faulty(folder, fault, **start):
-    """(status, stderr) of each rank, of a run in which rank 1 has a fault."""
-    command = ["-m", "tests.helpers.faulty_run", fault, *QUICK, f"results_dir={folder}", f"run.name={fault}"]
-    return [(status, errors.strip()) for status, _, errors in ended(start_ranks(*command, **start))]
+def test_a_full_disk_of_one_rank_ends_all_with_one_line_and_loses_nothing(tmp_path):
+    command = ["-m", "tests.helpers.faulty_run", "full", *QUICK, f"results_dir={tmp_path}", "run.name=one"]
+    (status, _, error), (other, _, silent) = ended(start_ranks(*command))
+    assert (status, other, silent) == (2, 2, "")
+    assert error.startswith(f"rank 1: {tmp_path}/one/checkpoints: No space left on device; make room there")
+    assert error.strip().endswith(f"can be resumed with run.resume={tmp_path}/one")
+    state, damaged = load_newest(tmp_path / "one" / "checkpoints", ranks=Ranks())
+    assert (state["frames"], damaged) == (24, [])
 
 
-def test_a_killed_rank_and_a_full_disk_end_all_ranks_with_one_line_and_lose_nothing(tmp_path):
-    (status, error), (killed, silent) = faulty(tmp_path, "killed")
-    assert (status, killed, silent) == (2, -signal.SIGKILL, "")
-    assert error == (
-        "rank 1 has gone (killed, or too little memory); all ranks stop; what the last checkpoint holds can be resumed "
-        f"with run.resume={tmp_path}/killed"
-    )
-    (status, error), (full, silent) = faulty(tmp_path, "full")
-    assert (status, full, silent) == (2, 2, "")
-    assert error.startswith(f"rank 1: {tmp_path}/full/checkpoints: No space left on device; make room there")
-    for name in ("killed", "full"):
-        state, damaged = load_newest(tmp_path / name / "checkpoints", ranks=Ranks())
-        assert (state["frames"], damaged) == (24, []) if name == "full" else (48, [])
-
-
-def test_torchrun_goes_on_from_the_last_checkpoint_by_itself(runs, tmp_path):
+def test_a_killed_rank_ends_all_with_one_line_and_torchrun_goes_on_from_the_last_checkpoint(runs, tmp_path):
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1", "-m"]
     command += ["tests.helpers.faulty_run", "killed", *QUICK, f"results_dir={tmp_path}", "run.name=one"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    line = (
+        "rank 1 has gone (killed, or too little memory); all ranks stop; what the last checkpoint holds can be resumed "
+    )
+    assert done.stderr.count(f"{line}with run.resume={tmp_path}/one\n") == 1
     assert outcome(tmp_path, "one")[0] == outcome(runs[0], "recording")[0]
 
 
-def test_ranks_that_do_not_meet_say_so(tmp_path):
-    (early, first), (late, second) = faulty(tmp_path, "late")
-    assert (early, late) == (2, 2)
-    for rank, text in enumerate((first, second)):
-        assert f"rank {rank} of 2 did not meet the others at 127.0.0.1:" in text
-    nowhere = {"MASTER_ADDR": "", "MASTER_PORT": ""}
-    for status, error in faulty(tmp_path, "none", env=nowhere):
-        assert status == 2
-        assert error.startswith("WORLD_SIZE=2 asks for ranks, and MASTER_ADDR and MASTER_PORT say not where they meet")
+def test_ranks_that_do_not_meet_say_so(monkeypatch):
+    late = "import time; time.sleep(4 * {rank}); from streams.process import ranks; ranks.START_S = 2; ranks.join()"
+    commands = {rank: ["-c", late.format(rank=rank)] for rank in range(2)}
+    for rank, (status, _, errors) in enumerate(ended(start_ranks(commands=commands))):
+        assert status == 1
+        assert f"rank {rank} of 2 did not meet the others at 127.0.0.1:" in errors
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MASTER_PORT", raising=False)
+    with pytest.raises(SettingError, match="WORLD_SIZE=2 asks for ranks, and .*MASTER_PORT say not where they meet"):
+        join()

@@ -35,7 +35,7 @@ from runs.store.metrics import Metrics, facts, latest
 from runs.store.record import has_begun, has_numbers, read_record
 from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded
-from streams.process.ranks import Ranks, SharedStop, join, joined, present
+from streams.process.ranks import Ranks, SharedStop, join, joined, present, restarts
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
@@ -145,8 +145,8 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings, ranks = program.read(overrides), present()
-    before = ranks.folder_before(_command(overrides))
-    if before and RunFolder(Path(before)).is_run:
+    before = _folder_before(overrides, settings)
+    if before:
         return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
@@ -328,6 +328,15 @@ def _follow(
     for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
+
+
+def _folder_before(overrides: list[str], settings: DictConfig) -> str | None:
+    """The run of this command that goes on, where `torchrun` has started it again."""
+    if not restarts():
+        return None
+    named = str(_place(settings) / settings.run.name) if settings.run.name and not settings.run.resume else None
+    before = present().folder_before(_command(overrides)) or named
+    return before if before and RunFolder(Path(before)).is_run else None
 
 
 def _command(overrides: list[str]) -> str:

@@ -111,7 +111,9 @@ class JoinedRanks(Ranks):
             torch.cuda.set_device(self.local_rank)
         self._silent, self._folder = None if self.first else _silenced(), "FOLDER"
         try:
-            self._store, *_ = next(iter(dist.rendezvous("env://", timeout=timedelta(seconds=START_S))))
+            store, *_ = next(iter(dist.rendezvous("env://", timeout=timedelta(seconds=START_S))))
+            self._lasting_store = getattr(store, "underlying_store", store)  # which all starts of one torchrun share
+            self._store = dist.PrefixStore(f"start{restarts()}", self._lasting_store)
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
                 store=self._store,
@@ -207,11 +209,6 @@ class JoinedRanks(Ranks):
         with self._exchange():
             return self._lasting_store.get(key).decode() if self._lasting_store.check([key]) else None
 
-    @property
-    def _lasting_store(self) -> dist.Store:
-        """The store that all starts of one `torchrun` share."""
-        return getattr(self._store, "underlying_store", self._store)
-
     def close(self) -> None:
         """Leaves, with no error."""
         dist.destroy_process_group()
@@ -283,6 +280,11 @@ _present = Ranks()
 def present() -> Ranks:
     """The ranks of this process: those that it has joined, or itself alone."""
     return _present
+
+
+def restarts() -> int:
+    """How often `torchrun` has started this command again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def join() -> Ranks:

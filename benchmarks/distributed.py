@@ -4,8 +4,8 @@
     python benchmarks/distributed.py --learner bp
 
 One process with one thread and with two, and two ranks of one thread each, take turns, each in processes of their own.
-Exchanges include waiting for the other rank. What more ranks on GPUs would reach is derived from the bytes and the number
-of exchanges of an update, which are counted, and from the assumptions that are named below.
+Exchanges include waiting for the other rank. What more ranks on GPUs would reach is derived from the bytes and the
+number of exchanges of an update, which are counted, and from the assumptions that are named below.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from learners.online import PROGRAM
 from learners.run import build
 from streams.process import ranks
 
-WARM, UPDATES, ROUNDS = 3, 30, 3
+WARM, UPDATES, ROUNDS = 2, 16, 3
 KINDS = {"one process": (1, 1), "one process, two threads": (1, 2), "two ranks": (2, 1)}  # ranks, threads of each
 PROMISED = 1.8  # times one process, by two ranks on two cores
 
-# Assumed, of GPUs: what an exchange takes that has next to no bytes, between processes and between GPUs, in one machine and
-# over a network, and what a GPU sends a second; an update of 128 rows a GPU.
+# Assumed, of GPUs: what an exchange takes that has next to no bytes, between processes and between GPUs, in one machine
+# and over a network, and what a GPU sends a second; an update of 128 rows a GPU.
 GLOO_S = {1: 60e-6, 8: 150e-6}  # by the number of machines, 8 ranks each
 NCCL_S = {1: 30e-6, 8: 90e-6}
 BYTES_PER_S = {1: 300e9, 8: 40e9}
@@ -116,8 +116,8 @@ def measured(kind: str, overrides: list[str]) -> dict[str, float]:
 def derived(of_update: dict[str, float], machines: int) -> dict[str, float]:
     """What 8 GPUs a machine would reach, 128 rows each: the share of an update that is not spent in exchanges.
 
-    A ring sends and takes each byte of a sum twice, less one part; gathered embeddings grow with the number of ranks, as does
-    the loss of them, which every rank computes whole.
+    A ring sends and takes each byte of a sum twice, less one part; gathered embeddings grow with the number of ranks, as
+    does the loss of them, which every rank computes whole.
     """
     size = 8 * machines
     sent = 2 * (size - 1) / size * of_update["bytes"] + of_update["gathered"] * (size - 2) / 2
@@ -151,10 +151,10 @@ def main() -> None:
     rows = [(kind, f"{speed:,.0f}", f"{speed / speeds['one process']:.2f}") for kind, speed in speeds.items()]
     notes = (
         f"two ranks: {gain:.2f} times one process (promised {PROMISED}), {over_threads:.2f} times two threads",
-        f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small and "
-        f"{of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
+        f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small "
+        f"and {of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
         *(
-            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: an update of {1e3 * GPU_UPDATE_S:.0f} ms, "
+            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: {1e3 * GPU_UPDATE_S:.0f} ms an update, "
             f"{of['exchanges_ms']:.2f} ms of latency and {of['bytes_ms']:.2f} ms for bytes"
             for size, of in gpus.items()
         ),

@@ -117,6 +117,7 @@ class RunLog:
         if self.run.frames == 0 and not self.metrics.begun:
             if self.evaluation:
                 self.metrics.show_samples(self.evaluation.samples.shown)
+                self.metrics.name_classes(self.evaluation.class_names)
                 self.metrics.add_all(0, self.evaluation.baselines())
             if self.run.settings.eval.every:
                 self.score()

@@ -116,8 +116,8 @@ def measured(kind: str, overrides: list[str]) -> dict[str, float]:
 def derived(of_update: dict[str, float], machines: int) -> dict[str, float]:
     """What 8 GPUs a machine would reach, 128 rows each: the share of an update that is not spent in exchanges.
 
-    A ring sends and takes each byte of a sum twice, less one part; gathered embeddings grow with the number of ranks, as
-    does the loss of them, which every rank computes whole.
+    A ring sends and takes each byte of a sum twice, less one part; gathered embeddings grow with the number of ranks,
+    as does the loss of them, which every rank computes whole.
     """
     size = 8 * machines
     sent = 2 * (size - 1) / size * of_update["bytes"] + of_update["gathered"] * (size - 2) / 2
@@ -154,8 +154,8 @@ def main() -> None:
         f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small "
         f"and {of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
         *(
-            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: {1e3 * GPU_UPDATE_S:.0f} ms an update, "
-            f"{of['exchanges_ms']:.2f} ms of latency and {of['bytes_ms']:.2f} ms for bytes"
+            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: {1e3 * GPU_UPDATE_S:.0f} ms an "
+            f"update, {of['exchanges_ms']:.2f} ms of latency and {of['bytes_ms']:.2f} ms for bytes"
             for size, of in gpus.items()
         ),
     )

@@ -36,7 +36,7 @@ class NoMetrics:
     def add(self, *_: Any) -> None:
         """Does nothing, as all that follow."""
 
-    add_all = show_samples = add
+    add_all = show_samples = name_classes = add
 
     def commit(self, **_: Any) -> None:
         """Does nothing."""

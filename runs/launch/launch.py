@@ -157,7 +157,7 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
         check_given(as_object(settings), composing.given(overrides))
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
-    settings.device = str(ranks.device(settings.device))
+    settings.device = str(ranks.own_device(device(settings.device)))
     settings.run.name = ranks.gather(settings.run.name or _name(settings, varied or _chosen(overrides)))[0]
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
     kept, path = composing.as_values(overrides, settings), _place(settings) / settings.run.name
@@ -184,7 +184,7 @@ def _resume(path: str, overrides: list[str], program: Program, *, said: Said) ->
         settings, planned = _resumed(folder, overrides, program, said)
         program.check(settings)
         check_same(settings, ranks)
-        settings.device = str(ranks.device(settings.device))
+        settings.device = str(ranks.own_device(device(settings.device)))
         run, evaluation = program.build(settings), _evaluation(settings)
         run.check_extension(planned)
         notes = _notes(folder)

@@ -18,7 +18,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from envs.devices import device as device_of
 from envs.errors import SettingError
 from streams.process.signals import Stop
 from streams.process.terminal import one_line
@@ -69,9 +68,9 @@ class Ranks:
     def broadcast_(self, tensors: Sequence[Tensor]) -> None:
         """Puts rank 0's values in place of these tensors' own."""
 
-    def device(self, name: str) -> torch.device:
-        """The device of that name; of several GPUs, this rank's own. Raises SettingError: there is none."""
-        return device_of(name)
+    def own_device(self, device: torch.device) -> torch.device:
+        """The device itself; of several GPUs, this rank's own. Raises SettingError: there is none."""
+        return device
 
     def share(self, total: int, setting: str) -> range:
         """This rank's part of `range(total)`. Raises SettingError: it can't be shared out evenly."""
@@ -185,14 +184,13 @@ class JoinedRanks(Ranks):
                 dist.broadcast(values, 0)
                 tensor.copy_(values)
 
-    def device(self, name: str) -> torch.device:
-        """The device of that name; of several GPUs, this rank's own. Raises SettingError: there is none."""
-        device = device_of(name)
+    def own_device(self, device: torch.device) -> torch.device:
+        """The device itself; of several GPUs, this rank's own. Raises SettingError: there is none."""
         if device.type != "cuda":
             return device
         if self.local_rank >= torch.cuda.device_count():
             raise SettingError(
-                f"device={name} gives each rank a GPU of its own, and there are {torch.cuda.device_count()} for rank "
+                f"device={device} gives each rank a GPU of its own, and there are {torch.cuda.device_count()} for rank "
                 f"{self.rank}; try --nproc-per-node={torch.cuda.device_count()}, or device=cpu"
             )
         return torch.device("cuda", self.local_rank)

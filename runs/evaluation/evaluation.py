@@ -74,10 +74,6 @@ class Evaluation:
         own, sizes = self.tasks[WORLD], settings.eval
         self.samples = Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
 
-    def due(self, before: int, now: int) -> bool:
-        """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
-        return due(self.settings.eval.every, before, now) or due(self.drift.get("segment", 0), before, now)
-
     def baselines(self) -> dict[ScoreKey, Scores]:
         """The scores that need no learning. The random encoder is a run's own first score."""
         return baselines(self.tasks, device=self.device)
@@ -152,6 +148,11 @@ class Evaluation:
             if score:
                 scores[replace(key, probe=FINETUNE)] = score._asdict()
         return scores
+
+
+def evaluation_due(settings, before: int, now: int) -> bool:
+    """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
+    return due(settings.eval.every, before, now) or due(drift_of(settings).get("segment", 0), before, now)
 
 
 def _name(probe: Probe) -> str:

@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -24,7 +25,7 @@ from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
-from runs.launch.log import Run, RunLog
+from runs.launch.log import NoMetrics, Run, RunLog
 from runs.launch.pictures import pictures
 from runs.launch.progress import Progress
 from runs.launch.validate import check
@@ -34,6 +35,7 @@ from runs.store.metrics import Metrics, facts, latest
 from runs.store.record import has_begun, has_numbers, read_record
 from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded
+from streams.process.ranks import Ranks, SharedStop, join, joined, present, restarts
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
@@ -86,6 +88,13 @@ def launch(program: Program) -> None:
     overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
     composing.register(program.schemas)
     show_help(program.description, composed=True)
+    _guarded(join)
+    with joined():
+        _run_all(program, arguments, overrides)
+
+
+def _run_all(program: Program, arguments: list[str], overrides: list[str]) -> NoReturn:
+    """The one run or the sweep that a command line asks for, of which some arguments are overrides."""
     sweep = _guarded(composing.sweep, overrides)
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
@@ -135,22 +144,29 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
-    settings = program.read(overrides)
+    settings, ranks = program.read(overrides), present()
+    before = _folder_before(overrides, settings)
+    if before:
+        return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
     program.check(settings)
+    check_same(settings, ranks)
     if not varied:  # in a sweep a setting may have a use in some of its runs
         check_given(as_object(settings), composing.given(overrides))
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
-    settings.device = str(device(settings.device))
-    settings.run.name = settings.run.name or _name(settings, varied or _chosen(overrides))
+    settings.device = str(ranks.own_device(device(settings.device)))
+    settings.run.name = ranks.gather(settings.run.name or _name(settings, varied or _chosen(overrides)))[0]
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
-    kept = composing.as_values(overrides, settings)
-    with RunFolder.create(_place(settings), settings.run.name, settings, kept) as folder:
-        metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
-        return _follow(run, evaluation, folder, metrics, program)
+    kept, path = composing.as_values(overrides, settings), _place(settings) / settings.run.name
+    with RunFolder.create(path.parent, path.name, settings, kept) if ranks.first else RunFolder(path) as folder:
+        metrics = None
+        if ranks.first:
+            metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
+        ranks.remember_folder(_command(overrides), str(path))
+        return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
 
 
 class Said(NamedTuple):
@@ -162,24 +178,37 @@ class Said(NamedTuple):
 
 def _resume(path: str, overrides: list[str], program: Program, *, said: Said) -> int:
     """Goes on with a run, with overrides that may change something."""
-    with RunFolder.open(Path(path)) as folder:
+    ranks = present()
+    ranks.remember_folder(_command(said.overrides), path)
+    with RunFolder.open(Path(path)) if ranks.first else RunFolder(Path(path)) as folder:
         settings, planned = _resumed(folder, overrides, program, said)
         program.check(settings)
+        check_same(settings, ranks)
+        settings.device = str(ranks.own_device(device(settings.device)))
         run, evaluation = program.build(settings), _evaluation(settings)
         run.check_extension(planned)
         notes = _notes(folder)
-        state, damaged = load_newest(folder.checkpoints, device=device(settings.device), run_id=folder.run_id)
+        where = device(settings.device)
+        state, damaged = load_newest(folder.checkpoints, device=where, run_id=folder.run_id, ranks=ranks)
         notes += [f"{file} is damaged or not ours; the checkpoint before it is used" for file in damaged]
         if state is None:
             _check_fresh(folder)
-            metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
         else:
             notes += _load(run, state, folder)
-            metrics = Metrics.open(folder.metrics, cut_to=run.frames)
-            folder.moves_to(settings.device)
-        folder.vouch(metrics.run_id)
-        say([*notes, *metrics.notes])
-        return _follow(run, evaluation, folder, metrics, program)
+        metrics = _metrics_from(run, folder, begun=state is not None) if ranks.first else None
+        say([*notes, *(metrics.notes if metrics else ())])
+        return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
+
+
+def _metrics_from(run: Run, folder: RunFolder, *, begun: bool) -> Metrics:
+    """The metrics of a run that goes on, cut back to where it is, or empty ones."""
+    if not begun:
+        metrics = Metrics.create(folder.metrics, _facts(run.settings), run_id=folder.run_id)
+    else:
+        metrics = Metrics.open(folder.metrics, cut_to=run.frames)
+        folder.moves_to(run.settings.device)
+    folder.vouch(metrics.run_id)
+    return metrics
 
 
 def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Said) -> tuple[DictConfig, int]:
@@ -241,16 +270,21 @@ def _load(run: Run, state: dict[str, Any], folder: RunFolder) -> list[str]:
             f"run.resume={folder.path} was written by another version, whose checkpoints this one does not understand "
             f"({type(error).__name__}: {error}); versions.json there says which"
         ) from error
-    known = facts(folder.metrics).get("frames", 0)
-    if known <= run.frames:
-        return []
-    return [
-        f"{folder.path} goes on from its checkpoint at {run.frames:,} frames; numbers up to {known:,} are made again"
-    ]
+    known, notes = facts(folder.metrics).get("frames", 0), []
+    if "streams" in state:
+        notes = [
+            f"{folder.path} goes on with {run.ranks.size} ranks and was saved by {len(state['streams'])}: its frames "
+            "are the same, its weights not to the last bit, since sums over ranks are rounded in another order"
+        ]
+    if known > run.frames:
+        at = f"its checkpoint at {run.frames:,} frames"
+        notes += [f"{folder.path} goes on from {at}; numbers up to {known:,} are made again"]
+    return notes
 
 
 def _evaluation(settings: DictConfig) -> Evaluation | None:
-    return Evaluation(settings, device(settings.device)) if settings.eval.every else None
+    """What scores the run; on the first of several ranks."""
+    return Evaluation(settings, device(settings.device)) if settings.eval.every and present().first else None
 
 
 def _facts(settings: DictConfig) -> dict:
@@ -260,16 +294,22 @@ def _facts(settings: DictConfig) -> dict:
 
 
 def _follow(
-    run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
+    run: AnyRun,
+    evaluation: Evaluation | None,
+    folder: RunFolder,
+    metrics: Metrics | NoMetrics,
+    program: Program[AnyRun],
 ) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Terminal()
     tell = partial(console.print, soft_wrap=True)
-    if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
+    if run.settings.run.get("tensorboard") and isinstance(
+        metrics, Metrics
+    ):  # a run of an older version has no such setting
         metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
         closing(run.stream.frames),
-        Stop() as stop,
+        Stop() if run.ranks.size == 1 else SharedStop(run.ranks) as stop,
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
@@ -281,11 +321,52 @@ def _follow(
         tell(f"stopped and saved at {run.frames:,} frames; go on with")
         tell(f"  {_resuming(folder, run.settings, program)}")
         return 128 + stop.signal
+    if not run.ranks.first:
+        return 0
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
     for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
+
+
+def _folder_before(overrides: list[str], settings: DictConfig) -> str | None:
+    """The run of this command that goes on, where `torchrun` has started it again."""
+    if not restarts():
+        return None
+    named = str(_place(settings) / settings.run.name) if settings.run.name and not settings.run.resume else None
+    before = present().folder_before(_command(overrides)) or named
+    return before if before and RunFolder(Path(before)).is_run else None
+
+
+def _command(overrides: list[str]) -> str:
+    """What a command is known by, where it is started again."""
+    return sha256(shlex.join(overrides).encode()).hexdigest()
+
+
+def check_same(settings: DictConfig, ranks: Ranks) -> None:
+    """Raises SettingError where ranks were started with different settings, or on recordings of different length."""
+    asked = ranks.gather({name: str(value) for name, value in flat(settings).items() if name != "device"})
+    for rank, other in enumerate(asked):
+        names = [name for name in {*asked[0], *other} if asked[0].get(name) != other.get(name)]
+        if names:
+            each = (
+                f"{name}: {asked[0].get(name)} on rank 0, {other.get(name)} on rank {rank}" for name in sorted(names)
+            )
+            raise SettingError(f"ranks have different settings ({'; '.join(each)}); start all by one command")
+
+
+def shared_metrics(metrics: Metrics | None, folder: RunFolder, ranks: Ranks) -> Metrics | NoMetrics:
+    """The first rank's metrics; on the others, what stands for them.
+
+    Raises SettingError: another rank does not see the folder of the run.
+    """
+    run_id, begun = ranks.gather((metrics.run_id, metrics.begun) if metrics else ("", False))[0]
+    if not all(ranks.gather(folder.is_run)):
+        raise SettingError(
+            f"{folder.path} is not seen by all ranks; give a results_dir that is the same for all of them"
+        )
+    return metrics or NoMetrics(run_id, begun=begun)
 
 
 def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from learners.online import PROGRAM
 from runs import compare, report
@@ -89,11 +90,13 @@ def test_old_recordings_are_sound_and_replayed(old):
 
 def test_old_settings_are_accepted_by_their_old_names():
     values = {"learner.lr_law": "constant", "learner.turn_gain": "0.1", "learner.turn_updates": "3"}
-    values |= {"loss.blocked": "false", "pairs.gap_law": "uniform"}
+    values |= {"loss.blocked": "false", "pairs.gap_law": "uniform", "run.tensorboard": "true"}
     assert values.keys() == KEYS.keys()
     settings = read(["learner=gll", *(f"{old}={value}" for old, value in values.items())])
     assert set(KEYS.values()) <= set(keys(settings))
     assert (settings.learner.patience, settings.pairs.gap_distribution) == (3, "uniform")
+    assert settings.run.loggers == ["tensorboard"]
+    assert current_config(OmegaConf.create({"run": {"tensorboard": False}})) == {"run": {"loggers": []}}
     assert read(["loss=hinge_blocked", "pairs=both", "pairs.views=paper"]).pairs.views == VALUES["pairs.views"]["paper"]
     assert current_override("pairs.views=simclr,paper") == "pairs.views=simclr,tang2022"
     settings.pairs.gap_distribution = "geometric"

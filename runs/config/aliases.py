@@ -13,11 +13,13 @@ KEYS = {  # old: new
     "learner.turn_updates": "learner.patience",
     "loss.blocked": "loss.stop_gradient",
     "pairs.gap_law": "pairs.gap_distribution",
+    "run.tensorboard": "run.loggers",
 }
-VALUES = {  # key: {old: new}
+VALUES = {  # key: {old: new}, as an override writes them
     "loss": {"hinge_blocked": "hinge_stop_gradient"},
     "loss.name": {"hinge_blocked": "hinge_stop_gradient"},
     "pairs.views": {"paper": "tang2022"},
+    "run.loggers": {"true": "[tensorboard]", "false": "[]"},
 }
 
 
@@ -49,6 +51,7 @@ def current_config(config: Any) -> DictConfig:
             config[group][new.partition(".")[2]] = config[group].pop(name)
     for key, values in VALUES.items():
         value: Any = OmegaConf.select(config, key)
-        if isinstance(value, str) and value in values:
-            OmegaConf.update(config, key, values[value])
+        old = str(value).lower() if isinstance(value, bool) else value
+        if isinstance(old, str) and old in values:
+            OmegaConf.update(config, key, OmegaConf.create(f"value: {values[old]}").value)
     return config

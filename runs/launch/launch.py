@@ -18,7 +18,7 @@ from envs.errors import SettingError
 from envs.settings import as_object, check_given
 from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
-from runs.analysis.summary import summary_table
+from runs.analysis.summary import final_scores, summary_table
 from runs.config import composing
 from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
@@ -28,11 +28,12 @@ from runs.launch.log import Run, RunLog
 from runs.launch.pictures import pictures
 from runs.launch.progress import Progress
 from runs.launch.validate import check
+from runs.loggers.logger import RunIdentity
+from runs.loggers.registry import Loggers
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences, flat
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.record import has_begun, has_numbers, read_record
-from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
@@ -41,7 +42,7 @@ from streams.recording.writer import check_free
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
 AnyRun = TypeVar("AnyRun", bound=Run)
-MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
+MAY_CHANGE = ("run.frames", "run.resume", "run.loggers", "results_dir", "device")  # between a run and its resumption
 
 
 _guarded = partial(
@@ -211,6 +212,7 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
     if any(text.startswith("device=") for text in overrides):
         settings.device = str(device(asked.device))
     planned, settings.run.frames = settings.run.frames, asked.run.frames
+    settings.run.loggers = asked.run.loggers
     return settings, planned
 
 
@@ -262,11 +264,26 @@ def _facts(settings: DictConfig) -> dict:
 def _follow(
     run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
 ) -> int:
+    """Trains to the end, or to where it is stopped, and tells all loggers of it; the exit status."""
+    settings = run.settings
+    identity = RunIdentity(folder.path, settings.run.name, settings.run.group, metrics.run_id, run.frames)
+    with Loggers(settings.run.loggers, identity) as loggers:
+        loggers.settings(flat(settings))
+        metrics.mirror = loggers.rows
+        return _trained(run, evaluation, folder, metrics, program, loggers)
+
+
+def _trained(
+    run: AnyRun,
+    evaluation: Evaluation | None,
+    folder: RunFolder,
+    metrics: Metrics,
+    program: Program[AnyRun],
+    loggers: Loggers,
+) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Terminal()
     tell = partial(console.print, soft_wrap=True)
-    if run.settings.run.get("tensorboard"):  # a run of an older version has no such setting
-        metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
         closing(run.stream.frames),
         Stop() as stop,
@@ -283,7 +300,9 @@ def _follow(
         return 128 + stop.signal
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
-    for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
+    paths = pictures(folder, run.preview(), loaded)
+    loggers.end(paths, final_scores(loaded), frames=run.frames)
+    for line in (*paths, "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
 

@@ -1,6 +1,6 @@
 """The settings of a run as such."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -14,4 +14,4 @@ class RunSettings:
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept
     resume: str | None = None  # folder of a run to go on with
-    tensorboard: bool = False  # whether the numbers are written for TensorBoard too, into the run's folder
+    loggers: list[str] = field(default_factory=list)  # programs that are told of the run: tensorboard, wandb, mlflow

@@ -42,6 +42,8 @@ from streams.recording.writer import check_free
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
 AnyRun = TypeVar("AnyRun", bound=Run)
+REQUEUING = "hydra/launcher=submitit_slurm"
+AUTO = "auto"  # the value of run.resume by which one command begins a run, goes on with it, and passes it over
 MAY_CHANGE = ("run.frames", "run.resume", "run.loggers", "results_dir", "device")  # between a run and its resumption
 
 
@@ -93,6 +95,8 @@ def launch(program: Program) -> None:
     shows_help = {"--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
     samples = () if shows_help else composing.one_at_a_time(sweep.values)
     checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
+    if checked and not (checked[0].run.group or checked[0].run.name) and REQUEUING in arguments:
+        _guarded(_no_name)
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
@@ -102,18 +106,25 @@ def launch(program: Program) -> None:
     sys.exit(status)
 
 
+def _no_name() -> None:
+    raise SettingError(f"{REQUEUING} may run a job more than once; add run.group=NAME, by which it finds its run again")
+
+
 def _no_dashes(argument: str) -> None:
     raise SettingError(f"{argument} is no setting; they are written without dashes, as in {argument.lstrip('-')}")
 
 
 def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:
-    """One run of a sweep: begun, resumed where it was interrupted, or passed over where it is complete.
+    """One run, of a sweep or to be told again: begun, resumed where it was interrupted, or passed over where complete.
 
     Where it has no name, it is named after what the sweep varies.
 
     Raises SettingError: its folder holds a run with other settings.
     """
     settings = program.read(overrides)
+    if settings.run.resume == AUTO:
+        settings.run.resume = None
+        overrides = [*(text for text in overrides if not text.startswith("run.resume=")), "run.resume=null"]
     own = [text for text in overrides if text.partition("=")[0] in varied]
     if settings.run.group and not settings.run.name:
         settings.run.name = _name(settings, own)
@@ -123,20 +134,29 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         return start(overrides, program, varied=own)
     changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
+        other = "run.group" if settings.run.group else "run.name"
         raise SettingError(
-            f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
+            f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another {other}"
         )
     frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
     if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
         print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
-    may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
+    may_change = [text for text in overrides if text.startswith(("device=", "run.loggers="))]
+    may_change.append(f"run.frames={settings.run.frames}")
     return _resume(str(folder.path), may_change, program, said=Said(overrides, flat(settings)))
 
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings = program.read(overrides)
+    if settings.run.resume == AUTO:
+        if not (settings.run.name or settings.run.group):
+            raise SettingError(
+                f"run.resume={AUTO} goes on with the run of one name; add run.name=NAME or run.group=NAME"
+            )
+        chosen = [text.partition("=")[0] for text in _chosen(overrides)]
+        return start_or_resume(overrides, varied=chosen, program=program)
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)

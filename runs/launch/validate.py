@@ -52,6 +52,11 @@ def _check_run(settings: DictConfig) -> None:
     """Where a run is kept and what it is known by."""
     run = settings.run
     loggers.check(run.loggers)
+    if "://" in settings.results_dir:
+        raise SettingError(
+            f"results_dir={settings.results_dir} is a URL, and runs are written to folders; give one, and copy it "
+            "there afterwards, where runs.show, runs.compare and runs.report read it"
+        )
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
     for group in ("learner", "loss", "network"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table, summed
+from runs.store.mirror import Mirror
 from streams.process.errors import guarded
 from streams.process.terminal import Terminal, say
 
@@ -13,19 +14,21 @@ from streams.process.terminal import Terminal, say
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m runs.show", description="One run as a table or as JSON.")
-    parser.add_argument("run", type=Path, help="the run's folder, results/NAME")
+    parser.add_argument("run", help="the run's folder, results/NAME, or its URL")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args()
     guarded(_show, args.run, as_json=args.json, place="the folder", stopped="nothing was kept")
 
 
-def _show(path: Path, *, as_json: bool) -> None:
-    run = load_numbers(path)
-    if as_json:
-        print(json.dumps(summed(run), indent=2, allow_nan=False))  # noqa: T201
-    else:
-        Terminal().print(summary_table(run))
-    say(run.notes)
+def _show(place: str, *, as_json: bool) -> None:
+    with Mirror() as mirror:
+        (path,) = mirror.local([place]) or [place]
+        run = load_numbers(Path(path))
+        if as_json:
+            print(json.dumps(summed(run), indent=2, allow_nan=False))  # noqa: T201
+        else:
+            Terminal().print(summary_table(run))
+        say(map(mirror.shown, run.notes))
 
 
 if __name__ == "__main__":

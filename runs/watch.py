@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 
 from envs.errors import SettingError
-from runs.analysis.reading import METRICS, find, load
-from runs.page.page import page
+from runs.analysis.reading import METRICS, find
+from runs.page.page import load_all, page
 from streams.process.errors import guarded
 from streams.process.terminal import say, visible
 
@@ -49,7 +49,7 @@ class Watched:
             if version != self._shown or not self._text:
                 made_by = shlex.join(["python", "-m", "runs.report", *self.places])
                 paths = self._paths()
-                self._text = page([load(path) for path in paths], made_by=made_by).text if version else WAITING
+                self._text = page(load_all(paths), made_by=made_by).text if version else WAITING
                 self._shown = version
             return self._text.replace("</body>", f"{RELOAD}</body>") if "</body>" in self._text else self._text + RELOAD
 

@@ -15,7 +15,7 @@ import pytest
 from learners.online import PROGRAM
 from runs import compare, report
 from runs.analysis.summary import summary
-from runs.config.aliases import KEYS, VALUES, current_config, current_override
+from runs.config.aliases import KEYS, VALUES, current_override, current_values
 from runs.config.composing import keys, read
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest
@@ -89,12 +89,17 @@ def test_old_recordings_are_sound_and_replayed(old):
 
 def test_old_settings_are_accepted_by_their_old_names():
     values = {"learner.lr_law": "constant", "learner.turn_gain": "0.1", "learner.turn_updates": "3"}
-    values |= {"loss.blocked": "false", "pairs.gap_law": "uniform"}
+    values |= {"loss.blocked": "false", "pairs.gap_law": "uniform", "run.tensorboard": "true"}
     assert values.keys() == KEYS.keys()
     settings = read(["learner=gll", *(f"{old}={value}" for old, value in values.items())])
     assert set(KEYS.values()) <= set(keys(settings))
     assert (settings.learner.patience, settings.pairs.gap_distribution) == (3, "uniform")
+    assert settings.run.loggers == ["tensorboard"]
+    assert current_values({"run": {"tensorboard": False}}) == {"run": {"loggers": []}}
     assert read(["loss=hinge_blocked", "pairs=both", "pairs.views=paper"]).pairs.views == VALUES["pairs.views"]["paper"]
     assert current_override("pairs.views=simclr,paper") == "pairs.views=simclr,tang2022"
-    settings.pairs.gap_distribution = "geometric"
-    assert current_config(settings).pairs.gap_distribution == "geometric"
+    old = {"pairs": {"gap_law": "geometric", "views": "paper"}, "loss": {"name": "hinge_blocked"}}
+    assert current_values(old) == {
+        "pairs": {"gap_distribution": "geometric", "views": "tang2022"},
+        "loss": {"name": "hinge_stop_gradient"},
+    }

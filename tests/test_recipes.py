@@ -223,7 +223,7 @@ def place(run: LoadedRun) -> dict[str, Any]:
 
 def test_a_setting_takes_one_file_and_the_command_line_has_it(copy):
     copy.insert(
-        "runs/launch/settings.py", '    note: str = ""  # kept with the run', after="    tensorboard: bool = False"
+        "runs/launch/settings.py", '    note: str = ""  # kept with the run', after="    resume: str | None = None"
     )
     assert len(copy.changed) == 1
     run = copy.learn(*SMALL, "eval.every=0", "run.note=hello")

@@ -1,8 +1,8 @@
 """How sure a mean over few seeds is: bootstrap intervals (Efron and Tibshirani 1993, chapter 13: percentiles)."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -54,12 +54,19 @@ def _less(left: np.ndarray, right: np.ndarray, axis: int = 0) -> np.ndarray:
 def _bounds(*samples: np.ndarray, statistic: Callable, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray]:
     if min(map(len, samples)) < 2:
         return np.full(samples[0].shape[1:], np.nan), np.full(samples[0].shape[1:], np.nan)
-    from scipy.stats import DegenerateDataWarning, bootstrap  # a second to import: not until it is needed
+    last = [np.ascontiguousarray(np.moveaxis(sample, 0, -1)) for sample in samples]
+    drawn = [
+        statistic(*(sample[..., rows] for sample, rows in zip(last, batch, strict=True)), axis=-1)
+        for batch in _draws(draws, *map(len, samples))
+    ]
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(np.concatenate(drawn, -1), [tail, 100 - tail], axis=-1)
+    return low, high
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # where a value is nan, its bounds are nan
-        result = bootstrap(
-            samples, statistic, n_resamples=draws, batch=BATCH, vectorized=True, confidence_level=LEVEL,
-            method="percentile", rng=np.random.default_rng(0),
-        )  # fmt: skip
-    return result.confidence_interval.low, result.confidence_interval.high
+
+@lru_cache(maxsize=8)  # of groups of as many seeds, of which there may be hundreds
+def _draws(draws: int, *sizes: int) -> list[list[np.ndarray]]:
+    """In batches, rows (BATCH, size) of each sample, drawn with replacement: those that scipy's `bootstrap` draws."""
+    rng = np.random.default_rng(0)
+    batches = [min(BATCH, draws - start) for start in range(0, draws, BATCH)]
+    return [[rng.integers(0, size, (batch, size)) for size in sizes] for batch in batches]

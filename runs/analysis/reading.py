@@ -80,7 +80,7 @@ def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     run, folder = load_numbers(path, series=series), RunFolder(path)
     if not folder.is_run:
         raise SettingError(f"{path} has numbers and no settings (.hydra/config.yaml); it cannot be told from others")
-    settings = Values(flat(folder.settings), path=path / CONFIG)
+    settings = Values(flat(folder.values), path=path / CONFIG)
     for name, kind in TYPES.items():
         if (name in settings or name in NEEDED) and type(settings[name]) is not kind:
             raise DamagedFileError(path / CONFIG, f"it says {name}={settings[name]}")

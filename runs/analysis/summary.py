@@ -21,6 +21,7 @@ from runs.analysis.reading import (
     load_numbers,
     marked,
     measure,
+    measure_name,
     probe_keys,
     scored,
     task_keys,
@@ -28,6 +29,7 @@ from runs.analysis.reading import (
 )
 from runs.analysis.tables import new_table
 from runs.evaluation.continual import score_matrix, summed_up
+from runs.loggers.logger import ScoreTable
 from runs.scores import BASELINES, FINETUNE, MARK_NOTE, MEASURES, WORLD, ScoreKey
 
 FEATURES = "features"  # the column of how many numbers a probe reads
@@ -91,6 +93,14 @@ def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
 def _last(run: LoadedRun, name: str) -> float | None:
     series = run.series.get("speed", {})
     return number(series[name][-1]) if name in series else None
+
+
+def final_scores(run: LoadedRun) -> ScoreTable:
+    """Every score that a run ended with, as a share or R², beside the random encoder's."""
+    keys = scored(run)
+    last = [(number(values(run, key)[-1]), number(baseline(run, next(iter(BASELINES)), key))) for key in keys]
+    rows = [[key.name, measure_name(run, key), *both] for key, both in zip(keys, last, strict=True)]
+    return ScoreTable(("score", "measure", "last", "random_encoder"), rows)
 
 
 def summary_table(run: LoadedRun) -> Group:

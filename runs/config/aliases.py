@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from runs.config.paths import as_given
@@ -13,11 +14,13 @@ KEYS = {  # old: new
     "learner.turn_updates": "learner.patience",
     "loss.blocked": "loss.stop_gradient",
     "pairs.gap_law": "pairs.gap_distribution",
+    "run.tensorboard": "run.loggers",
 }
-VALUES = {  # key: {old: new}
+VALUES = {  # key: {old: new}, as an override writes them
     "loss": {"hinge_blocked": "hinge_stop_gradient"},
     "loss.name": {"hinge_blocked": "hinge_stop_gradient"},
     "pairs.views": {"paper": "tang2022"},
+    "run.loggers": {"true": "[tensorboard]", "false": "[]"},
 }
 
 
@@ -41,14 +44,17 @@ def merged(first: DictConfig, *others: DictConfig | dict[str, Any]) -> DictConfi
     return config
 
 
-def current_config(config: Any) -> DictConfig:
-    """The settings of a run, in place, by the present names."""
+def current_values(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run, of which each group is a dict, in place, by the present names."""
     for old, new in KEYS.items():
         group, _, name = old.partition(".")
-        if group in config and OmegaConf.is_dict(config[group]) and name in config[group]:
-            config[group][new.partition(".")[2]] = config[group].pop(name)
+        if isinstance(settings.get(group), dict) and name in settings[group]:
+            settings[group][new.partition(".")[2]] = settings[group].pop(name)
     for key, values in VALUES.items():
-        value: Any = OmegaConf.select(config, key)
-        if isinstance(value, str) and value in values:
-            OmegaConf.update(config, key, values[value])
-    return config
+        group, _, name = key.partition(".")
+        held = settings.get(group) if name else settings
+        value = held.get(name or group) if isinstance(held, dict) else None
+        text = str(value).lower() if isinstance(value, bool) else value
+        if isinstance(held, dict) and isinstance(text, str) and text in values:
+            held[name or group] = yaml.safe_load(values[text])
+    return settings

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -25,13 +26,15 @@ class Failed(Exception):
 def run_sweep(job: Callable[[list[str]], int]) -> int:
     """Hands the command line to Hydra, which calls `job(overrides)` for every run; the worst of their exit statuses.
 
-    A failed job does not keep the others from running; one that was stopped does.
+    A failed job does not keep the others from running; one that was stopped does. In submitit's jobs, its tasks are the
+    ranks of one run, and the signal that stopped a run, which has saved, lets submitit submit it again.
     """
 
     @hydra.main(version_base=None, config_path="pkg://runs.conf", config_name="config")
     def one_of_many(_: DictConfig) -> None:
         given = HydraConfig.get().overrides  # of those to Hydra itself, a run needs to know where to search
         overrides = [*(text for text in given.hydra if text.startswith(SEARCHPATH)), *given.task]
+        _name_ranks()
         try:
             status = job(overrides)
         except Exception:  # a mistake of ours, shown now and not when the last run has ended
@@ -40,6 +43,7 @@ def run_sweep(job: Callable[[list[str]], int]) -> int:
         if HydraConfig.get().mode != RunMode.MULTIRUN:
             raise SystemExit(status)
         if status > 128:
+            _hand_on(status - 128)
             raise KeyboardInterrupt
         if status:
             text = f"failed: {' '.join(overrides)}"
@@ -60,6 +64,23 @@ def run_sweep(job: Callable[[list[str]], int]) -> int:
     except HydraException as error:
         raise SettingError(str(error).splitlines()[0]) from error
     return 0
+
+
+def _name_ranks() -> None:
+    """Says to each of several tasks of a submitit job which rank it is, in torchrun's variables."""
+    if "SUBMITIT_EXECUTOR" not in os.environ or "RANK" in os.environ:
+        return
+    from submitit import JobEnvironment
+    from submitit.helpers import TorchDistributedEnvironment
+
+    if JobEnvironment().num_tasks > 1:
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
+
+
+def _hand_on(number: int) -> None:
+    """Hands a signal on to what took it before the run did, if anything: of submitit's, the job is submitted again."""
+    if callable(signal.getsignal(number)):
+        signal.raise_signal(number)
 
 
 def label(overrides: Iterable[str], *, learner: str, seed: int) -> str:

@@ -19,7 +19,7 @@ from envs.errors import SettingError
 from envs.settings import as_object, check_given
 from envs.starting import of_memory
 from runs.analysis.reading import load_numbers
-from runs.analysis.summary import summary_table
+from runs.analysis.summary import final_scores, summary_table
 from runs.config import composing
 from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
@@ -29,11 +29,12 @@ from runs.launch.log import NoMetrics, Run, RunLog
 from runs.launch.pictures import pictures
 from runs.launch.progress import Progress
 from runs.launch.validate import check
+from runs.loggers.logger import RunIdentity
+from runs.loggers.registry import Loggers
 from runs.store.checkpoint import load_newest
 from runs.store.folder import RunFolder, differences, flat
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.record import has_begun, has_numbers, read_record
-from runs.store.tensorboard import TensorBoardLogger
 from streams.process.errors import guarded
 from streams.process.ranks import Ranks, SharedStop, join, joined, present, restarts
 from streams.process.signals import Stop
@@ -43,7 +44,9 @@ from streams.recording.writer import check_free
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
 AnyRun = TypeVar("AnyRun", bound=Run)
-MAY_CHANGE = ("run.frames", "run.resume", "results_dir", "device")  # between a run and its resumption
+REQUEUING = "hydra/launcher=submitit_slurm"
+AUTO = "auto"  # the value of run.resume by which one command begins a run, goes on with it, and passes it over
+MAY_CHANGE = ("run.frames", "run.resume", "run.loggers", "results_dir", "device")  # between a run and its resumption
 
 
 _guarded = partial(
@@ -101,6 +104,8 @@ def _run_all(program: Program, arguments: list[str], overrides: list[str]) -> No
     shows_help = {"--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
     samples = () if shows_help else composing.one_at_a_time(sweep.values)
     checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
+    if checked and not (checked[0].run.group or checked[0].run.name) and REQUEUING in arguments:
+        _guarded(_no_name)
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
     job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
     status = _guarded(run_sweep, job)
@@ -110,18 +115,25 @@ def _run_all(program: Program, arguments: list[str], overrides: list[str]) -> No
     sys.exit(status)
 
 
+def _no_name() -> None:
+    raise SettingError(f"{REQUEUING} may run a job more than once; add run.group=NAME, by which it finds its run again")
+
+
 def _no_dashes(argument: str) -> None:
     raise SettingError(f"{argument} is no setting; they are written without dashes, as in {argument.lstrip('-')}")
 
 
 def start_or_resume(overrides: list[str], *, varied: list[str], program: Program) -> int:
-    """One run of a sweep: begun, resumed where it was interrupted, or passed over where it is complete.
+    """One run, of a sweep or to be told again: begun, resumed where it was interrupted, or passed over where complete.
 
     Where it has no name, it is named after what the sweep varies.
 
     Raises SettingError: its folder holds a run with other settings.
     """
     settings = program.read(overrides)
+    if settings.run.resume == AUTO:
+        settings.run.resume = None
+        overrides = [*(text for text in overrides if not text.startswith("run.resume=")), "run.resume=null"]
     own = [text for text in overrides if text.partition("=")[0] in varied]
     if settings.run.group and not settings.run.name:
         settings.run.name = _name(settings, own)
@@ -131,14 +143,16 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         return start(overrides, program, varied=own)
     changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
+        other = "run.group" if settings.run.group else "run.name"
         raise SettingError(
-            f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another run.group"
+            f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another {other}"
         )
     frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
     if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
         print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
-    may_change = [f"run.frames={settings.run.frames}", *(text for text in overrides if text.startswith("device="))]
+    may_change = [text for text in overrides if text.startswith(("device=", "run.loggers="))]
+    may_change.append(f"run.frames={settings.run.frames}")
     return _resume(str(folder.path), may_change, program, said=Said(overrides, flat(settings)))
 
 
@@ -148,6 +162,13 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
     before = _folder_before(overrides, settings)
     if before:
         return _resume(before, [], program, said=Said(overrides, flat(settings)))
+    if settings.run.resume == AUTO:
+        if not (settings.run.name or settings.run.group):
+            raise SettingError(
+                f"run.resume={AUTO} goes on with the run of one name; add run.name=NAME or run.group=NAME"
+            )
+        chosen = [text.partition("=")[0] for text in _chosen(overrides)]
+        return start_or_resume(overrides, varied=chosen, program=program)
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
@@ -240,6 +261,7 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
     if any(text.startswith("device=") for text in overrides):
         settings.device = str(device(asked.device))
     planned, settings.run.frames = settings.run.frames, asked.run.frames
+    settings.run.loggers = asked.run.loggers
     return settings, planned
 
 
@@ -300,13 +322,26 @@ def _follow(
     metrics: Metrics | NoMetrics,
     program: Program[AnyRun],
 ) -> int:
+    """Trains to the end, or to where it is stopped, and tells all loggers of it; the exit status."""
+    settings = run.settings
+    identity = RunIdentity(folder.path, settings.run.name, settings.run.group, metrics.run_id, run.frames)
+    with Loggers(settings.run.loggers if run.ranks.first else [], identity) as loggers:
+        loggers.settings(flat(settings))
+        metrics.mirror = loggers.rows
+        return _trained(run, evaluation, folder, metrics, program, loggers)
+
+
+def _trained(
+    run: AnyRun,
+    evaluation: Evaluation | None,
+    folder: RunFolder,
+    metrics: Metrics | NoMetrics,
+    program: Program[AnyRun],
+    loggers: Loggers,
+) -> int:
     torch.backends.cudnn.deterministic = True  # else cuDNN may add in another order each time
     console = Terminal()
     tell = partial(console.print, soft_wrap=True)
-    if run.settings.run.get("tensorboard") and isinstance(
-        metrics, Metrics
-    ):  # a run of an older version has no such setting
-        metrics.mirror = TensorBoardLogger(folder.path, frames=run.frames)
     with (
         closing(run.stream.frames),
         Stop() if run.ranks.size == 1 else SharedStop(run.ranks) as stop,
@@ -325,7 +360,9 @@ def _follow(
         return 0
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
-    for line in (*pictures(folder, run.preview(), loaded), "try next:", *_next(folder, run.settings, program)):
+    paths = pictures(folder, run.preview(), loaded)
+    loggers.end(paths, final_scores(loaded), frames=run.frames)
+    for line in (*paths, "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
 

@@ -1,6 +1,6 @@
 """The settings of a run as such."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -13,5 +13,5 @@ class RunSettings:
     log_every: int = 2_048  # frames between two rows of the training metrics
     save_every: int = 16_384  # frames between two checkpoints
     keep: int = 3  # checkpoints kept
-    resume: str | None = None  # folder of a run to go on with
-    tensorboard: bool = False  # whether the numbers are written for TensorBoard too, into the run's folder
+    resume: str | None = None  # folder of a run to go on with; auto: the one of run.name, begun if it is not there
+    loggers: list[str] = field(default_factory=list)  # programs that are told of the run: tensorboard, wandb, mlflow

@@ -13,7 +13,7 @@ from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
 from runs.evaluation.features import FEATURES
 from runs.evaluation.probes import find_probe
-from runs.store.tensorboard import check_installed
+from runs.loggers import registry as loggers
 from streams.settings import CHOICES
 
 LEAST = {"run.log_every": 1, "run.save_every": 1, "run.keep": 1, "eval.every": 0, "watch.every": 0, "eval.samples": 0}
@@ -51,8 +51,12 @@ def check(settings: DictConfig) -> None:
 def _check_run(settings: DictConfig) -> None:
     """Where a run is kept and what it is known by."""
     run = settings.run
-    if run.tensorboard:
-        check_installed()
+    loggers.check(run.loggers)
+    if "://" in settings.results_dir:
+        raise SettingError(
+            f"results_dir={settings.results_dir} is a URL, and runs are written to folders; give one, and copy it "
+            "there afterwards, where runs.show, runs.compare and runs.report read it"
+        )
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
     for group in ("learner", "loss", "network"):

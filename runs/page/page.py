@@ -1,16 +1,20 @@
 """The whole report: a header, then every section that has something to show."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from runs.analysis.grouping import grouped
-from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, marked, values
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, load, marked, values
 from runs.page.charts import TEMPLATES
-from runs.page.section import Groups, rendered
+from runs.page.section import Groups, rendered, series_of_all
 from runs.scores import BASELINES, MEASURES, WORLD
 
 TOP1 = MEASURES["top1"]
+
+
+MOST = 16  # groups that are shown one by one: more make a page that no browser opens
 
 
 class Page(NamedTuple):
@@ -18,6 +22,14 @@ class Page(NamedTuple):
 
     text: str  # HTML
     notes: list[str]  # lines about what is damaged or was altered
+
+
+def load_all(paths: list[Path]) -> list[LoadedRun]:
+    """Runs for a page: of each group one as a whole, of the others what is shown. Raises SettingError: as `load`."""
+    few = len(paths) <= MOST
+    runs = [load(path, series=("*",) if few else series_of_all()) for path in paths]
+    firsts = {group[0].path for group in list(grouped(runs).values())[:MOST]} if not few else set()
+    return [load(run.path) if run.path in firsts else run for run in runs]
 
 
 def page(runs: list[LoadedRun], *, made_by: str) -> Page:
@@ -31,8 +43,10 @@ def page(runs: list[LoadedRun], *, made_by: str) -> Page:
     ]
     each_run = [
         {"title": f"{name}: {group[0].path.name}", "sections": rendered(group[0], each_run=True, notes=damage)}
-        for name, group in groups.items()
+        for name, group in list(groups.items())[:MOST]
     ]
+    if len(groups) > MOST:
+        damage.append(f"the first {MOST} of {len(groups)} groups are shown one by one; name fewer runs to see others")
     sections, template = rendered(groups, each_run=False, notes=damage), TEMPLATES.get_template("report.html")
     notes = [*unfinished, *damage]
     text = template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)

@@ -6,6 +6,7 @@ A checksum (CRC-32C) is over where the array belongs and its rows, so that rows 
 import json
 import math
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from runs.store.files import DamagedFileError, read_bytes, read_json
 
 LIMIT = 1 << 28  # bytes of one chunk, and of rows that no file holds
 TYPES = ("uint8", "int32", "int64", "float16", "float32", "float64")
+FEW = 4  # chunks
 DOCUMENT = "zarr.json"
 
 
@@ -84,6 +86,10 @@ def read_array(folder: Path, document: Document, *, rows: int | None = None) -> 
 def _chunks(folder: Path, document: Document, shape: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Path]]:
     """The chunks that are there, by their index, of those that a shape reaches."""
     grid = [-(-min(of, whole) // n) for of, whole, n in zip(shape, document.shape, document.chunk, strict=True)]
+    if math.prod(grid) <= FEW:  # as in most series, so that no folder need be listed
+        paths = {index: folder.joinpath("c", *map(str, index)) for index in product(*map(range, grid))}
+        yield from ((index, path) for index, path in paths.items() if path.exists())
+        return
     for path in (folder / "c").glob("/".join("*" * len(grid))):
         names = path.parts[-len(grid) :]
         if all(name.isdecimal() and name == str(int(name)) for name in names):

@@ -7,7 +7,7 @@ import numpy as np
 from runs.analysis.reading import LoadedRun, baseline, measure, measure_name, probe_keys, scored, task_keys, values
 from runs.page.charts import Line, chart, over_time
 from runs.page.section import Groups, section
-from runs.scores import BASELINES, ScoreKey
+from runs.scores import BASELINES, ScoreKey, group_patterns
 
 TITLES = {  # of the monitor's numbers
     "effective_rank": "Effective rank of each block's output",
@@ -22,7 +22,7 @@ TITLES = {  # of the monitor's numbers
 }
 
 
-@section(30)
+@section(30, series=[*group_patterns(("linear", "transfer/*")), "train"])
 def curves(groups: Groups) -> dict[str, Any] | None:
     """A chart for each task and a line for each group; the loss last."""
     runs = [run for group in groups.values() for run in group]

@@ -17,7 +17,7 @@ from runs.store.preview import load_preview
 ROWS, COLUMNS = 3, 16  # of test images that are shown, at most, and of filters
 
 
-@section(10)
+@section(10, series=())
 def preview(groups: Groups) -> dict[str, Any] | None:
     """Pictures of the first run."""
     run, tested = next(iter(groups.values()))[0], None

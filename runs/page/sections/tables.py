@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.errors import SettingError
-from runs.analysis.comparison import compare
+from runs.analysis.comparison import TASKS, compare
 from runs.analysis.reading import (
     LoadedRun,
     baseline,
@@ -21,11 +21,11 @@ from runs.analysis.reading import (
 )
 from runs.analysis.tables import explained, text_tables
 from runs.page.section import Groups, section
-from runs.scores import BASELINES, MARK, MARK_NOTE
+from runs.scores import BASELINES, MARK, MARK_NOTE, group_patterns
 from runs.store.folder import RunFolder
 
 
-@section(20)
+@section(20, series=group_patterns(TASKS))
 def comparison(groups: Groups) -> dict[str, Any] | None:
     """All runs, where there are several."""
     runs = [run for group in groups.values() for run in group]

@@ -116,7 +116,7 @@ def test_a_setting_of_another_choice_is_told_as_one(overrides, message):
         ("run.frames=1e5", "give a whole number, as in 100_000"),
         ("learner.lr=fast", "give a number, as in 0.001"),
         ("eval.transfer=digits", "give a list, as in name=.a,b."),
-        ("run.tensorboard=maybe", "'maybe' is not a valid bool"),
+        ("env.stagger=maybe", "'maybe' is not a valid bool"),
     ],
 )
 def test_a_value_of_another_type_is_told_with_one_that_would_do(override, example):

@@ -1,6 +1,8 @@
 """A sweep by the launchers that start processes of their own: what fails loses nothing else."""
 
 import json
+import os
+import signal
 import sys
 
 import pytest
@@ -8,11 +10,11 @@ import torch
 
 from runs import compare
 from runs.config.composing import read
-from runs.config.sweeps import label
+from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import tasks
 from runs.launch import launch as commands
 from runs.scores import WORLD
-from tests.helpers.online import SMALL
+from tests.helpers.online import SMALL, stopping
 
 SCORED = [*SMALL, "run.frames=32", "eval.every=32", "eval.ends=[]", "eval.transfer=[]", "eval.samples=0"]
 LAUNCHERS = {
@@ -44,6 +46,40 @@ def test_runs_of_a_sweep_without_a_group_are_named_after_what_varies(tmp_path, o
     assert online("-m", *overrides, "loss.positive_margin=1,2", "seed=3")[0] == 0
     names = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
     assert [name.rpartition("-seed3-")[0] for name in names] == [f"counting-dgl-positive_margin{n}" for n in (1, 2)]
+
+
+def test_the_signal_that_stopped_a_run_goes_to_what_took_it_before_and_the_sweep_stops(tmp_path, online, monkeypatch):
+    taken = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: taken.append(number))
+    try:
+        stopping(monkeypatch, 1, signal.SIGUSR2)
+        overrides = [*SCORED, f"results_dir={tmp_path}", "eval.every=0", "run.group=sweep", "seed=0,1"]
+        assert online("-m", *overrides)[0] == 130
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert taken == [signal.SIGUSR2]
+    assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["dgl-seed0"]
+
+
+def test_each_task_of_a_submitit_job_is_a_rank(monkeypatch):
+    task = {"NTASKS": "2", "JOB_NUM_NODES": "1", "NODEID": "0", "GLOBALID": "1", "LOCALID": "1", "JOB_ID": "7"}
+    for name, value in {f"SUBMITIT_LOCAL_{name}": value for name, value in task.items()}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    monkeypatch.setattr(sys, "argv", ["online", "-m", "seed=3"])
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    for name in names:
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    assert run_sweep(lambda overrides: int([os.environ[name] for name in names[:4]] != ["1", "2", "1", "2"])) == 0
+    assert all(os.environ[name] for name in names)
+
+
+def test_a_sweep_whose_jobs_may_run_twice_needs_a_group(tmp_path, online):
+    status, text = online("-m", *SCORED, f"results_dir={tmp_path}/results", "hydra/launcher=submitit_slurm", "seed=0,1")
+    assert status == 2
+    assert "add run.group=NAME" in text
+    assert not (tmp_path / "results").exists()
 
 
 def test_seeds_share_the_images_they_are_scored_on():

@@ -3,6 +3,7 @@
 import errno
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from runs import show
 from runs.analysis.summary import summary
 from runs.launch import launch as commands
 from runs.store import checkpoint
-from tests.helpers.online import SMALL, stopping
+from tests.helpers.online import SMALL, assert_same_run, outcome, stopping
 
 TINY = [*SMALL, "run.frames=32", "eval.every=0"]
 
@@ -234,3 +235,30 @@ def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
     overrides = shlex.split(line)[3:-1]
     assert overrides == [*TINY, f"results_dir={tmp_path}"]
+
+
+def test_the_same_command_begins_a_run_goes_on_with_it_and_passes_it_over(tmp_path, online, monkeypatch):
+    command = (*SMALL, "eval.every=0", f"results_dir={tmp_path}", "run.name=one", "run.resume=auto")
+    with monkeypatch.context() as patch:
+        stopping(patch, 3, signal.SIGUSR1)
+        assert online(*command)[0] == 128 + signal.SIGUSR1
+    assert summary(tmp_path / "one")["frames"] == 40
+    assert online(*command)[0] == 0
+    assert online(*SMALL, "eval.every=0", f"results_dir={tmp_path}", "run.name=whole")[0] == 0
+    assert_same_run(outcome(tmp_path, "one"), outcome(tmp_path, "whole"))
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pt")}
+    assert online(*command)[0] == 0
+    assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pt")}
+    status, text = online(*command, "pairs.gap=1")
+    assert status == 2
+    assert "pairs.gap: 2 in the run, 1 asked for" in text
+
+
+def test_the_same_command_begins_anew_where_it_was_killed_before_there_was_a_checkpoint(tmp_path, online):
+    command = (*TINY, f"results_dir={tmp_path}", "run.name=one", "run.resume=auto")
+    (tmp_path / "one" / "checkpoints").mkdir(parents=True)
+    assert online(*command)[0] == 0
+    for path in (tmp_path / "one" / "checkpoints").iterdir():
+        path.unlink()
+    assert online(*command)[0] == 0  # is complete
+    assert "add run.name=NAME" in online(*TINY, f"results_dir={tmp_path}", "run.resume=auto")[1]

@@ -1,0 +1,1 @@
+"""A run's numbers, settings, pictures and scores, told to other programs too, one file each."""

@@ -136,9 +136,10 @@ def main() -> None:
         return as_rank(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--learner", default="dgl")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     overrides = [f"learner={args.learner}", "memory=none", "device=cpu", "env.num_worlds=128", "run.frames=65536"]
-    rounds = [{kind: measured(kind, overrides) for kind in KINDS} for _ in range(ROUNDS)]
+    rounds = [{kind: measured(kind, overrides) for kind in KINDS} for _ in range(args.rounds)]
     speeds = {kind: statistics.median(each[kind]["frames_per_s"] for each in rounds) for kind in KINDS}
     gain = statistics.median(each["two ranks"]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
     over_threads = statistics.median(

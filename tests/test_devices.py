@@ -161,6 +161,8 @@ def test_moments_stay_on_their_device_and_wait_for_nothing():
 
 
 SMALL = [
+    "network=conv4",
+    "env.size=16",
     "env.num_worlds=8",
     "env.episode_length=8",
     "pairs.gap=2",
@@ -173,7 +175,14 @@ SMALL = [
 ]
 LEARNT = {  # settings by what is looked at
     "blocks": ["learner=dgl", "eval.ends=[knn,few,blocks,factors]"],
-    "targets": ["learner=dtp", "watch.every=64", "memory=minred", "memory.capacity=64", "memory.updates=2"],
+    "targets": [
+        "env.size=32",
+        "learner=dtp",
+        "watch.every=64",
+        "memory=minred",
+        "memory.capacity=64",
+        "memory.updates=2",
+    ],
     "moments": ["learner=bp", "loss=hinge_remembered", "env.drift=categories", "env.phases=2", "env.phase_length=8"],
 }
 

@@ -31,6 +31,7 @@ bench: $(MARK)
 	$(BIN)/python benchmarks/streams.py
 	$(BIN)/python benchmarks/recordings.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/many_runs.py
 
 $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -74,7 +74,7 @@ def test_damaged_settings_are_not_gone_on_with(learned, content):
 
 
 @pytest.mark.parametrize(("data", "why"), [
-    (bytes(50), "special characters are not allowed"), (b"a: 1\n", "it holds no list of texts"), (b"[", ""),
+    (bytes(50), "characters are not allowed"), (b"a: 1\n", "it holds no list of texts"), (b"[", ""),
     (b"- 1\n", "it holds no list of texts"), (None, "it is missing"),
 ])  # fmt: skip
 def test_a_damaged_command_line_is_named(learned, monkeypatch, capsys, data, why):

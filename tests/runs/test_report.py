@@ -17,6 +17,7 @@ from runs.page.sections.tables import every_score
 from runs.store.metrics import read
 from tests.helpers.runs import fake_run, furnished
 
+LEARNERS = ("bp", "dgl", "none")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars")
 ALONE = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
@@ -192,3 +193,18 @@ def test_every_row_of_the_scores_is_as_long_as_its_head(tmp_path):
     section = every_score(load(furnished(fake_run(tmp_path))))
     assert section["head"][:4] == ["", "", "last", "first"]  # of a row: its label, its unit
     assert {len(row) for row in section["rows"]} == {len(section["head"])}
+
+
+def test_of_many_groups_the_first_are_shown_one_by_one_and_all_beside_one_another(tmp_path, say, monkeypatch):
+    monkeypatch.setattr("runs.page.page.MOST", 2)
+    runs = [furnished(fake_run(tmp_path / "many", learner=name, seed=seed)) for name in LEARNERS for seed in (0, 1)]
+    status, _, err = say(tmp_path / "many", "--out", tmp_path / "page.html")
+    assert (status, err) == (0, "the first 2 of 3 groups are shown one by one; name fewer runs to see others\n")
+    text = (tmp_path / "page.html").read_text()
+    assert [f"{name}: {name}-seed0" in text for name in LEARNERS] == [True, True, False]
+    monkeypatch.setattr("runs.page.page.MOST", 16)
+    assert say(tmp_path / "many", "--out", tmp_path / "whole.html")[0] == 0
+    alone = [line for line in (tmp_path / "whole.html").read_text().splitlines() if "<svg" in line]
+    shown = [line for line in text.splitlines() if "<svg" in line]
+    assert len(runs) == 6
+    assert set(shown) <= set(alone)  # what was not read is not missed

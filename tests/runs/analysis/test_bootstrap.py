@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from runs.analysis.bootstrap import difference, interval
 
@@ -22,6 +23,14 @@ def test_intervals_of_curves_are_those_of_their_points():
     low, high = interval(curves)
     assert low.shape == high.shape == (7,)
     assert (low[3], high[3]) == pytest.approx(interval(curves[:, 3]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (50,), (7, 9)])
+def test_an_interval_is_that_of_scipys_percentile_bootstrap(shape):
+    values = np.random.default_rng(2).normal(size=shape)
+    options = {"n_resamples": 10_000, "batch": 1000, "confidence_level": 0.95, "method": "percentile"}
+    theirs = bootstrap((values,), np.mean, rng=np.random.default_rng(0), **options).confidence_interval
+    assert np.allclose(interval(values), theirs, rtol=0, atol=1e-15)
 
 
 def test_one_value_has_no_interval():

@@ -5,6 +5,7 @@ import importlib
 import mkdocs_gen_files
 
 from envs.help import settings_of
+from learners.distributed import DistributedSettings
 from learners.run import SCHEMAS, Settings
 from runs.config import composing
 from runs.config.choices import GROUPS, line_of
@@ -15,6 +16,7 @@ from streams.importing import ImportSettings
 from streams.record import RecordSettings
 from streams.repair import RepairSettings
 
+GROUPLESS = {"eval": EvalSettings, "watch": MonitorSettings, "run": RunSettings, "distributed": DistributedSettings}
 PACKAGES = ("envs", "streams", "learners", "runs")
 
 
@@ -48,7 +50,7 @@ def settings_page() -> str:
         for name, schema in schemas.get(group, {}).items():
             lines += ["", f"### {group}: {name}", "", *table(schema, f"{group}.")]
         lines.append("")
-    for name, schema in {"eval": EvalSettings, "watch": MonitorSettings, "run": RunSettings}.items():
+    for name, schema in GROUPLESS.items():
         lines += [f"## {name}", "", (schema.__doc__ or "").splitlines()[0], "", *table(schema, f"{name}."), ""]
     own = [one for one in settings_of(Settings) if one.name in ("seed", "device", "results_dir")]
     lines += ["## Without a group", "", "| setting | type | default | |", "|---|---|---|---|"]

@@ -26,16 +26,19 @@ from envs.registry import WORLDS
 if TYPE_CHECKING:
     from envs.base import SingleWorld, VectorWorld
     from envs.contract import check_world
+    from envs.showing import Film, show
     from envs.worlds import register
 
-__all__ = ["SettingError", "SingleWorld", "VectorWorld", "check_world", "register"]
+__all__ = ["Film", "SettingError", "SingleWorld", "VectorWorld", "check_world", "register", "show"]
 __getattr__ = lazy(
     __name__,
     {
+        "Film": "envs.showing",
         "SingleWorld": "envs.base",
         "VectorWorld": "envs.base",
         "check_world": "envs.contract",
         "register": "envs.worlds",
+        "show": "envs.showing",
     },
 )
 

@@ -27,7 +27,8 @@ class VectorWorld(VectorEnv):
 
     Observations are (N, H, W, 3) uint8 tensors on the device. The action is a gaze shift (N, 2) in [-1, 1]: right and
     up, 1 being MAX_GAZE; the eye stays where it looks until the next shift, and looks straight ahead when an episode
-    begins. Rewards are 0. `info` holds the ground truth of the frame, a tensor (N, ...) for each factor, and
+    begins. Rewards (N,) are 0 unless a world says otherwise, in numpy on a CPU, a tensor on a GPU.
+    `info` holds the ground truth of the frame, a tensor (N, ...) for each factor, and
     `episode_id` (N,) int64 on the CPU: which episode a frame shows, unique over worlds and time.
 
     World i's episode k is a function of (seed + i, k), so it is the same for every N, on every device.
@@ -113,7 +114,7 @@ class VectorWorld(VectorEnv):
         self._look_ahead(np.flatnonzero(chosen))
         return self._observe()
 
-    def step(self, actions) -> tuple[Tensor, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions) -> tuple[Tensor, Any, np.ndarray, np.ndarray, dict[str, Any]]:
         """Moves the eyes by actions (N, 2) and shows the next frames.
 
         Raises ValueError: actions of another shape, or NaN; on a GPU, which nothing waits for, a NaN moves nothing.
@@ -127,13 +128,17 @@ class VectorWorld(VectorEnv):
         self.age += 1
         self._go_on(np.flatnonzero(self.age >= self.episode_length))
         image, info = self._observe()
-        truncated = self._ended
+        reward, truncated = self._reward(info), self._ended
         if self.autoreset_mode is AutoresetMode.SAME_STEP and truncated.any():
             final = {"final_obs": image, "final_info": info, "_final_obs": truncated, "_final_info": truncated}
             self._go_on(np.flatnonzero(truncated))
             image, info = self._observe()
             info |= final
-        return image, np.zeros(self.num_envs), np.zeros(self.num_envs, bool), truncated, info
+        return image, reward, np.zeros(self.num_envs, bool), truncated, info
+
+    def _reward(self, info: dict[str, Any]) -> Any:
+        """The rewards (N,) of the step that led to a frame with this ground truth."""
+        return np.zeros(self.num_envs)
 
     @property
     def _ended(self) -> np.ndarray:
@@ -166,6 +171,13 @@ class VectorWorld(VectorEnv):
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Returns the last frames, (H, W, 3) uint8 each, where render_mode is rgb_array."""
         return tuple(self._image.cpu().numpy()) if self.render_mode == "rgb_array" else None
+
+    def __reduce__(self) -> tuple:
+        """A copy, in this process or another, is made from settings and state: kernels and meshes cannot be copied."""
+        given = {one.name: getattr(self.settings, one.name) for one in fields(self.settings_class)}
+        given |= {"device": str(self.device), "render_mode": self.render_mode, "autoreset_mode": self.autoreset_mode}
+        extra = {name: vars(self)[name] for name in ("spec", "_np_random", "_np_random_seed") if name in vars(self)}
+        return _again, (type(self), self.num_envs, given, self.state_dict() if len(self.seeds) else None, extra)
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that is needed to go on bit for bit."""
@@ -224,6 +236,18 @@ class VectorWorld(VectorEnv):
         return np.array(seed, np.uint64)
 
 
+def _again(
+    world: type[VectorWorld], count: int, given: dict[str, Any], state: dict[str, Any] | None, extra: dict[str, Any]
+) -> VectorWorld:
+    """The world that was copied or pickled."""
+    copy = world(count, **given)
+    vars(copy).update(extra)
+    if state is not None:
+        copy.load_state_dict(state)
+        copy._observe()  # so that it has a last frame to render
+    return copy
+
+
 class SingleWorld(gym.Env):
     """One world as Gymnasium's `Env`: numpy observations (H, W, 3) uint8, numpy ground truth in `info`."""
 
@@ -247,9 +271,9 @@ class SingleWorld(gym.Env):
         return images[0].cpu().numpy(), _first(info)
 
     def step(self, action) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Moves the eye by an action (2,) and shows the next frame (H, W, 3) uint8; the reward is 0."""
-        images, _, terminated, truncated, info = self._world.step(np.asarray(action)[None])
-        return images[0].cpu().numpy(), 0.0, bool(terminated[0]), bool(truncated[0]), _first(info)
+        """Moves the eye by an action (2,) and shows the next frame (H, W, 3) uint8."""
+        images, reward, terminated, truncated, info = self._world.step(np.asarray(action)[None])
+        return images[0].cpu().numpy(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _first(info)
 
     def render(self) -> np.ndarray | None:
         """Returns the last frame (H, W, 3) uint8 where render_mode is rgb_array."""

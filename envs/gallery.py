@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from envs.base import VectorWorld
 from envs.errors import SettingError, unknown
 from envs.gaze import GAZES
+from envs.images.films import gif
 from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
 from envs.moving_meshes import MovingMeshesVector
@@ -29,6 +30,7 @@ from envs.settings import assign, split_override
 from envs.worlds import WORLDS
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
+FPS = 12.5
 ROWS = 24  # categories on a sheet, at most
 LABELS = [str(label) for label in range(ROWS)]  # of categories that have no names
 INK, PAPER = (70, 70, 70), (255, 255, 255)  # of names
@@ -84,8 +86,8 @@ def write_gallery(
     names = [str(name).replace("_", " ") for name in VECTORS[world](1, **settings).category_names] or LABELS
     named(tile(pictures, scale=SCALE), names, row=SCALE * settings["size"]).save(out / "sheet.png")
     Image.fromarray(tile(films[:, ::stride][:, :12], scale=SCALE)).save(out / "strips.png")
-    steps = [Image.fromarray(tile(films[None, :, step], scale=SCALE)) for step in range(films.shape[1])]
-    steps[0].save(out / "episodes.gif", save_all=True, append_images=steps[1:], duration=80, loop=0)
+    steps = (tile(films[None, :, step], scale=SCALE) for step in range(films.shape[1]))
+    (out / "episodes.gif").write_bytes(gif(steps, fps=FPS))
     return [out / name for name in ("sheet.png", "strips.png", "episodes.gif")]
 
 

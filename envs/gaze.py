@@ -1,7 +1,8 @@
 """Gazes that need no learning: where the eye looks. A gaze that learns acts through the ordinary Gymnasium loop.
 
 A gaze is a function (seed, step, info) -> shift (N, 2) in [-1, 1]: the action for the next step, given the
-`info` of the present frame. It has no state, so that a stream resumes from its step alone.
+`info` of the present frame, and in it, as `first_world`, the number of the first of the worlds. It has no state, so
+that a stream resumes from its step alone.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,8 @@ def pursuit(seed: int, step: int, info: dict[str, Any]) -> Tensor:
 
 def saccades(seed: int, step: int, info: dict[str, Any]) -> Tensor:
     """Now and then, at random, the eye jumps to somewhere near the object, and rests in between."""
-    draws = Draws(key("saccades", seed, step, np.arange(len(info["gaze"]))))
+    worlds = info.get("first_world", 0) + np.arange(len(info["gaze"]))
+    draws = Draws(key("saccades", seed, step, worlds))
     jumps = upload(torch.from_numpy(draws.chance("jump", SACCADES_A_STEP)), info["gaze"].device)
     miss = upload(torch.from_numpy(draws.uniform("landing", -LANDING, LANDING, 2)).float(), info["gaze"].device)
     return towards(info["bearing"] + miss, info) * jumps[:, None]

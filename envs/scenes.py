@@ -1,5 +1,7 @@
 """What worlds share whose objects move and turn in a room under a moving light, whatever the objects are."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -83,6 +85,17 @@ class SceneVector(VectorWorld):
             "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
         }
         return self._renderer.draw(self.scene, now, parts), factors
+
+    def _reward(self, info: dict[str, Any]) -> Any:
+        """Zeros (N,), or how near the eye looks to the object: 1 less their distance, where that is positive.
+
+        The distance is in half-widths of the view. The step that begins an episode is worth 0, as it is no act's.
+        """
+        if self.settings.reward == "none":
+            return super()._reward(info)
+        near = (1 - (info["bearing"] - info["gaze"]).norm(dim=1)).clamp_min(0)
+        reward = near * self._on_device(self.age > 0)
+        return reward.numpy() if self.device.type == "cpu" else reward
 
     def ground_truth(self) -> Truth:
         """Returns mask, depth and normals of the last frames: `world.unwrapped.ground_truth()`."""

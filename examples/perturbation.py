@@ -48,7 +48,8 @@ class WeightPerturbation(EndToEnd):
         losses = []
         for step in (1, -2):  # to one side, then to the other
             torch._foreach_add_(weights, nudges, alpha=step * sigma)
-            losses.append(self.loss(self.embed(pairs.first), self.embed(pairs.second), episode=pairs.episode))
+            views = self.embed(pairs.first), self.embed(pairs.second)
+            losses.append(self.compare(self.loss, *views, pairs=pairs, others=None))
         torch._foreach_add_(weights, nudges, alpha=sigma)  # back to the middle
         (above, _), (below, report) = losses
         for weight, nudge in zip(weights, nudges, strict=True):

@@ -35,6 +35,7 @@ def train_loop(
         with log.clock("learner"):
             losses = run.learner.update(pairs)
         run.advance(pairs, losses)
+        stop.agree()
         for callback in callbacks:
             callback(run, losses)
         if log.train_due():

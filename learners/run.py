@@ -15,6 +15,7 @@ from envs.worlds import WORLDS
 from learners.build import RULES, build_learner
 from learners.build import SCHEMAS as LEARNER_SCHEMAS
 from learners.diagnostics.monitor import MonitorSettings, monitor
+from learners.distributed import DistributedSettings
 from learners.losses.build import LOSSES
 from learners.networks.network import SPECS
 from learners.rules.base import Learner
@@ -27,6 +28,7 @@ from runs.launch.settings import RunSettings
 from streams.pairing.frame_buffer import longest
 from streams.pairing.pairing import build_pairs
 from streams.pairing.single_frames import SingleFrameStream, Stream
+from streams.process.ranks import Ranks, present
 from streams.seeding import seed_of
 from streams.settings import SCHEMAS as STREAM_SCHEMAS
 from streams.sources import open_source
@@ -50,6 +52,7 @@ class Settings:
     eval: EvalSettings = field(default_factory=EvalSettings)
     watch: MonitorSettings = field(default_factory=MonitorSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    distributed: DistributedSettings = field(default_factory=DistributedSettings)
     seed: int = 0  # of the weights and of the world
     device: str = "auto"  # cpu, cuda, cuda:1, ..., or auto: cuda where there is one
     results_dir: str = "results"  # folder in which each run has its own
@@ -89,8 +92,10 @@ class Run(LoggedRun):
 
 def build(settings: DictConfig) -> Run:
     """The parts that settings ask for, none of which has done anything yet. Raises SettingError: what cannot work."""
-    learner, record = learner_of(settings), settings.stream.get("record")
-    return Run(settings, build_stream(settings, seed=settings.seed, encode=learner.encode, record=record), learner)
+    learner, record, ranks = learner_of(settings), settings.stream.get("record"), present()
+    stream = build_stream(settings, seed=settings.seed, encode=learner.encode, record=record, ranks=ranks)
+    learner.join(ranks, negatives=settings.distributed.negatives)
+    return Run(settings, stream, learner, ranks=ranks)
 
 
 def learner_of(settings: DictConfig) -> Learner:
@@ -107,15 +112,22 @@ def learner_of(settings: DictConfig) -> Learner:
     )
 
 
-def build_stream(settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None) -> Stream:
-    """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers."""
+def build_stream(
+    settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None, ranks: Ranks | None = None
+) -> Stream:
+    """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers.
+
+    Of several ranks, each has its own worlds' frames.
+    """
+    ranks = ranks or Ranks()
     stream, pairs, memory = (as_object(settings[group]) for group in ("stream", "pairs", "memory"))
     env = as_object(settings.env) if settings.stream.name == "live" else None
     device, frames = device_of(settings.device), settings.run.frames
-    source = open_source(env, stream, seed=seed, device=device, record=record, frames=frames)
+    source = open_source(env, stream, seed=seed, device=device, record=record, frames=frames, ranks=ranks)
     if remembers(settings):
-        return SingleFrameStream(source, pairs, seed=seed)
-    return build_pairs(source, pairs=pairs, memory=memory, worlds=settings.env.num_worlds, seed=seed, encode=encode)
+        return SingleFrameStream(source, pairs, seed=seed, ranks=ranks)
+    worlds = len(ranks.share(settings.env.num_worlds, "env.num_worlds"))
+    return build_pairs(source, pairs=pairs, memory=memory, worlds=worlds, seed=seed, encode=encode, ranks=ranks)
 
 
 def named_code(settings: DictConfig) -> dict[str, Any]:
@@ -166,6 +178,7 @@ def validate(settings: DictConfig) -> None:
     """
     for group in ("learner", "loss", *(["env"] if settings.stream.name == "live" else [])):
         as_object(settings[group])  # which checks its own values
+    as_object(settings.distributed)
     alone, loss = settings.env.num_worlds < 2, settings.loss
     if not remembers(settings):
         if alone:

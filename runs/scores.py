@@ -12,6 +12,7 @@ BASELINES = {  # what no learning reaches: name on disk and in JSON, and its lab
     "chance": "chance",
 }
 ON_TRANSFER = ("adam",)  # probes beside the linear one that other tasks are scored by too
+MISTAKES = "mistakes"  # of metrics.zarr, with a group for each task: what its linear probe takes for what
 FINETUNE = "finetune"  # the probe for which a copy of the whole encoder learns the task
 LABELS: dict[str, str | Callable[[str], str]] = {  # here, since torch takes seconds to import; other probes add theirs
     "linear": "linear probe",

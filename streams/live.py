@@ -13,6 +13,7 @@ from envs.base import VectorWorld
 from envs.contract import WAY_OUT, missing
 from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
+from streams.process.ranks import Ranks
 from streams.seeding import seed_of
 from streams.types import Frames
 
@@ -35,18 +36,23 @@ class LiveSettings(GazeSettings):
 class Live(Iterator[Frames]):
     """Frames of N parallel worlds, one step at a time.
 
-    `world` comes from `gymnasium.make_vec`. The seeds of its worlds are functions of (seed, number of the world), so
+    `world` comes from `gymnasium.make_vec`; of several ranks, each shows as many, the ones after those of the rank
+    before, as one process would show them all. The seeds of its worlds are functions of (seed, number of the world), so
     that two runs with different seeds share no world.
 
     Raises SettingError: an environment that lacks what a world has.
     """
 
-    def __init__(self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze):
+    def __init__(
+        self, world: gym.vector.VectorEnv, *, seed: int, gaze: str = GazeSettings.gaze, ranks: Ranks | None = None
+    ):
         lacks = missing(world)
         if lacks:
             raise SettingError(f"{type(world.unwrapped).__name__} is no world: it lacks {', '.join(lacks)}; {WAY_OUT}")
         self.world = cast(VectorWorld, world.unwrapped)
-        self.seeds = [seed_of(seed, "world", number) for number in range(world.num_envs)]
+        ranks = ranks or Ranks()
+        self._first, self._worlds = ranks.rank * world.num_envs, ranks.size * world.num_envs  # of all ranks
+        self.seeds = [seed_of(seed, "world", self._first + number) for number in range(world.num_envs)]
         self.step = -1  # of the frames last yielded
         self.seconds = 0.0  # spent in the world so far
         self._gaze, self._seed = gaze_of(gaze, self.world), seed_of(seed, "gaze")
@@ -59,10 +65,15 @@ class Live(Iterator[Frames]):
         else:
             images, *_, info = self.world.step(self._shift)
         self.step += 1
-        self._shift = self._gaze(self._seed, self.step, info)
+        self._shift = self._gaze(self._seed, self.step, info | {"first_world": self._first})
         self.seconds += perf_counter() - start
         factors = {name: value for name, value in info.items() if name != "episode_id"}
-        return Frames(images, info["episode_id"], self.step, factors)
+        return Frames(images, self._numbered(info["episode_id"]), self.step, factors)
+
+    def _numbered(self, episode: Tensor) -> Tensor:
+        """The numbers (N,) that episodes have among those of all ranks' worlds."""
+        own = self.world.num_envs
+        return episode if own == self._worlds else episode // own * self._worlds + self._first + episode % own
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the step and the world's state; only the step before the first frame."""

@@ -1,6 +1,7 @@
 """Sources of frames: a live world, recorded on the way or not, or recordings."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 
@@ -9,6 +10,7 @@ from envs.errors import SettingError
 from envs.settings import as_json, checked, make_world, world
 from envs.worlds import WorldSettings
 from streams.live import Live, LiveSettings
+from streams.process.ranks import Ranks
 from streams.recording.imported import ImportedSettings
 from streams.recording.recorder import Recorded
 from streams.replay.mixing import opened, shares
@@ -25,6 +27,7 @@ def open_source(
     device: torch.device,
     record: str | None = None,
     frames: int = 0,
+    ranks: Ranks | None = None,
 ) -> Source:
     """The source of frames that the settings ask for, which has done nothing yet.
 
@@ -32,24 +35,41 @@ def open_source(
         env: the world's settings, which a replay does not need.
         record: where the frames of a live world are recorded, if anywhere.
         frames: how many will be asked for, which a recording must have.
+        ranks: which show the worlds together, each as many.
 
     Raises SettingError: settings that cannot work, or a recording that is none.
     """
     if isinstance(stream, ReplaySettings):
         kind = ShuffledReplay if stream.order in ("window", "shuffled") else Replay
-        return kind(stream, seed=seed, device=device, frames=frames)
+        return kind(stream, seed=seed, device=device, frames=frames, ranks=ranks)
     assert env is not None
-    live = Live(make_world(env, device=device), seed=seed, gaze=stream.gaze)
-    return recorded(live, record, env, seed=seed, gaze=stream.gaze) if record else live
+    ranks = ranks or Ranks()
+    own = env
+    if ranks.size > 1:
+        own = replace(cast(Any, env), num_worlds=len(ranks.share(env.num_worlds, "env.num_worlds")))
+    live = Live(make_world(own, device=device), seed=seed, gaze=stream.gaze, ranks=ranks)
+    if not record:
+        return live
+    return recorded(live, record, env, seed=seed, gaze=stream.gaze, ranks=ranks)
 
 
 def recorded(
-    live: Live, path: str, env: WorldSettings, *, seed: int, gaze: str, setting: str = "stream.record"
+    live: Live,
+    path: str,
+    env: WorldSettings,
+    *,
+    seed: int,
+    gaze: str,
+    setting: str = "stream.record",
+    ranks: Ranks | None = None,
 ) -> Recorded:
-    """The source, which is recorded on the way to a path with the facts about it that a recording keeps."""
+    """The source, which is recorded on the way to a path with the facts about it that a recording keeps.
+
+    Of several ranks, the first records the frames of all.
+    """
     facts = {"env": as_json(env), "seed": seed, "gaze": gaze}
     names = {"categories": list(live.world.category_names)} if live.world.category_names else {}
-    return Recorded(live, path, facts | names, setting=setting)
+    return Recorded(live, path, facts | names, setting=setting, ranks=ranks)
 
 
 def recorded_env(stream: ReplaySettings) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from envs.errors import SettingError, unknown
+from envs.images.films import gif
 from envs.images.tiles import tile
 from streams.process.errors import guarded
 from streams.recording.reader import Recording
@@ -54,8 +55,7 @@ def write(frames: np.ndarray, out: Path) -> None:
     if out.suffix == ".png":
         Image.fromarray(tile(frames, scale=scale, gap=GAP)).save(out)
     elif out.suffix == ".gif":
-        first, *others = map(Image.fromarray, steps)
-        first.save(out, save_all=True, append_images=others, duration=1000 // RATE, loop=0)
+        out.write_bytes(gif(steps, fps=RATE))
     elif out.suffix == ".mp4":
         write_video(steps, out)
     else:

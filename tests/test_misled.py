@@ -54,7 +54,7 @@ def test_runs_with_another_loss_or_network_have_another_name(tmp_path):
     where = [*SMALL, *TINY, f"results_dir={tmp_path}"]
     assert start([*where, "loss=ntxent", "pairs=temporal"], PROGRAM) == 0
     (folder,) = tmp_path.iterdir()
-    assert folder.name.startswith("counting-dgl-ntxent-temporal-seed0-")
+    assert folder.name.startswith("counting-dgl-none-conv4-ntxent-temporal-seed0-")
 
 
 def test_a_complete_run_that_is_resumed_says_so_and_where_to_score_it_on_other_data(tmp_path, capsys):

@@ -11,6 +11,7 @@ NUISANCES = ("translation", "rotation", "scale", "light_direction", "light_inten
 SPLITS = {"train": 0, "validation": 1, "test": 2}  # number of a split, which sets its instance numbers
 SPLIT_STRIDE = 1 << 20  # instance numbers of a split
 BACKGROUNDS = ("plain", "gradient", "checker", "noise", "pictures")
+REWARDS = ("none", "tracking")
 
 
 @dataclass
@@ -40,13 +41,14 @@ class SceneSettings(DriftSettings):
     background: str = "mixed"  # plain, gradient, checker, noise, mixed (of those four) or pictures (of one's own)
     background_path: str = ""  # where the pictures are: a folder, .npy, .npz, Zarr, or a torchvision data set's root
     background_dataset: str = ""  # the torchvision data set's class, such as CIFAR10
+    reward: str = "none"  # none, or tracking: 1 where the eye looks straight at the object, 0 from a half-width away
     samples: int = 1  # rays along an edge of a pixel; 2 smooths edges at four times the price
 
     def __post_init__(self):
         self.moving = tuple(self.moving)
         self.check_cast()
         check_ranges(self, size=(4, 1024), episode_length=(2, 1 << 20), samples=(1, 8))
-        check_choices(self, axis=("vertical", "any"), light_path=("wander", "arc", "flicker"))
+        check_choices(self, axis=("vertical", "any"), light_path=("wander", "arc", "flicker"), reward=REWARDS)
         check_choices(self, background=(*BACKGROUNDS, "mixed"), moving=NUISANCES)
         if (self.background == "pictures") != bool(self.background_path):
             raise SettingError(

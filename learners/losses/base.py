@@ -34,6 +34,9 @@ class Loss(nn.Module):
     def draw(self, width: int, **init_kwargs) -> None:
         """Draws its own weights for embeddings of `width` dimensions; most losses have none."""
 
+    def check_negatives(self, negatives: str) -> None:
+        """Raises SettingError where several ranks cannot compare such rows: `gathered` or `local`; here all do."""
+
     def forward(self, u: Tensor, v: Tensor, *, episode: Tensor, gap: Tensor | None = None) -> tuple[Tensor, Report]:
         """The loss of u, v (B, D), whose rows show episodes (B,), `gap` (B,) steps apart, and what to watch of it."""
         raise NotImplementedError

@@ -33,6 +33,14 @@ class Remembered(Loss):
         self.hinge, self.bank = hinge, MemoryBank(longest_gap, hinge.settings.negatives)
         self.rows = 0  # that had a positive at the last moment
 
+    def check_negatives(self, negatives: str) -> None:
+        """Raises SettingError: a rank's own rows, which may be none at an episode's beginning, as others' are not."""
+        if negatives == "local":
+            raise SettingError(
+                "distributed.negatives=local has no use with loss.remember=true, where a rank may have no row to learn "
+                "from while others have; set distributed.negatives=gathered"
+            )
+
     def forward(
         self, u: Tensor | None, v: Tensor, *, episode: Tensor, gap: Tensor | None = None
     ) -> tuple[Tensor, Report]:

@@ -9,11 +9,13 @@ import torch
 from omegaconf import MISSING
 from torch import Tensor, nn
 
+from learners.distributed import Batch, SharedBatch, check_network, tensors_of
 from learners.losses import Report
 from learners.losses.base import Loss, losses_of
 from learners.networks.feedback import feedback_cosine, use_own_weights
 from learners.networks.network import Network, eval_mode
 from learners.rules.optimizer import OptimizerConfig
+from streams.process.ranks import Ranks
 from streams.types import Pairs
 
 
@@ -48,6 +50,22 @@ class Learner:
         self.slow_copy = deepcopy(network).requires_grad_(False) if slow else None  # follows the network
         self.optimiser = settings.build([*network.parameters(), *losses.parameters()])
         self.updates = 0
+        self.ranks, self.negatives = Ranks(), "gathered"
+        self.batch = Batch()  # of the present update
+
+    def join(self, ranks: Ranks, *, negatives: str = "gathered") -> None:
+        """Learns together with the same learner of other ranks, from rank 0's weights on.
+
+        `negatives` are the rows that a loss compares: gathered from all ranks, or local.
+
+        Raises SettingError: a network or loss that cannot be shared.
+        """
+        if ranks.size > 1:
+            check_network(self.network)
+            for loss in losses_of(self.losses):
+                loss.check_negatives(negatives)
+        self.ranks, self.negatives = ranks, negatives
+        ranks.broadcast_(list(tensors_of(self.state_dict())))
 
     @classmethod
     def check(cls, settings: LearnerSettings, *, spec: Any, size: int) -> None:
@@ -65,13 +83,31 @@ class Learner:
         report is empty.
         """
         self.optimiser.zero_grad()
+        self.batch = self.batch_of(pairs)
         report = self.learn(pairs)
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.lr_at(self.updates)
-        self.optimiser.step()
+        self.step(self.optimiser)
+        self.batch.average_buffers(self.losses)
         self._let_copy_follow()
         self.updates += 1
         return report
+
+    def batch_of(self, pairs: Pairs) -> Batch:
+        """The batch that these pairs are this rank's part of."""
+        return Batch() if self.ranks.size == 1 else SharedBatch(self.ranks, pairs, negatives=self.negatives)
+
+    def step(self, optimiser: torch.optim.Optimizer, *, share: float | None = None) -> None:
+        """A step of an optimiser by the gradients of all ranks; every step of every rule is taken here.
+
+        `share` is what this rank has of the rows that the gradients are means over, if not of the batch.
+        """
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+        self.batch.average_gradients(weights, share=share)
+        for weight in weights:  # a fused optimiser takes the numbers of both as they lie in memory
+            if weight.grad is not None and weight.grad.stride() != weight.stride():
+                weight.grad = torch.empty_like(weight).copy_(weight.grad)
+        optimiser.step()
 
     @torch.no_grad()
     def _let_copy_follow(self) -> None:
@@ -96,8 +132,16 @@ class Learner:
         self, loss: Loss, u: Tensor | None, v: Tensor, *, pairs: Pairs, others: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Report]:
         """The loss of a head's embeddings u, v (B, D) of these pairs, and its report."""
+        of_own = self.batch.own_rows(v)
+        u, v, pairs, others = self.batch.gathered(u, v, pairs, others)
         more = {} if others is None else {"others": others}
-        return loss(u, v, episode=pairs.episode, gap=pairs.gap, **more)
+        value, report = loss(u, v, episode=pairs.episode, gap=pairs.gap, **more)
+        return value, report | of_own if report else report
+
+    def keep(self, loss: Loss, v: Tensor, *, pairs: Pairs) -> None:
+        """Has a head's loss take note of embeddings v (B, D) of these pairs that are not learned from."""
+        _, v, pairs, _ = self.batch.gathered(None, v, pairs, None)
+        loss.keep(v, episode=pairs.episode)
 
     def learn(self, pairs: Pairs) -> Report:
         """Leaves the gradients of this update in the network's parameters."""

@@ -61,13 +61,14 @@ class BioSfa(Hebbian):
         """From `M^-1 W` to the same of their next values, in units of the block's rate; M takes its next value here."""
         layer, rate = seen.layer, self.rate(seen.block)
         m = self.lateral[self.convolutions(self.network).index(layer)]
-        positions = y.numel() / y.shape[1]
+        positions = self.positions(y)
         w = torch.einsum("ij,jchw->ichw", m, layer.weight)
         wx = torch.einsum("ij,bjhw->bihw", m, seen.outputs[-1])
-        ys = correlation(layer, sum_of(seen.inputs), y) / positions
-        w = w + rate * feedforward(ys, correlation(layer, seen.inputs[-1], wx) / positions)
+        ys = self.batch.mean(correlation(layer, sum_of(seen.inputs), y) / positions)
+        wxx = self.batch.mean(correlation(layer, seen.inputs[-1], wx) / positions)
+        w = w + rate * feedforward(ys, wxx)
         rows = y.transpose(0, 1).flatten(1)  # (M, P)
-        m.add_(lateral(rows @ rows.T / positions, m), alpha=self.settings.lateral_rate)
+        m.add_(lateral(self.batch.mean(rows @ rows.T / positions), m), alpha=self.settings.lateral_rate)
         solved = torch.linalg.solve(m, w.flatten(1)).view_as(w)
         return (solved - layer.weight) / (rate or 1), {"length": lengths(layer.weight).mean()}
 

@@ -76,6 +76,10 @@ class Hebbian(Learner):
         """Where the weights (M, C, k, k) are to go, in units of the rate, and what to watch of it."""
         raise NotImplementedError
 
+    def positions(self, y: Tensor) -> int:
+        """How many positions of y (B, M, H, W) there are; at least 1, of no rows."""
+        return max(y.numel() // y.shape[1], 1)
+
     def rate(self, block: int) -> float:
         """The rate of a block, counted from 1."""
         return self.settings.rates[min(block, len(self.settings.rates)) - 1]

@@ -53,10 +53,10 @@ class Simultaneous(Learner):
                     total = loss.detach() if total is None else total + loss.detach()
                 report |= {f"block{number + 1}/{name}": value for name, value in losses.items()}
             elif v is not None:  # any block may be the next to learn
-                criterion.keep(v, episode=pairs.episode)
+                self.keep(criterion, v, pairs=pairs)
         if total is None:
             return report
-        self.schedule.observe(total)
+        self.schedule.observe(self.batch.mean_loss(total))
         return report | {"loss": total}
 
     def clone_all_blocks(self) -> Learner:

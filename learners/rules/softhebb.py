@@ -68,7 +68,8 @@ class SoftHebb(Hebbian):
     def change(self, seen: Seen, y: Tensor) -> tuple[Tensor, Report]:
         """The rule's step, each unit's by its distance from length 1."""
         (x,), (u,), weight = seen.inputs, seen.outputs, seen.layer.weight
-        step = softhebb(correlation(seen.layer, x, y), (y * u).sum((0, 2, 3)), weight)
+        yx, yu = self.batch.total(correlation(seen.layer, x, y)), self.batch.total((y * u).sum((0, 2, 3)))
+        step = softhebb(yx, yu, weight)
         speed = adaptive(weight, power=self.settings.power)
         return step * speed.view(-1, 1, 1, 1), {"length": lengths(weight).mean(), "winners": winners(y)}
 

@@ -66,11 +66,11 @@ class Trace(Hebbian):
 
     def change(self, seen: Seen, y: Tensor) -> tuple[Tensor, Report]:
         """The rule's step."""
-        weight, positions = seen.layer.weight, y.numel() / y.shape[1]
-        yx = correlation(seen.layer, seen.inputs[-1], y) / positions
+        weight, positions = seen.layer.weight, self.positions(y)
+        yx = self.batch.mean(correlation(seen.layer, seen.inputs[-1], y) / positions)
         if self.settings.form == "visnet":
             rate = self.rate(seen.block)
             step = visnet(yx, weight, rate=rate) / (rate or 1)
         else:
-            step = foldiak(yx, y.sum((0, 2, 3)) / positions, weight)
+            step = foldiak(yx, self.batch.mean(y.sum((0, 2, 3)) / positions), weight)
         return step, {"length": lengths(weight).mean()}

@@ -10,7 +10,7 @@ from runs.config.choices import GROUPS, choices, line_of
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-OTHERS = ("eval", "watch", "run")  # groups without choices
+OTHERS = ("eval", "watch", "run", "distributed")  # groups without choices
 SHOWN_ELSEWHERE = ("name", "id", "schedule", "kind")  # fields that a choice brings along
 
 
@@ -51,6 +51,7 @@ def help_text(description: str) -> str:
             "  eval        when and on what the encoder is scored",
             "  watch       when the network itself is looked at",
             "  run         how long, and where it is kept",
+            "  distributed what several processes share, which torchrun starts",
             "  seed, device, results_dir",
             "",
             "  -m a=1,2 b=3,4   a sweep over all combinations; hydra/launcher=joblib runs them in parallel",

@@ -13,6 +13,7 @@ from envs.scene.drift import block_edges
 from runs.evaluation.features import FEATURES, PLAIN, Encoder, Split, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
 from runs.evaluation.linear import top1
+from runs.evaluation.mistakes import MOST_CLASSES, group_of, mistakes_of
 from runs.evaluation.probes import (
     Predictions,
     Probe,
@@ -71,10 +72,6 @@ class Evaluation:
         own, sizes = self.tasks[WORLD], settings.eval
         self.samples = Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
 
-    def due(self, before: int, now: int) -> bool:
-        """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
-        return due(self.settings.eval.every, before, now) or due(self.drift.get("segment", 0), before, now)
-
     def baselines(self) -> dict[ScoreKey, Scores]:
         """The scores that need no learning. The random encoder is a run's own first score."""
         return baselines(self.tasks, device=self.device)
@@ -104,8 +101,12 @@ class Evaluation:
             scores[ScoreKey(split="phase0")] = scores[WORLD]
         others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
         transferred = [probe for probe in probes if probe.name in (WORLD.probe, *ON_TRANSFER)]
-        scores |= self._transferred(encode, others, transferred)
-        return scores | self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
+        elsewhere, answers = self._transferred(encode, others, transferred)
+        kept: dict[ScoreKey | str, dict[str, Any]] = dict((scores | elsewhere).items())
+        if at_an_end(self.settings, frames):
+            answers[WORLD] = predictions[WORLD.probe].test
+            kept |= {group_of(key): mistakes_of(of, self.tasks[key].test) for key, of in answers.items()}
+        return kept | self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
 
     def _read(self, encoder: BlockEncoder) -> Encoder:
         """Images to the features that `eval.features` asks for."""
@@ -114,14 +115,26 @@ class Evaluation:
             return encoder.encode
         return lambda images: FEATURES[kind](encoder.encode_blocks(images))
 
-    def _transferred(self, encode: Encoder, tasks: dict[ScoreKey, Task], probes: list[Probe]) -> dict[ScoreKey, Scores]:
-        """The scores of these probes on other tasks; of phases, the linear probe's alone."""
+    def _transferred(
+        self, encode: Encoder, tasks: dict[ScoreKey, Task], probes: list[Probe]
+    ) -> tuple[dict[ScoreKey, Scores], dict[ScoreKey, Tensor]]:
+        """The scores of these probes on other tasks, of phases the linear probe's alone; and its answers (M, K)."""
         scores: dict[ScoreKey, Scores] = {}
+        answers: dict[ScoreKey, Tensor] = {}
         for key, task in tasks.items():
             mine = [probe for probe in probes if probe.name == WORLD.probe or key.task is not None]
-            each, _ = probe_scores(encoded(encode, task, device=self.device), task, probes=mine, device=self.device)
+            each, predictions = probe_scores(
+                encoded(encode, task, device=self.device), task, probes=mine, device=self.device
+            )
             scores |= {replace(key, probe=of.probe): score for of, score in each.items()}
-        return scores
+            if key.task is not None:
+                answers[key] = predictions[WORLD.probe].test
+        return scores, answers
+
+    @property
+    def class_names(self) -> dict[str, list[str]]:
+        """What the classes of each task are called, by the name of its score."""
+        return {key.name: task.class_names for key, task in self.tasks.items() if task.classes <= MOST_CLASSES}
 
     def fine_tuned(
         self, encoder: BlockEncoder, keys: Iterable[ScoreKey], *, stop: Stop, tell: Callable[[str], None]
@@ -133,6 +146,11 @@ class Evaluation:
             if score:
                 scores[replace(key, probe=FINETUNE)] = score._asdict()
         return scores
+
+
+def evaluation_due(settings, before: int, now: int) -> bool:
+    """Whether an evaluation is, after the frames in (before, now]: now and then, and where a phase ends."""
+    return due(settings.eval.every, before, now) or due(drift_of(settings).get("segment", 0), before, now)
 
 
 def _name(probe: Probe) -> str:

@@ -13,7 +13,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from envs.errors import SettingError
 
-BATCH = 125  # images encoded at once: more do not stay in the cache of a CPU
+BATCHES = {"cpu": 32}  # images encoded at once: more do not stay in the cache of a CPU
+BATCH = 250  # elsewhere
 BLOCK_FEATURES = 1024  # of a block below the top, at most
 Encoder = Callable[[Tensor], Tensor]
 
@@ -36,6 +37,12 @@ class Task(NamedTuple):
     classes: int
     note: str = ""  # how its images were changed to be shown to the encoder
     kinds: Sequence[int] = ()  # (K,) what each class is called where the images come from, if not by its number
+    names: Sequence[str] = ()  # (K,) what a person calls each class, where that is known
+
+    @property
+    def class_names(self) -> list[str]:
+        """(K,) what each class is called: by name, by the number of where the images come from, or by its own."""
+        return [str(name) for name in self.names or self.kinds or range(self.classes)]
 
 
 class Split(NamedTuple):
@@ -63,7 +70,7 @@ def encode_images(encode: Encoder, images: Tensor, *, device: torch.device) -> T
     """(M, D) float32 on the device, of images (M, 3, H, W) uint8."""
     features: Tensor | None = None  # as many rows as images; parts put together at the end would take twice the room
     first = 0
-    for part in images.split(BATCH):
+    for part in images.split(BATCHES.get(device.type, BATCH)):
         encoded = encode(part.to(device).float().div_(255))
         if features is None:
             features = encoded.new_empty(len(images), *encoded.shape[1:])

@@ -38,7 +38,7 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
         splits[split] = LabelledImages(torch.cat(frames), labels, factors)
     train, validation, test = (splits[split] for split in ("train", "validation", "test"))
     note = "; ".join(getattr(worlds[0], "notes", []))
-    return Task("linear", train, validation, test, worlds[0].categories, note, kinds)
+    return Task("linear", train, validation, test, worlds[0].categories, note, kinds, worlds[0].category_names)
 
 
 def _episodes(
@@ -98,7 +98,8 @@ def unseen_categories(settings, device) -> Task:
         of_rows = {name: of[rows] for name, of in factors.items()}
         parts.append(LabelledImages(images[rows], labels[rows] - known, of_rows))
     train, validation, test = parts
-    return Task("unseen_categories", train, validation, test, all_of_them - known)
+    names = list(CATEGORIES)[known:]
+    return Task("unseen_categories", train, validation, test, all_of_them - known, names=names)
 
 
 def moving_objects_dark(settings, device) -> Task:

@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -24,7 +25,7 @@ from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation, pending_tasks
 from runs.evaluation.world_tasks import drift_of
-from runs.launch.log import Run, RunLog
+from runs.launch.log import NoMetrics, Run, RunLog
 from runs.launch.pictures import pictures
 from runs.launch.progress import Progress
 from runs.launch.validate import check
@@ -35,6 +36,7 @@ from runs.store.folder import RunFolder, differences, flat
 from runs.store.metrics import Metrics, facts, latest
 from runs.store.record import has_begun, has_numbers, read_record
 from streams.process.errors import guarded
+from streams.process.ranks import Ranks, SharedStop, join, joined, present, restarts
 from streams.process.signals import Stop
 from streams.process.terminal import Terminal, say, visible
 from streams.recording.writer import check_free
@@ -89,6 +91,13 @@ def launch(program: Program) -> None:
     overrides = [argument for argument, its in zip(arguments, of_hydra, strict=True) if not its]
     composing.register(program.schemas)
     show_help(program.description, composed=True)
+    _guarded(join)
+    with joined():
+        _run_all(program, arguments, overrides)
+
+
+def _run_all(program: Program, arguments: list[str], overrides: list[str]) -> NoReturn:
+    """The one run or the sweep that a command line asks for, of which some arguments are overrides."""
     sweep = _guarded(composing.sweep, overrides)
     if not sweep.is_sweep and len(overrides) == len(arguments):
         sys.exit(_guarded(start, overrides, program))
@@ -121,7 +130,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 
     Raises SettingError: its folder holds a run with other settings.
     """
-    settings = program.read(overrides)
+    settings, ranks = program.read(overrides), join()  # in a job of submitit's, whose tasks are ranks
     if settings.run.resume == AUTO:
         settings.run.resume = None
         overrides = [*(text for text in overrides if not text.startswith("run.resume=")), "run.resume=null"]
@@ -130,7 +139,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         settings.run.name = _name(settings, own)
         overrides = [*overrides, f"run.name={settings.run.name}"]
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
-    if settings.run.resume or not folder.is_run:
+    if settings.run.resume or not ranks.gather(folder.is_run)[0]:  # rank 0 may begin it while others still look
         return start(overrides, program, varied=own)
     changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
@@ -139,7 +148,9 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another {other}"
         )
     frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
-    if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
+    complete = frames >= settings.run.frames
+    complete = complete and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
+    if ranks.gather(complete)[0]:
         print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
     may_change = [text for text in overrides if text.startswith(("device=", "run.loggers="))]
@@ -149,7 +160,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
-    settings = program.read(overrides)
+    settings, ranks = program.read(overrides), present()
     if settings.run.resume == AUTO:
         if not (settings.run.name or settings.run.group):
             raise SettingError(
@@ -157,21 +168,28 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
             )
         chosen = [text.partition("=")[0] for text in _chosen(overrides)]
         return start_or_resume(overrides, varied=chosen, program=program)
+    before = _folder_before(overrides, settings)
+    if before:
+        return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
     program.check(settings)
+    check_same(settings, ranks)
     if not varied:  # in a sweep a setting may have a use in some of its runs
         check_given(as_object(settings), composing.given(overrides))
     if settings.stream.get("record"):
         check_free(settings.stream.record, setting="stream.record")
-    settings.device = str(device(settings.device))
-    settings.run.name = settings.run.name or _name(settings, varied or _chosen(overrides))
+    settings.device = str(ranks.own_device(device(settings.device)))
+    settings.run.name = ranks.gather(settings.run.name or _name(settings, varied or _chosen(overrides)))[0]
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
-    kept = composing.as_values(overrides, settings)
-    with RunFolder.create(_place(settings), settings.run.name, settings, kept) as folder:
-        metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
-        return _follow(run, evaluation, folder, metrics, program)
+    kept, path = composing.as_values(overrides, settings), _place(settings) / settings.run.name
+    with RunFolder.create(path.parent, path.name, settings, kept) if ranks.first else RunFolder(path) as folder:
+        metrics = None
+        if ranks.first:
+            metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
+        ranks.remember_folder(_command(overrides), str(path))
+        return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
 
 
 class Said(NamedTuple):
@@ -183,24 +201,37 @@ class Said(NamedTuple):
 
 def _resume(path: str, overrides: list[str], program: Program, *, said: Said) -> int:
     """Goes on with a run, with overrides that may change something."""
-    with RunFolder.open(Path(path)) as folder:
+    ranks = present()
+    ranks.remember_folder(_command(said.overrides), path)
+    with RunFolder.open(Path(path)) if ranks.first else RunFolder(Path(path)) as folder:
         settings, planned = _resumed(folder, overrides, program, said)
         program.check(settings)
+        check_same(settings, ranks)
+        settings.device = str(ranks.own_device(device(settings.device)))
         run, evaluation = program.build(settings), _evaluation(settings)
         run.check_extension(planned)
         notes = _notes(folder)
-        state, damaged = load_newest(folder.checkpoints, device=device(settings.device), run_id=folder.run_id)
+        where = device(settings.device)
+        state, damaged = load_newest(folder.checkpoints, device=where, run_id=folder.run_id, ranks=ranks)
         notes += [f"{file} is damaged or not ours; the checkpoint before it is used" for file in damaged]
         if state is None:
             _check_fresh(folder)
-            metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
         else:
             notes += _load(run, state, folder)
-            metrics = Metrics.open(folder.metrics, cut_to=run.frames)
-            folder.moves_to(settings.device)
-        folder.vouch(metrics.run_id)
-        say([*notes, *metrics.notes])
-        return _follow(run, evaluation, folder, metrics, program)
+        metrics = _metrics_from(run, folder, begun=state is not None) if ranks.first else None
+        say([*notes, *(metrics.notes if metrics else ())])
+        return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
+
+
+def _metrics_from(run: Run, folder: RunFolder, *, begun: bool) -> Metrics:
+    """The metrics of a run that goes on, cut back to where it is, or empty ones."""
+    if not begun:
+        metrics = Metrics.create(folder.metrics, _facts(run.settings), run_id=folder.run_id)
+    else:
+        metrics = Metrics.open(folder.metrics, cut_to=run.frames)
+        folder.moves_to(run.settings.device)
+    folder.vouch(metrics.run_id)
+    return metrics
 
 
 def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Said) -> tuple[DictConfig, int]:
@@ -263,16 +294,21 @@ def _load(run: Run, state: dict[str, Any], folder: RunFolder) -> list[str]:
             f"run.resume={folder.path} was written by another version, whose checkpoints this one does not understand "
             f"({type(error).__name__}: {error}); versions.json there says which"
         ) from error
-    known = facts(folder.metrics).get("frames", 0)
-    if known <= run.frames:
-        return []
-    return [
-        f"{folder.path} goes on from its checkpoint at {run.frames:,} frames; numbers up to {known:,} are made again"
-    ]
+    known, notes = facts(folder.metrics).get("frames", 0), []
+    if "streams" in state:
+        notes = [
+            f"{folder.path} goes on with {run.ranks.size} ranks and was saved by {len(state['streams'])}: its frames "
+            "are the same, its weights not to the last bit, since sums over ranks are rounded in another order"
+        ]
+    if known > run.frames:
+        at = f"its checkpoint at {run.frames:,} frames"
+        notes += [f"{folder.path} goes on from {at}; numbers up to {known:,} are made again"]
+    return notes
 
 
 def _evaluation(settings: DictConfig) -> Evaluation | None:
-    return Evaluation(settings, device(settings.device)) if settings.eval.every else None
+    """What scores the run; on the first of several ranks."""
+    return Evaluation(settings, device(settings.device)) if settings.eval.every and present().first else None
 
 
 def _facts(settings: DictConfig) -> dict:
@@ -282,14 +318,19 @@ def _facts(settings: DictConfig) -> dict:
 
 
 def _follow(
-    run: AnyRun, evaluation: Evaluation | None, folder: RunFolder, metrics: Metrics, program: Program[AnyRun]
+    run: AnyRun,
+    evaluation: Evaluation | None,
+    folder: RunFolder,
+    metrics: Metrics | NoMetrics,
+    program: Program[AnyRun],
 ) -> int:
     """Trains to the end, or to where it is stopped, and tells all loggers of it; the exit status."""
     settings = run.settings
     identity = RunIdentity(folder.path, settings.run.name, settings.run.group, metrics.run_id, run.frames)
-    with Loggers(settings.run.loggers, identity) as loggers:
+    with Loggers(settings.run.loggers if run.ranks.first else [], identity) as loggers:
         loggers.settings(flat(settings))
-        metrics.mirror = loggers.rows
+        if isinstance(metrics, Metrics):
+            metrics.mirror = loggers.rows
         return _trained(run, evaluation, folder, metrics, program, loggers)
 
 
@@ -297,7 +338,7 @@ def _trained(
     run: AnyRun,
     evaluation: Evaluation | None,
     folder: RunFolder,
-    metrics: Metrics,
+    metrics: Metrics | NoMetrics,
     program: Program[AnyRun],
     loggers: Loggers,
 ) -> int:
@@ -306,7 +347,7 @@ def _trained(
     tell = partial(console.print, soft_wrap=True)
     with (
         closing(run.stream.frames),
-        Stop() as stop,
+        Stop() if run.ranks.size == 1 else SharedStop(run.ranks) as stop,
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
@@ -318,6 +359,8 @@ def _trained(
         tell(f"stopped and saved at {run.frames:,} frames; go on with")
         tell(f"  {_resuming(folder, run.settings, program)}")
         return 128 + stop.signal
+    if not run.ranks.first:
+        return 0
     loaded = load_numbers(folder.path)
     console.print(summary_table(loaded))
     paths = pictures(folder, run.preview(), loaded)
@@ -325,6 +368,45 @@ def _trained(
     for line in (*paths, "try next:", *_next(folder, run.settings, program)):
         tell(str(line))
     return 0
+
+
+def _folder_before(overrides: list[str], settings: DictConfig) -> str | None:
+    """The run of this command that goes on, where `torchrun` has started it again."""
+    if not restarts():
+        return None
+    named = str(_place(settings) / settings.run.name) if settings.run.name and not settings.run.resume else None
+    before = present().folder_before(_command(overrides)) or named
+    return before if before and RunFolder(Path(before)).is_run else None
+
+
+def _command(overrides: list[str]) -> str:
+    """What a command is known by, where it is started again."""
+    return sha256(shlex.join(overrides).encode()).hexdigest()
+
+
+def check_same(settings: DictConfig, ranks: Ranks) -> None:
+    """Raises SettingError where ranks were started with different settings, or on recordings of different length."""
+    asked = ranks.gather({name: str(value) for name, value in flat(settings).items() if name != "device"})
+    for rank, other in enumerate(asked):
+        names = [name for name in {*asked[0], *other} if asked[0].get(name) != other.get(name)]
+        if names:
+            each = (
+                f"{name}: {asked[0].get(name)} on rank 0, {other.get(name)} on rank {rank}" for name in sorted(names)
+            )
+            raise SettingError(f"ranks have different settings ({'; '.join(each)}); start all by one command")
+
+
+def shared_metrics(metrics: Metrics | None, folder: RunFolder, ranks: Ranks) -> Metrics | NoMetrics:
+    """The first rank's metrics; on the others, what stands for them.
+
+    Raises SettingError: another rank does not see the folder of the run.
+    """
+    run_id, begun = ranks.gather((metrics.run_id, metrics.begun) if metrics else ("", False))[0]
+    if not all(ranks.gather(folder.is_run)):
+        raise SettingError(
+            f"{folder.path} is not seen by all ranks; give a results_dir that is the same for all of them"
+        )
+    return metrics or NoMetrics(run_id, begun=begun)
 
 
 def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str]:

@@ -5,14 +5,15 @@ from typing import Any, Protocol
 from omegaconf import DictConfig
 from torch import nn
 
-from runs.evaluation.evaluation import BlockEncoder, Evaluation, pending_tasks
+from runs.evaluation.evaluation import FINETUNE, BlockEncoder, Evaluation, evaluation_due, pending_tasks, probes_due
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
-from runs.store.checkpoint import PARTS, save, weights_sha256
+from runs.store.checkpoint import PARTS, save, save_part, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
-from runs.store.timing import RunningMean, Stopwatch, due
+from runs.store.timing import RunningMean, Stopwatch, due, mean_of
 from streams.pairing.single_frames import Stream
+from streams.process.ranks import Ranks
 from streams.process.signals import Stop
 from streams.types import Pairs
 
@@ -25,11 +26,28 @@ class Learner(BlockEncoder, Protocol):
         """Blocks and heads."""
 
 
+class NoMetrics:
+    """The numbers of a run that another rank writes down; `begun` says whether there are any."""
+
+    def __init__(self, run_id: str, *, begun: bool):
+        self.run_id, self.begun, self.notes = run_id, begun, ()
+        self.latest: dict[str, int] = {}
+
+    def add(self, *_: Any) -> None:
+        """Does nothing, as all that follow."""
+
+    add_all = show_samples = name_classes = add
+
+    def commit(self, **_: Any) -> None:
+        """Does nothing."""
+
+
 class Run:
     """The parts of a run, which are saved and resumed together, and where it is. A concrete one says what it shows."""
 
-    def __init__(self, settings: DictConfig, stream: Stream, learner: Learner):
+    def __init__(self, settings: DictConfig, stream: Stream, learner: Learner, *, ranks: Ranks | None = None):
         self.settings, self.stream, self.learner, self.means = settings, stream, learner, RunningMean()
+        self.ranks = ranks or Ranks()  # of which each has its own stream
         self.frames = self.updates = 0  # world frames shown so far, updates of the weights
         self.previous = 0  # frames before the last update
 
@@ -60,21 +78,29 @@ class Run:
         return parts | {"frames": self.frames, "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The next update is the one that followed the saved ones."""
+        """The next update is the one that followed the saved ones.
+
+        Where other ranks saved them, more or fewer, each of these has its part of all `streams`.
+        """
+        if "streams" in state:
+            state = state | {"stream": self.stream.regrouped(state["streams"], self.ranks)}
         for name in PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.frames, self.updates = state["frames"], state["updates"]
 
 
 class RunLog:
-    """The numbers and checkpoints of one run. Nothing waits for the device except where a number is due."""
+    """The numbers and checkpoints of one run. Nothing waits for the device except where a number is due.
+
+    Of several ranks, all call its methods at the same updates; the first evaluates and writes.
+    """
 
     def __init__(
         self,
         run: Run,
         evaluation: Evaluation | None,
         folder: RunFolder,
-        metrics: Metrics,
+        metrics: Metrics | NoMetrics,
         progress: Progress,
         stop: Stop,
     ):
@@ -91,7 +117,9 @@ class RunLog:
         if self.run.frames == 0 and not self.metrics.begun:
             if self.evaluation:
                 self.metrics.show_samples(self.evaluation.samples.shown)
+                self.metrics.name_classes(self.evaluation.class_names)
                 self.metrics.add_all(0, self.evaluation.baselines())
+            if self.run.settings.eval.every:
                 self.score()
             if self.monitor_every:
                 self.monitor()
@@ -104,8 +132,9 @@ class RunLog:
 
     def score_due(self) -> bool:
         """Whether an evaluation is due."""
-        evaluation = self.evaluation
-        return evaluation is not None and (self.run.finished or evaluation.due(self.run.previous, self.run.frames))
+        run = self.run
+        asked = bool(run.settings.eval.every)
+        return asked and (run.finished or evaluation_due(run.settings, run.previous, run.frames))
 
     def monitor_due(self) -> bool:
         """Whether the network itself is to be looked at."""
@@ -120,16 +149,19 @@ class RunLog:
         run = self.run
         with self.clock("learner"):
             check_finite(run, self.folder, self.metrics)
-            means = run.means.take()
+            means = mean_of(run.ranks.gather(run.means.take()))
         self.metrics.add("train", run.frames, means)
-        self.metrics.add_all(run.frames, run.stream.statistics())
+        each = run.ranks.gather(run.stream.statistics())
+        names = sorted({name for series in each for name in series})
+        self.metrics.add_all(run.frames, {name: mean_of([series.get(name, {}) for series in each]) for name in names})
         self.progress.advance(run.frames, means)
 
     def score(self) -> None:
         """Writes what the encoder scores on every task."""
         run = self.run
-        assert self.evaluation is not None
         check_finite(run, self.folder, self.metrics)
+        if self.evaluation is None:  # another rank has it
+            return
         with self.clock("eval"):
             scores = self.evaluation.scores(run.learner, frames=run.frames)
             self.metrics.add_all(run.frames, scores)
@@ -138,15 +170,20 @@ class RunLog:
     def monitor(self) -> None:
         """Writes what goes on inside the network."""
         check_finite(self.run, self.folder, self.metrics)
-        with self.clock("eval"):
-            self.metrics.add_all(self.run.frames, self.run.monitor())
+        if self.run.ranks.first:
+            with self.clock("eval"):
+                self.metrics.add_all(self.run.frames, self.run.monitor())
 
     def fine_tune(self) -> None:
         """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""
         run = self.run
+        if FINETUNE not in probes_due(run.settings, run.frames):
+            return
         tasks = pending_tasks(run.settings, frames=run.frames, latest=self.metrics.latest)
-        if self.evaluation and tasks and not self.stop:
-            self._commit()
+        if not run.ranks.any(bool(self.evaluation and tasks)) or self.stop:
+            return
+        self._commit()
+        if self.evaluation:
             with self.clock("eval"):
                 scores = self.evaluation.fine_tuned(run.learner, tasks, stop=self.stop, tell=self.progress.note)
                 self.metrics.add_all(run.frames, scores)
@@ -164,7 +201,18 @@ class RunLog:
         sha = weights_sha256(run.learner.network.state_dict())
         self.metrics.commit(frames=run.frames, updates=run.updates, weights_sha256=sha, device=run.settings.device)
         state = run.state_dict() | {"run_id": self.metrics.run_id}
-        save(self.folder.checkpoints, state, frames=run.frames, keep=run.settings.run.keep)
+        if run.ranks.size > 1:
+            state |= {"ranks": run.ranks.size, "parts": self._parts(state)}
+        if run.ranks.first:
+            save(self.folder.checkpoints, state, frames=run.frames, keep=run.settings.run.keep)
+
+    def _parts(self, state: dict[str, Any]) -> list[dict[str, str]]:
+        """What the other ranks have saved beside the checkpoint, all of which is on the disk."""
+        ranks, own = self.run.ranks, {name: state[name] for name in ("stream", "means")}
+        part = None
+        if not ranks.first:
+            part = save_part(self.folder.checkpoints, own, frames=self.run.frames, rank=ranks.rank)
+        return ranks.gather(part)[1:]
 
     def _due(self, every: int) -> bool:
         return due(every, self.run.previous, self.run.frames)

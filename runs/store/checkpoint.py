@@ -12,9 +12,10 @@ from torch import Tensor
 from envs.errors import SettingError
 from envs.starting import of_memory
 from runs.store.files import read_bytes
+from streams.process.ranks import Ranks
 from streams.recording.storage import replace
 
-DIGITS = 16  # of the sha256 in a name
+DIGITS, FRAMES = 16, 12  # of the sha256 and of the number of frames in a name
 LIMIT = 1 << 40  # bytes of a checkpoint
 PARTS = ("stream", "learner", "means")  # of a run, each of which has a state of its own
 
@@ -26,32 +27,56 @@ def save(folder: Path, state: dict[str, Any], *, frames: int, keep: int = 3) -> 
 
     Raises OSError: no room, or no permission; the older checkpoints are untouched and no temporary file is left.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
+    data = _packed(state)
     for leftover in folder.glob("*.tmp"):
         leftover.unlink()
     path = folder / f"{frames:012d}-{hashlib.sha256(data).hexdigest()[:DIGITS]}.pt"
     replace(path, data)
     for old in [other for other in _newest_first(folder) if other != path][keep - 1 :]:
         old.unlink()
+    kept = {other.name[:FRAMES] for other in _newest_first(folder)}
+    for part in folder.glob("*.part"):
+        if part.name[:FRAMES] not in kept:
+            part.unlink()
     return path
 
 
+def save_part(folder: Path, state: dict[str, Any], *, frames: int, rank: int) -> dict[str, str]:
+    """Writes what a rank but the first adds to a checkpoint: `{frames}-rank{rank}-{sha256}.part`.
+
+    Returns how the checkpoint, which the first rank writes once all parts are on the disk, knows it. Raises OSError: as
+    `save`.
+    """
+    data = _packed(state)
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / f"{frames:0{FRAMES}d}-rank{rank}-{sha256[:DIGITS]}.part"
+    replace(path, data)
+    return {"file": path.name, "sha256": sha256}
+
+
 def load_newest(
-    folder: Path, *, device: torch.device | str = "cpu", run_id: str | None = None
+    folder: Path,
+    *,
+    device: torch.device | str = "cpu",
+    run_id: str | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[dict[str, Any] | None, list[Path]]:
     """The newest sound checkpoint's state (None where there is none yet), and those passed over: damaged, or not ours.
 
     All tensors come to `device`; of those that the CPU keeps, their owner sees to it when it takes them. Where `run_id`
     is given, a checkpoint of another run is not ours.
 
+    Where `ranks` are given, what each of them saved is read as well: this rank's own `stream` and `means`, or, where
+    there were as many ranks as there are now, and else, as `streams`, those of all.
+
     Raises SettingError: there are checkpoints, and none is sound.
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):
         state = _state(path, device=device, run_id=run_id)
-        if state is not None:
+        if state is not None and ranks is not None:
+            state = _with_parts(state, folder, ranks, device=device)
+        if all(ranks.gather(state is not None) if ranks else [state is not None]) and state is not None:
             return {name: part for name, part in state.items() if name != "run_id"}, damaged
         damaged.append(path)
     if damaged:
@@ -92,6 +117,38 @@ def _state(path: Path, *, device: torch.device | str, run_id: str | None) -> dic
             raise
         return None
     return state if _is_of_run(state, path, run_id) else None
+
+
+def _with_parts(
+    state: dict[str, Any], folder: Path, ranks: Ranks, *, device: torch.device | str
+) -> dict[str, Any] | None:
+    """The state with what this rank saved, or all, if there were more or fewer of them; None where one is damaged."""
+    parts, count = state.pop("parts", []), state.pop("ranks", 1)
+    if count == ranks.size:
+        own = _part(folder, parts[ranks.rank - 1], device=device) if ranks.rank else {}
+        return None if own is None else state | own
+    others = [_part(folder, part, device=device) for part in parts]
+    streams = [state["stream"], *(part["stream"] for part in others if part is not None)]
+    return state | {"streams": streams} if len(streams) == count else None
+
+
+def _part(folder: Path, part: dict[str, str], *, device: torch.device | str) -> dict[str, Any] | None:
+    """What a rank saved; None where it is damaged."""
+    try:
+        data = read_bytes(folder / Path(part["file"]).name, limit=LIMIT)
+        if hashlib.sha256(data).hexdigest() != part["sha256"]:
+            return None
+        return torch.load(io.BytesIO(data), weights_only=True, map_location=device)
+    except Exception as error:  # as of a checkpoint
+        if of_memory(error):
+            raise
+        return None
+
+
+def _packed(state: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def _is_of_run(state: Any, path: Path, run_id: str | None) -> bool:

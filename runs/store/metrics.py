@@ -4,7 +4,8 @@
 attribute `committed` gives the length of each series: what lies beyond was never finished, and no reader looks at it.
 Beside it stand the checksums of all arrays, and one of the root's attributes themselves (`runs.store.record`).
 
-`samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time.
+`samples` holds a few test images (M, H, W, 3), their labels (M,), and their features (frames, M, D) over time;
+`mistakes/TASK`, where a run began and ended, what the linear probe took for what.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from envs.errors import SettingError
-from runs.scores import ScoreKey
+from runs.scores import MISTAKES, ScoreKey
 from runs.store.arrays import extended
 from runs.store.record import (
     FORMAT,
@@ -42,6 +43,16 @@ DIMENSIONS = {
     "images": ("sample", "y", "x", "channel"),
     "labels": ("sample",),
     "embeddings": ("frames", "sample", "feature"),
+    "confusion": ("frames", "label", "answer"),
+    "worst": ("frames", "rank", "y", "x", "channel"),
+    "worst_labels": ("frames", "rank"),
+    "worst_answers": ("frames", "rank"),
+}
+MISTAKES_SHAPES = {
+    "confusion": ("int32", 3),
+    "worst": ("uint8", 5),
+    "worst_labels": ("int64", 2),
+    "worst_answers": ("int64", 2),
 }
 SHAPES = {"images": ("uint8", 4), "labels": ("int64", 1), "embeddings": ("float16", 3)}  # type and axes
 UNITS = {
@@ -139,6 +150,10 @@ class Metrics:
         """Keeps the images and labels whose features the rows of `samples` hold."""
         self.keep(SAMPLES, arrays, dimensions=DIMENSIONS)
 
+    def name_classes(self, names: dict[str, list[str]]) -> None:
+        """Keeps what the classes of each task are called, by the name of its score."""
+        self._update(class_names=names)
+
     def keep(
         self,
         group: str,
@@ -221,7 +236,7 @@ class Metrics:
             shape, kind, names = (), "int64" if name == "frames" else "float64", ("frames",)
         node.create_array(
             name, shape=(0, *shape), chunks=(1 if shape else CHUNK, *shape), dtype=kind,
-            fill_value=-1 if name == "frames" else np.nan,
+            fill_value={"i": -1, "u": 0}.get(np.dtype(kind).kind, np.nan),
             attributes={"units": UNITS.get(name, "1")}, dimension_names=names,
         )  # fmt: skip
 
@@ -231,14 +246,14 @@ def read(
 ) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
 
-    The samples are apart, in `read_samples`. Runs of version 0.1 have the majority class's share as `baseline/chance`
-    and no 1/classes: here their groups have the names of today. A damaged series is left out where `damaged` is given,
-    which then says why: {group: a line}.
+    Samples and mistakes are apart, in `read_samples` and `read_mistakes`. Runs of version 0.1 have the majority class's
+    share as `baseline/chance` and no 1/classes: here their groups have the names of today. A damaged series is left out
+    where `damaged` is given, which then says why: {group: a line}.
 
     Raises SettingError: no such store, or one of another format, or a damaged one.
     """
     record = read_record(path)
-    names, series = _names_today([group for group in record.committed if group != SAMPLES]), {}
+    names, series = _names_today([group for group in record.committed if not _apart(group)]), {}
     for group, name in names.items():
         if any(fnmatch(name, pattern) for pattern in only):
             try:
@@ -248,6 +263,11 @@ def read(
                     raise
                 damaged[name] = str(error)
     return record.facts, series
+
+
+def _apart(group: str) -> bool:
+    """Whether its rows are no numbers."""
+    return group == SAMPLES or group.startswith(f"{MISTAKES}/")
 
 
 def _names_today(groups: list[str]) -> dict[str, str]:
@@ -286,6 +306,24 @@ def read_samples(path: Path) -> Series:
         if not 0 <= least <= most <= MAX_LABEL or len({len(samples["images"]), len(samples["labels"])}) > 1:
             raise SettingError(f"{path / SAMPLES} is damaged (labels from {least} to {most}); put back a copy of it")
     return samples
+
+
+def read_mistakes(path: Path) -> dict[str, Series]:
+    """What the linear probe of each task took for what, by the name of its score: the arrays of `mistakes_of` (E, ...).
+
+    Raises SettingError: as `read`.
+    """
+    record, found = read_record(path), {}
+    for group in record.committed:
+        if group.startswith(f"{MISTAKES}/"):
+            arrays = {name: array.values for name, array in read_group(path, group, record).items()}
+            check_shapes(path / group, arrays, MISTAKES_SHAPES)
+            classes = arrays["confusion"].shape[1]
+            for name in ("worst_labels", "worst_answers"):
+                if not ((arrays[name] >= 0) & (arrays[name] < classes)).all():
+                    raise SettingError(f"{path / group} is damaged ({name}: no class); put back a copy of it")
+            found[group.removeprefix(f"{MISTAKES}/")] = arrays
+    return found
 
 
 def _sound(path: Path, group: str, record: Record) -> dict[str, Stored]:

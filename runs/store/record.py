@@ -15,7 +15,7 @@ import numpy as np
 import zarr
 
 from envs.errors import SettingError
-from runs.scores import ScoreKey
+from runs.scores import MISTAKES, ScoreKey
 from runs.store.arrays import DOCUMENT, Document, checksum, extended, read_array, read_document
 from runs.store.files import DamagedFileError, Values, read_json
 from streams.recording.checksum import record_checksum
@@ -27,6 +27,7 @@ EMPTY = {"attributes": {}, "zarr_format": 3, "node_type": "group"}  # what the d
 BOOKKEEPING = ("checksums", "checksum", "run_id")
 FACTS: dict[str, type] = {"run": str, "learner": str, "loss": str, "device": str, "weights_sha256": str, "drift": dict}
 FACTS |= {"seed": int, "frames": int, "updates": int}
+FACTS |= {"class_names": dict}
 DRIFT: dict[str, type] = {"phases": int, "segment": int, "recurring": bool}
 
 
@@ -115,7 +116,8 @@ def read_group(path: Path, group: str, record: Record, *, label: str | None = No
                 raise DamagedFileError(folder / name, "it is not what was written there")
         if group in record.committed:
             _check_frames(folder, arrays.get("frames"))
-        for name in [name for name, array in arrays.items() if group not in (*MIXED, ".") and array.values.ndim != 1]:
+        mixed = group in (*MIXED, ".") or group.startswith(f"{MISTAKES}/")
+        for name in [name for name, array in arrays.items() if not mixed and array.values.ndim != 1]:
             raise DamagedFileError(folder / name, "it holds no numbers over time")
     except DamagedFileError as error:
         what = error.path.relative_to(folder)

@@ -1,13 +1,15 @@
 """Clocks of the loop: when something is due, means since it last was, and where the time goes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from streams.process.ranks import OWN_ROWS
 
 
 def due(every: int, before: int, now: int) -> bool:
@@ -26,6 +28,8 @@ class RunningMean:
     def add(self, values: dict[str, Tensor]) -> None:
         """Adds detached 0-d tensors; not every name need come every time."""
         for name, value in values.items():
+            if name.endswith(OWN_ROWS):
+                continue
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
         self._unchecked.append(values)
@@ -39,8 +43,10 @@ class RunningMean:
         losses = [
             (name, value, ago)
             for ago, values in zip(range(len(unchecked) - 1, -1, -1), unchecked, strict=True)
-            for name, value in sorted(values.items(), key=lambda item: "/" not in item[0])
-            if name.endswith(("loss", "error"))
+            for name, value in sorted(
+                values.items(), key=lambda item: (not item[0].endswith(OWN_ROWS), "/" not in item[0])
+            )
+            if name.endswith(("loss", "error", OWN_ROWS))
         ]
         numbers = torch.stack([value for _, value, _ in losses]).tolist() if losses else []
         rows = zip(losses, numbers, strict=True)
@@ -59,6 +65,13 @@ class RunningMean:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from another's `state_dict`."""
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number over the rows that have it."""
+    names = {name: None for row in rows for name in row}
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: each[0] if len(each) == 1 else sum(each) / len(each) for name, each in values.items()}
 
 
 class Stopwatch:

@@ -21,6 +21,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from envs.devices import upload
 from envs.errors import unknown
 from envs.moving_images import WAVES, illuminate, recolor
+from streams.seeding import rand_rows
 
 AREA, RATIO, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10  # of a crop: share of the image, width / height
 JITTER, HUE = 0.4, 0.1  # SimCLR's colour distortion at the strength 0.5 that it uses on small pictures
@@ -135,13 +136,13 @@ def crop_boxes(count: int, size: int, draws: torch.Generator) -> Tensor:
     Of ten candidates, uniform in area and in the logarithm of the ratio, the first that fits; the whole image where
     none does.
     """
-    area = size**2 * (AREA[0] + (AREA[1] - AREA[0]) * torch.rand(count, TRIES, generator=draws))
-    ratio = (log(RATIO[0]) + log(RATIO[1] / RATIO[0]) * torch.rand(count, TRIES, generator=draws)).exp()
+    area = size**2 * (AREA[0] + (AREA[1] - AREA[0]) * rand_rows(count, TRIES, draws=draws))
+    ratio = (log(RATIO[0]) + log(RATIO[1] / RATIO[0]) * rand_rows(count, TRIES, draws=draws)).exp()
     sides = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], 2).round()  # (count, TRIES, 2)
     fits = ((sides > 0) & (sides <= size)).all(2)
     first = sides[torch.arange(count), fits.int().argmax(1)]
     sides = torch.where(fits.any(1, keepdim=True), first, float(size))
-    corner = (torch.rand(count, 2, generator=draws) * (size - sides + 1)).floor()
+    corner = (rand_rows(count, 2, draws=draws) * (size - sides + 1)).floor()
     return torch.cat([corner, sides], 1)
 
 
@@ -177,11 +178,11 @@ def _waves(names: tuple[str, ...], count: int, draws: torch.Generator) -> Tensor
 
 
 def _signed(rows: int, columns: int, draws: torch.Generator) -> Tensor:
-    return 2 * torch.rand(rows, columns, generator=draws) - 1
+    return 2 * rand_rows(rows, columns, draws=draws) - 1
 
 
 def _chance(share: float, count: int, draws: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=draws) < share
+    return rand_rows(count, draws=draws) < share
 
 
 def _flips(count: int, draws: torch.Generator) -> Tensor:

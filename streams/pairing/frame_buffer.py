@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from envs.devices import upload
+from streams.seeding import rand_rows
 
 GAP_DISTRIBUTIONS = ("fixed", "uniform", "geometric")
 LONGEST = 4  # times its mean, where a geometric gap is cut
@@ -51,7 +52,7 @@ def gaps(distribution: str, gap: int, *, count: int, draws: torch.Generator) -> 
     """(count,) int64 steps: all `gap`, uniform from 1 to `gap`, or geometric of mean `gap`, cut at `longest`."""
     if distribution == "fixed" or not gap:
         return torch.full((count,), gap)
-    draw = torch.rand(count, generator=draws, dtype=torch.float64)
+    draw = rand_rows(count, draws=draws, dtype=torch.float64)
     if distribution == "uniform":
         return 1 + (draw * gap).long()
     stop = torch.log1p(torch.tensor(-1 / gap, dtype=torch.float64))  # of each step, so that the mean is the gap

@@ -1,7 +1,7 @@
 """From Frames to Pairs: two views of the same thing, near each other in time or by augmentation."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -14,9 +14,11 @@ from envs.errors import SettingError, unknown
 from streams.pairing.augmentation import KINDS as VIEWS
 from streams.pairing.augmentation import views as augmentation
 from streams.pairing.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
-from streams.pairing.memory import Fifo, Memory, MemorySettings, Reservoir, select
+from streams.pairing.memory import BufferSettings, Fifo, Memory, MemorySettings, Reservoir, select
 from streams.pairing.minred import MinRed
-from streams.seeding import generator
+from streams.process.ranks import Ranks
+from streams.process.states import joined_worlds, part_of_worlds
+from streams.seeding import RowGenerator, generator, rand_rows, seed_of
 from streams.types import Frames, OutOfOrder, Pairs, Rows, Source
 
 KINDS = ("temporal", "augmentation", "both")
@@ -71,16 +73,20 @@ def build_pairs(
     worlds: int = 0,
     seed: int = 0,
     encode: Callable[[Tensor], Tensor] | None = None,
+    ranks: Ranks | None = None,
 ) -> "PairStream":
     """The stream of pairs that the settings ask for, whose rows go through the memory of that name, or none.
 
     `worlds` is the number of frames a step, where it is known beforehand. `encode`, images (B, 3, H, W) to features (B,
-    D), is what a MinRed memory compares frames by. Raises SettingError: an unknown name, or a value that cannot work.
+    D), is what a MinRed memory compares frames by. Of several ranks, each pairs its own worlds' frames, and has its
+    part of the memory. Raises SettingError: an unknown name, or a value that cannot work.
     """
     memory = memory or MemorySettings()
     if memory.name not in MEMORIES:
         raise unknown("memory", memory.name, MEMORIES)
-    stream = PairStream(frames, pairs, memory=MEMORIES[memory.name](memory, seed=seed), seed=seed, encode=encode)
+    ranks = ranks or Ranks()
+    kept = MEMORIES[memory.name](share(memory, ranks), seed=own_seed(seed, ranks))
+    stream = PairStream(frames, pairs, memory=kept, seed=seed, encode=encode, ranks=ranks)
     stream.memory.check(worlds, views=1 if pairs.name == "augmentation" else 2)
     return stream
 
@@ -109,6 +115,7 @@ class PairStream(Iterator[Pairs]):
         memory: Memory | None = None,
         seed: int = 0,
         encode: Callable[[Tensor], Tensor] | None = None,
+        ranks: Ranks | None = None,
     ):
         if settings.name not in KINDS:
             raise unknown("pairs", settings.name, KINDS)
@@ -119,7 +126,8 @@ class PairStream(Iterator[Pairs]):
         if settings.gap_distribution not in GAP_DISTRIBUTIONS:
             raise unknown("pairs.gap_distribution", settings.gap_distribution, GAP_DISTRIBUTIONS)
         self.frames, self.settings, self.seed, self.encode = frames, settings, seed, encode
-        self.gap = settings.gap
+        self.gap, self._ranks = settings.gap, ranks or Ranks()
+        self._own_seed = own_seed(seed, self._ranks)
         self.memory = memory or Memory()
         self.updates = self.memory.settings.updates
         self.batch = getattr(self.memory.settings, "batch", 0)  # pairs; 0 for as many as the step brought
@@ -151,9 +159,9 @@ class PairStream(Iterator[Pairs]):
             frames, empty_steps = next(self.frames), empty_steps + 1
             start = perf_counter()
             rows = self._rows_of(frames)
-            self._worlds = len(frames.episode)
+            self._worlds = len(frames.episode) * self._ranks.size
             self._frame_count += self._worlds
-            if len(rows.episode) > 1:
+            if sum(self._ranks.counts(len(rows.episode))) > 1:
                 self.memory.add(rows)
                 self._rows, self._batches_left = len(rows.episode), self.updates
             self.seconds += perf_counter() - start
@@ -187,20 +195,32 @@ class PairStream(Iterator[Pairs]):
 
     def _gaps(self, step: int, count: int) -> Tensor:
         """(count,) steps from each row of a step back to its pair."""
-        return gaps(self.settings.gap_distribution, self.gap, count=count, draws=generator(self.seed, "gap", step))
+        return gaps(
+            self.settings.gap_distribution,
+            self.gap,
+            count=count,
+            draws=self._draws("gap", step, [count] * self._ranks.size),
+        )
+
+    def _draws(self, name: str, step: int, counts: list[int]) -> RowGenerator:
+        """A generator for this rank's rows of a batch, of which each rank has `counts`."""
+        first = sum(counts[: self._ranks.rank])
+        return RowGenerator.of(self.seed, name, step, first=first, total=sum(counts))
 
     def _draw(self) -> Pairs:
         """One batch from the memory, as floats, and augmented where the kind asks for views."""
         number = self._batches
-        rows, slots = self.memory.draw(self.batch or self._rows, generator(self.seed, "memory", number))
+        draws = generator(self._own_seed, "memory", number)  # of each rank's own memory
+        rows, slots = self.memory.draw(self.batch or self._rows, draws)
+        drawn = self._ranks.counts(len(slots)) if self.settings.symmetric or self.view else [len(slots)]
         first, second = (as_float(rows.views[at]) for at in (0, -1))
         if self.settings.symmetric:
-            swap = torch.rand(len(rows.episode), generator=generator(self.seed, "order", number)) < 0.5
+            swap = rand_rows(len(slots), draws=self._draws("order", number, drawn)) < 0.5
             swap = upload(swap, first.device)[:, None, None, None]
             first, second = torch.where(swap, second, first), torch.where(swap, first, second)
         if self.view:
             first, second = (
-                self.view(images, generator(self.seed, f"view/{which}", number))
+                self.view(images, self._draws(f"view/{which}", number, drawn))
                 for which, images in (("first", first), ("second", second))
             )
         first, second = (images.contiguous(memory_format=torch.channels_last) for images in (first, second))
@@ -209,6 +229,26 @@ class PairStream(Iterator[Pairs]):
         self._batches, self._batches_left = number + 1, self._batches_left - 1
         used = self._frame_count - (self._worlds if self._batches_left else 0)
         return Pairs(first, second, rows.gap, rows.episode, used)
+
+    def regrouped(self, states: Sequence[dict[str, Any]], ranks: Ranks) -> dict[str, Any]:
+        """The state with which this rank goes on, from those of other ranks, as many as there were.
+
+        What is left of a step's batches is dropped. Raises SettingError: the ranks had memories, each its own.
+        """
+        if states[0]["memory"].keys() != {"rows"}:
+            raise SettingError(
+                f"{len(states)} ranks have saved a memory each, and {ranks.size} can't go on with them; start "
+                f"{len(states)}, or begin a run with memory=none, which any number of ranks can go on with"
+            )
+        ring = {"count": states[0]["ring"]["count"]}
+        for name in ("images", "episodes") if ring["count"] else ():
+            whole = torch.cat([state["ring"][name].cpu() for state in states], 1)
+            ring[name] = whole.chunk(ranks.size, 1)[ranks.rank].contiguous()
+        ring = {"images": self._ring.images, "episodes": self._ring.episodes} | ring
+        ring["images"] = ring["images"].to(states[0]["ring"]["images"].device)
+        counts = states[0]["counts"] | {"_owed": 0}
+        memory = {"rows": None}
+        return {"frames": regrouped_frames(states, ranks), "ring": ring, "memory": memory, "counts": counts}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state of source, ring and memory, and where among a step's batches the stream is."""
@@ -223,6 +263,30 @@ class PairStream(Iterator[Pairs]):
         self.memory.load_state_dict(state["memory"])
         for key, value in state["counts"].items():
             setattr(self, COUNTS[key], value)
+
+
+def regrouped_frames(states: Sequence[dict[str, Any]], ranks: Ranks) -> dict[str, Any]:
+    """The state of this rank's source, from those of streams of other ranks, as many as there were."""
+    frames = [state["frames"] for state in states]
+    if "world" not in frames[0]:  # of recordings, which have one on all ranks
+        return frames[0]
+    own = len(frames[0]["shift"])
+    each = own * len(frames) // ranks.size
+    part = slice(each * ranks.rank, each * (ranks.rank + 1))
+    return part_of_worlds(joined_worlds(frames, own), own * len(frames), part)
+
+
+def own_seed(seed: int, ranks: Ranks) -> int:
+    """The seed of what each rank draws for itself."""
+    return seed_of(seed, "rank", ranks.rank) if ranks.rank else seed
+
+
+def share(memory: MemorySettings, ranks: Ranks) -> MemorySettings:
+    """The settings of a rank's part of a memory. Raises SettingError: a batch that can't be shared out evenly."""
+    if ranks.size == 1 or not isinstance(memory, BufferSettings):
+        return memory
+    batch = len(ranks.share(memory.batch, "memory.batch")) if memory.batch else 0
+    return replace(memory, capacity=memory.capacity // ranks.size, batch=batch)
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -30,6 +30,9 @@ class Stop:
     def __bool__(self) -> bool:
         return bool(self.signal)
 
+    def agree(self) -> None:
+        """Called after each update, where several processes have to stop after the same one."""
+
     def __enter__(self) -> "Stop":
         heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
         self._before = {number: signal.signal(number, self._receive) for number in heard}

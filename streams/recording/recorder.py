@@ -8,6 +8,8 @@ from torch import Tensor
 
 from envs.errors import SettingError
 from streams.live import Live
+from streams.process.ranks import Ranks
+from streams.process.states import joined_worlds
 from streams.recording.writer import Writer
 from streams.types import Frames
 
@@ -17,20 +19,50 @@ class Recorded(Iterator[Frames]):
 
     Its state is the source's, and taking it commits all frames so far, so that source and recording can go on from it.
     A resumed source has its recording cut back to where it goes on.
+
+    Of several ranks, the first records the frames of all, as one process would that shows all worlds.
     """
 
-    def __init__(self, source: Live, path: str, about: dict[str, Any], *, setting: str = "stream.record"):
-        self.source, self.writer = source, Writer(path, about, setting=setting)
+    def __init__(
+        self,
+        source: Live,
+        path: str,
+        about: dict[str, Any],
+        *,
+        setting: str = "stream.record",
+        ranks: Ranks | None = None,
+    ):
+        self.source, self._ranks = source, ranks or Ranks()
+        self.writer = Writer(path, about, setting=setting) if self._ranks.first else None
         self._resumed = self._open = False
 
     def __next__(self) -> Frames:
         if not self._open:
             self.open()
         frames = next(self.source)
-        self.writer.add(frames)
-        if self.writer.full:
-            self.writer.commit(as_plain(self.source.state_dict()), wait=False)
+        whole = self._gathered(frames)
+        if self.writer:
+            self.writer.add(whole)
+        if self._ranks.any(self.writer is not None and self.writer.full):
+            self._commit(wait=False)
         return frames
+
+    def _gathered(self, frames: Frames) -> Frames:
+        """The frames of all ranks."""
+        counts = [len(frames.episode)] * self._ranks.size
+        images, episode = (self._ranks.gather_rows(rows, counts) for rows in (frames.images, frames.episode))
+        factors = {name: self._ranks.gather_rows(rows, counts) for name, rows in frames.factors.items()}
+        return Frames(images, episode, frames.step, factors)
+
+    def _state(self) -> dict[str, Any]:
+        """The state of all ranks' worlds."""
+        states = self._ranks.gather(self.source.state_dict())
+        return joined_worlds(states, self.source.world.num_envs)
+
+    def _commit(self, *, wait: bool = True) -> None:
+        state = as_plain(self._state())
+        if self.writer:
+            self.writer.commit(state, wait=wait)
 
     @property
     def seconds(self) -> float:
@@ -44,12 +76,14 @@ class Recorded(Iterator[Frames]):
 
     def open(self) -> None:
         """Locks the recording and cuts it back to where the source is. Raises SettingError as `Writer.open`."""
-        state = as_plain(self.source.state_dict())
-        self.writer.open(fresh=not self._resumed, cut_to=self.source.step + 1 if self._resumed else None, state=state)
+        state, cut_to = as_plain(self._state()), self.source.step + 1 if self._resumed else None
+        if self.writer:
+            self.writer.open(fresh=not self._resumed, cut_to=cut_to, state=state)
         self._open = True
 
     def go_on(self) -> None:
         """Puts the source where the recording ended, if there is one. Raises SettingError where it can't go on."""
+        assert self.writer
         facts = self.writer.open()
         if facts and facts["committed"]:
             if facts.get("state") is None:
@@ -68,10 +102,9 @@ class Recorded(Iterator[Frames]):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the source's state, once all its frames are committed."""
-        state = self.source.state_dict()
         if self._open:
-            self.writer.commit(as_plain(state))
-        return state
+            self._commit()
+        return self.source.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on with the frames, and recording, that followed the saved ones."""
@@ -80,7 +113,8 @@ class Recorded(Iterator[Frames]):
 
     def close(self) -> None:
         """Releases the recording."""
-        self.writer.close()
+        if self.writer:
+            self.writer.close()
 
 
 STATE_TYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "bool": torch.bool}

@@ -16,10 +16,13 @@ BLOCK_BYTES = 1 << 28  # of images that are read at once, at most: several such 
 class Player:
     """One recording in one order, from beginning to end and over again."""
 
-    def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int):
+    def __init__(self, recording: Recording, order: OrderSettings, *, rows: int, seed: int, shown: range | None = None):
+        """`shown` are those of the rows that are read here; all, where not given."""
         self.recording = recording
         self._settings, self._rows, self._seed = order, rows, seed
-        self._as_recorded = order.order == "sequential" and rows == recording.worlds
+        self.shown = range(rows) if shown is None else shown
+        all_rows = len(self.shown) == rows
+        self._as_recorded = order.order == "sequential" and rows == recording.worlds and all_rows
         self.show(recording.committed, recording.facts["episodes"])
 
     def show(self, steps: int, episodes: int) -> None:
@@ -99,7 +102,8 @@ class Player:
                 self._order = order = turn, self._ordered(turn)
             where.append(order[1].where(inside[rounds == turn]))
         step, world = (np.concatenate(part) for part in zip(*where, strict=True))
-        return step, world, rounds
+        part = slice(self.shown.start, self.shown.stop)
+        return step[:, part], world[:, part], rounds
 
     def _ordered(self, turn: int) -> Order:
         settings, worlds = self._settings, self.recording.worlds

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
+from streams.process.ranks import Ranks
 from streams.replay.mixing import opened, shared, shares
 from streams.replay.orders import OrderSettings
 from streams.replay.player import Player
@@ -45,18 +46,29 @@ class Replay(Iterator[Frames]):
     Args:
         frames: how many are needed; with fewer there is an error and not an end.
 
+    Of several ranks, each reads its own rows of those that one process would show.
+
     Raises SettingError: no recording, or too short, or settings that make no order.
     """
 
-    def __init__(self, settings: ReplaySettings, *, seed: int = 0, frames: int = 0, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        *,
+        seed: int = 0,
+        frames: int = 0,
+        device: torch.device | str = "cpu",
+        ranks: Ranks | None = None,
+    ):
         recordings = opened(settings.path)
         rows = shares(recordings, settings, weights=settings.weights)
+        shown = parts_of(rows, (ranks or Ranks()).share(sum(rows), "stream.worlds"))
         self.players = [
-            Player(recording, settings, rows=count, seed=seed_of(seed, "replay", number))
-            for number, (recording, count) in enumerate(zip(recordings, rows, strict=True))
+            Player(recording, settings, rows=count, seed=seed_of(seed, "replay", number), shown=part)
+            for number, (recording, count, part) in enumerate(zip(recordings, rows, shown, strict=True))
         ]
         self.step, self.seconds = -1, 0.0
-        self._shares, self._rows = rows, sum(rows)  # of each recording, and of all
+        self._shares, self._rows = [len(part) for part in shown], sum(rows)  # read here of each recording; of all
         self._repeat, self._start, self._needed, self._device = settings.repeat, settings.start, frames, device
         self._follows = settings.order == "sequential" and not self._repeat and rows == [recordings[0].worlds]
         self._names = shared(recordings)
@@ -198,6 +210,15 @@ class Replay(Iterator[Frames]):
 def say_unsealed(path: str) -> None:
     """Says of a recording of format 1, once, what it cannot vouch for."""
     print(f"{path} is of format 1: that its files lie where they belong is not checked", file=sys.stderr)  # noqa: T201
+
+
+def parts_of(rows: list[int], shown: range) -> list[range]:
+    """Of recordings with so many rows each, one after the other, the rows of each that are `shown`."""
+    firsts = [sum(rows[:number]) for number in range(len(rows))]
+    clipped = [
+        (max(shown.start - first, 0), min(shown.stop - first, count)) for first, count in zip(firsts, rows, strict=True)
+    ]
+    return [range(start, max(stop, start)) for start, stop in clipped]
 
 
 def _beside(parts: list[np.ndarray]) -> np.ndarray:

@@ -26,7 +26,7 @@ class ShuffledReplay(Replay):
     def _read(self, first: int, past: int) -> dict[str, Tensor]:
         block = super()._read(first, past)
         if self._gap_at:
-            gap = np.stack([self._gap_at(step, self._rows).numpy() for step in range(first, past)])
+            gap = np.stack([self._gap_at(step, sum(self._shares)).numpy() for step in range(first, past)])
             gaps = np.split(gap, np.cumsum(self._shares)[:-1], axis=1)
             steps = np.arange(first, past) + self._start
             parts = [player.before(steps, own) for player, own in zip(self.players, gaps, strict=True)]

@@ -67,14 +67,14 @@ def built(*, schedule, network="conv4", size=16, loss=None, updates=20, seed=0, 
     )
 
 
-def learner(rule, *, seed=0, updates=20, lr=1e-3, longest_gap=0, **loss):
+def learner(rule, *, seed=0, updates=20, lr=1e-3, longest_gap=0, network="conv4", **loss):
     """A learner by the name of its rule; what is not named in RULE_SETTINGS is a setting of its loss."""
     schedule, feedback = RULES[rule]
     settings = {name: loss.pop(name) for name in RULE_SETTINGS if name in loss}
     settings |= {"dtp": TARGETS, "dtp_ldrl": TARGETS | {"inverse_loss": "ldrl"}}.get(rule, {})
     return built(
         schedule=schedule, feedback=feedback, lr=lr, loss=loss, updates=updates, seed=seed, longest_gap=longest_gap,
-        **settings,
+        network=network, **settings,
     )  # fmt: skip
 
 

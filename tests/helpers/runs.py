@@ -4,9 +4,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from omegaconf import OmegaConf
 
 from runs.config.composing import read
+from runs.evaluation.features import LabelledImages
+from runs.evaluation.mistakes import mistakes_of
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
 from runs.store.preview import save_preview
@@ -70,6 +73,11 @@ def furnished(path: Path, *, ended=True) -> Path:
                 tuned = {"top1": 0.5 + 0.25 * done, "validation_top1": 0.7, "lr": 1e-3, "epochs": 12.5}
                 metrics.add(f"eval/finetune/{task}", now, tuned)
         metrics.add("samples", now, {"embeddings": random.normal(size=(24, 6)).astype(np.float16)})
+        if now in (0, FRAMES[-1]):
+            answers = torch.from_numpy(random.normal(size=(24, 4)))
+            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+            metrics.add("mistakes/linear", now, mistakes_of(answers, LabelledImages(pixels, torch.from_numpy(labels))))
+    metrics.name_classes({"linear": ["mug", "chair", "car", "fish"]})
     metrics.commit()
     pixels = random.integers(0, 256, (2, 3, 8, 8, 3)).astype(np.uint8)
     if ended:

@@ -20,7 +20,7 @@ from runs.analysis.reading import load, load_numbers
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest, newest, save
 from runs.store.folder import RunFolder
-from runs.store.metrics import Metrics, read, read_samples
+from runs.store.metrics import Metrics, read, read_mistakes, read_samples
 from runs.store.preview import load_preview, save_preview
 from runs.store.record import BOOKKEEPING, sealed
 from tests.helpers.online import SMALL, assert_same_run, outcome
@@ -228,7 +228,13 @@ def test_samples_and_previews_are_checked_too(run, monkeypatch, capsys):
     strip.write_bytes(zstandard.compress(bytes(zstandard.frame_content_size(strip.read_bytes()))))
     embeddings = store / "samples" / "embeddings" / "c"
     (embeddings / "0" / "0" / "0").write_bytes((embeddings / "1" / "0" / "0").read_bytes())
-    for read_part, name in ((load_preview, "seen"), (read_samples, "samples")):
+    worst = store / "mistakes" / "linear" / "worst" / "c"
+    (worst / "0" / "0" / "0" / "0" / "0").write_bytes((worst / "1" / "0" / "0" / "0" / "0").read_bytes())
+    for read_part, name in (
+        (load_preview, "seen"),
+        (read_samples, "samples"),
+        (read_mistakes, r"mistakes.linear"),
+    ):
         with pytest.raises(SettingError, match=f"{name} is damaged"):
             read_part(store)
     monkeypatch.setattr(sys, "argv", ["report", str(run)])
@@ -236,6 +242,7 @@ def test_samples_and_previews_are_checked_too(run, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert "seen is damaged (strip: it is not what was written there); put back a copy of it; preview is left" in err
     assert "samples is damaged" in err
+    assert "mistakes/linear is damaged" in err
     assert "is damaged" in (run / "report.html").read_text()
 
 

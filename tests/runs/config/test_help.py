@@ -59,7 +59,7 @@ def test_a_setting_is_described_by_the_class_that_wrote_it_last():
     (capacity,) = [one for one in settings_of(BufferSettings) if one.name == "capacity"]
     assert (capacity.type, capacity.default) == ("int", "4096")
     assert capacity.help.startswith("frames; a pair")
-    assert [one.name for one in settings_of(BufferSettings)] == ["name", "updates", "capacity"]
+    assert [one.name for one in settings_of(BufferSettings)] == ["name", "updates", "capacity", "batch"]
 
 
 def test_every_yaml_is_listed():

@@ -1,0 +1,182 @@
+"""How many frames a second one and two ranks learn from, and what of the time goes into exchanges.
+
+    python benchmarks/distributed.py                     # the main job's network and world, 128 worlds, memory=none
+    python benchmarks/distributed.py --learner bp
+
+One process with one thread and with two, and two ranks of one thread each, take turns, each in processes of their own.
+Exchanges include waiting for the other rank. What more ranks on GPUs would reach is derived from the bytes and the
+number of exchanges of an update, which are counted, and from the assumptions that are named below.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from time import perf_counter
+from typing import Any
+
+from machine import show
+
+from learners.online import PROGRAM
+from learners.run import build
+from streams.process import ranks
+
+WARM, UPDATES, ROUNDS = 2, 16, 3
+KINDS = {"one process": (1, 1), "one process, two threads": (1, 2), "two ranks": (2, 1)}  # ranks, threads of each
+PROMISED = 1.8  # times one process, by two ranks on two cores
+
+# Assumed, of GPUs: what an exchange takes that has next to no bytes, between processes and between GPUs, in one machine
+# and over a network, and what a GPU sends a second; an update of 128 rows a GPU.
+GLOO_S = {1: 60e-6, 8: 150e-6}  # by the number of machines, 8 ranks each
+NCCL_S = {1: 30e-6, 8: 90e-6}
+BYTES_PER_S = {1: 300e9, 8: 40e9}
+GPU_UPDATE_S = 3e-3
+
+
+class Counted(ranks.JoinedRanks):
+    """Ranks that take the time of their exchanges and count their bytes."""
+
+    def __init__(self):
+        super().__init__()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew."""
+        self.seconds, self.small, self.large, self.bytes = 0.0, 0, 0, 0
+
+    def _timed(self, size: int, job: Any, *arguments: Any) -> Any:
+        start = perf_counter()
+        result = job(*arguments)
+        self.seconds += perf_counter() - start
+        self.bytes += size
+        self.small, self.large = self.small + (size < 4096), self.large + (size >= 4096)
+        return result
+
+    def any(self, flag):
+        """As of any ranks, as all that follow."""
+        return self._timed(8, super().any, flag)
+
+    def counts(self, count):  # noqa: D102
+        return self._timed(8, super().counts, count)
+
+    def sum_(self, tensor):  # noqa: D102
+        return self._timed(tensor.numel() * tensor.element_size(), super().sum_, tensor)
+
+    def gather_rows(self, rows, counts):  # noqa: D102
+        return self._timed(rows.numel() * rows.element_size(), super().gather_rows, rows, counts)
+
+
+def as_rank(overrides: list[str]) -> None:
+    """Learns for a while, and prints what that took as JSON."""
+    counted = None
+    if "RANK" in os.environ:
+        ranks._present = counted = Counted()
+    run = build(PROGRAM.read(overrides))
+    for number in range(WARM + UPDATES):
+        if number == WARM:
+            start, before = perf_counter(), run.frames
+            if counted:
+                counted.reset()
+        pairs = next(run.stream)
+        run.advance(pairs, run.learner.update(pairs))
+        run.ranks.any(False)
+    took = perf_counter() - start
+    result: dict[str, Any] = {"frames_per_s": (run.frames - before) / took}
+    if counted:
+        per_update = {name: getattr(counted, name) / UPDATES for name in ("small", "large", "bytes")}
+        result |= {"share_in_exchanges": counted.seconds / took, **per_update}
+    print(json.dumps(result), file=sys.__stdout__)
+
+
+def measured(kind: str, overrides: list[str]) -> dict[str, float]:
+    """What processes of a kind came to; the first rank's."""
+    size, threads = KINDS[kind]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    if size > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        environment |= {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--rank", *overrides],
+            env=environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if size > 1 else {}),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(size)
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    return json.loads(outputs[0])
+
+
+def derived(of_update: dict[str, float], machines: int) -> dict[str, float]:
+    """What 8 GPUs a machine would reach, 128 rows each: the share of an update that is not spent in exchanges.
+
+    A ring sends and takes each byte of a sum twice, less one part; gathered embeddings grow with the number of ranks,
+    as does the loss of them, which every rank computes whole.
+    """
+    size = 8 * machines
+    sent = 2 * (size - 1) / size * of_update["bytes"] + of_update["gathered"] * (size - 2) / 2
+    exchanges = of_update["small"] * GLOO_S[machines] + of_update["large"] * NCCL_S[machines]
+    wires = sent / BYTES_PER_S[machines]
+    return {
+        "efficiency": GPU_UPDATE_S / (GPU_UPDATE_S + exchanges + wires),
+        "exchanges_ms": 1e3 * exchanges,
+        "bytes_ms": 1e3 * wires,
+    }
+
+
+def main() -> None:
+    """Prints a table and keeps benchmarks/results/distributed.json."""
+    if sys.argv[1:2] == ["--rank"]:
+        return as_rank(sys.argv[2:])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--learner", default="dgl")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    args = parser.parse_args()
+    overrides = [f"learner={args.learner}", "memory=none", "device=cpu", "env.num_worlds=128", "run.frames=65536"]
+    rounds = [{kind: measured(kind, overrides) for kind in KINDS} for _ in range(args.rounds)]
+    speeds = {kind: statistics.median(each[kind]["frames_per_s"] for each in rounds) for kind in KINDS}
+    gain = statistics.median(each["two ranks"]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
+    over_threads = statistics.median(
+        each["two ranks"]["frames_per_s"] / each["one process, two threads"]["frames_per_s"] for each in rounds
+    )
+    share = statistics.median(each["two ranks"]["share_in_exchanges"] for each in rounds)
+    of_update = {name: rounds[0]["two ranks"][name] for name in ("small", "large", "bytes")}
+    of_update["gathered"] = max(of_update["bytes"] - parameter_bytes(overrides), 0.0)
+    gpus = {8 * machines: derived(of_update, machines) for machines in (1, 8)}
+    rows = [(kind, f"{speed:,.0f}", f"{speed / speeds['one process']:.2f}") for kind, speed in speeds.items()]
+    notes = (
+        f"two ranks: {gain:.2f} times one process (promised {PROMISED}), {over_threads:.2f} times two threads",
+        f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small "
+        f"and {of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
+        *(
+            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: {1e3 * GPU_UPDATE_S:.0f} ms an "
+            f"update, {of['exchanges_ms']:.2f} ms of latency and {of['bytes_ms']:.2f} ms for bytes"
+            for size, of in gpus.items()
+        ),
+    )
+    results = {
+        "frames_per_s": speeds,
+        "two_over_one": gain,
+        "two_over_threads": over_threads,
+        "share_in_exchanges": share,
+    }
+    results |= {"of_update": of_update, "derived": {str(size): of for size, of in gpus.items()}, "rounds": rounds}
+    head = ("", "frames/s", "times one process")
+    show("distributed", results, *notes, title=f"{args.learner} on 128 worlds, on CPU", head=head, rows=rows)
+    return None
+
+
+def parameter_bytes(overrides: list[str]) -> int:
+    """Of the gradients of all weights."""
+    learner = build(PROGRAM.read(overrides)).learner
+    return sum(4 * weight.numel() for part in (learner.network, learner.losses) for weight in part.parameters())
+
+
+if __name__ == "__main__":
+    main()

@@ -130,7 +130,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 
     Raises SettingError: its folder holds a run with other settings.
     """
-    settings = program.read(overrides)
+    settings, ranks = program.read(overrides), join()  # in a job of submitit's, whose tasks are ranks
     if settings.run.resume == AUTO:
         settings.run.resume = None
         overrides = [*(text for text in overrides if not text.startswith("run.resume=")), "run.resume=null"]
@@ -139,7 +139,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         settings.run.name = _name(settings, own)
         overrides = [*overrides, f"run.name={settings.run.name}"]
     folder = RunFolder(_place(settings) / (settings.run.name or ""))
-    if settings.run.resume or not folder.is_run:
+    if settings.run.resume or not ranks.gather(folder.is_run)[0]:  # rank 0 may begin it while others still look
         return start(overrides, program, varied=own)
     changed = differences(folder.settings_over(settings), settings, ignore=MAY_CHANGE)
     if changed:
@@ -148,7 +148,9 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
             f"{folder.path} holds a run with other settings ({'; '.join(changed)}); choose another {other}"
         )
     frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
-    if frames >= settings.run.frames and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics)):
+    complete = frames >= settings.run.frames
+    complete = complete and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
+    if ranks.gather(complete)[0]:
         print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
     may_change = [text for text in overrides if text.startswith(("device=", "run.loggers="))]
@@ -159,9 +161,6 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
 def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ()) -> int:
     """One run from its overrides, of which a sweep varies some, to its last table; the exit status."""
     settings, ranks = program.read(overrides), present()
-    before = _folder_before(overrides, settings)
-    if before:
-        return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume == AUTO:
         if not (settings.run.name or settings.run.group):
             raise SettingError(
@@ -169,6 +168,9 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
             )
         chosen = [text.partition("=")[0] for text in _chosen(overrides)]
         return start_or_resume(overrides, varied=chosen, program=program)
+    before = _folder_before(overrides, settings)
+    if before:
+        return _resume(before, [], program, said=Said(overrides, flat(settings)))
     if settings.run.resume:
         said = Said(overrides, composing.given(overrides))
         return _resume(settings.run.resume, overrides, program, said=said)
@@ -327,7 +329,8 @@ def _follow(
     identity = RunIdentity(folder.path, settings.run.name, settings.run.group, metrics.run_id, run.frames)
     with Loggers(settings.run.loggers if run.ranks.first else [], identity) as loggers:
         loggers.settings(flat(settings))
-        metrics.mirror = loggers.rows
+        if isinstance(metrics, Metrics):
+            metrics.mirror = loggers.rows
         return _trained(run, evaluation, folder, metrics, program, loggers)
 
 

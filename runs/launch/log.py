@@ -31,7 +31,6 @@ class NoMetrics:
 
     def __init__(self, run_id: str, *, begun: bool):
         self.run_id, self.begun, self.notes = run_id, begun, ()
-        self.mirror: Any = None  # which is told of nothing
         self.latest: dict[str, int] = {}
 
     def add(self, *_: Any) -> None:

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 
 import pytest
 
+from runs.analysis.summary import summary
 from tests.helpers.online import SMALL, assert_same_run, outcome, run
 from tests.helpers.slurm import installed, slurm
 
@@ -49,11 +50,11 @@ def scripts():
     return re.findall(r"^```bash\n(.*?)^```", (ROOT / "docs/howto/clusters.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
-def submit(cluster, tmp_path, *overrides):
-    """The number of a job that runs the documented script."""
-    script = tmp_path / "long.sh"
-    script.write_text(scripts()[0])
-    options = ["--parsable", "--cpus-per-task=1", f"--output={tmp_path}/out.txt"]
+def submit(cluster, tmp_path, *overrides, number=0):
+    """The number of a job that runs a documented script."""
+    script = tmp_path / "job.sh"
+    script.write_text(scripts()[number].replace("--nproc-per-node=4", "--nproc-per-node=2"))
+    options = ["--parsable", "--nodes=1", "--cpus-per-task=1", f"--output={tmp_path}/out.txt"]
     return cluster("sbatch", *options, str(script), *overrides, f"results_dir={tmp_path}").strip()
 
 
@@ -85,6 +86,25 @@ def test_a_job_that_is_signalled_saves_is_queued_again_and_ends_as_if_it_had_nev
 
 def same_again(tmp_path):
     return ["run.name=long", "run.resume=auto", *JOB, f"results_dir={tmp_path}"]
+
+
+def test_a_job_of_several_processes_is_queued_again_once_all_have_saved(cluster, tmp_path):
+    job = submit(cluster, tmp_path, *JOB, number=1)
+    wait_for(has_begun(tmp_path / "wide"), tmp_path / "out.txt")
+    cluster("scancel", "--batch", "--signal=USR1", job)  # as --signal=B:USR1@120 does
+    wait_for(lambda: about(cluster, job)["JobState"] == "COMPLETED", tmp_path / "out.txt")
+    assert about(cluster, job)["Restarts"] == "1"
+    assert "stopped and saved at" in (tmp_path / "out.txt").read_text()
+    assert summary(tmp_path / "wide")["frames"] == 1024
+
+
+def test_each_task_of_a_sweeps_job_is_a_rank_of_its_run(cluster, tmp_path):
+    launcher = ["hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.tasks_per_node=2"]
+    settings = [*JOB, "run.frames=64", f"results_dir={tmp_path}", "run.group=sweep"]
+    cluster(sys.executable, "-m", "learners.online", "-m", *launcher, *settings)
+    run = tmp_path / "sweep" / "bp-seed0"
+    assert summary(run)["frames"] == 64
+    assert len(list((run / "checkpoints").glob("*-rank1-*.part"))) == len(list((run / "checkpoints").glob("*.pt")))
 
 
 def test_a_job_that_is_cancelled_saves_and_does_not_come_back(cluster, tmp_path):

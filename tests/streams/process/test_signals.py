@@ -43,3 +43,17 @@ def test_a_reader_that_has_gone_stops_what_runs_and_nothing_else():
         assert Stop.reader_has_gone()
         assert stop.signal == signal.SIGPIPE
     assert not Stop.reader_has_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_under_torchrun_a_signal_that_comes_twice_is_one_and_later_another(monkeypatch, number):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    now = [100.0]
+    monkeypatch.setattr("streams.process.signals.monotonic", lambda: now[0])
+    with Stop() as stop:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        assert stop.signal == number
+        now[0] += 3.0
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)

@@ -16,8 +16,8 @@ ECHO_S = 2.0
 class Stop:
     """A context manager that is true once one of SIGNALS has come, or the reader of our output has gone.
 
-    A second SIGINT or SIGTERM raises KeyboardInterrupt. Under `torchrun`, which hands on what a terminal or a cluster sends
-    to all processes anyway, one that comes within two seconds is the same.
+    A second SIGINT or SIGTERM raises KeyboardInterrupt. Under `torchrun`, which hands on what a terminal or a
+    cluster sends to all processes anyway, one that comes within two seconds is the same.
     """
 
     _present: "Stop | None" = None  # the one that is entered

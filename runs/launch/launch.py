@@ -183,12 +183,12 @@ def start(overrides: list[str], program: Program, *, varied: Sequence[str] = ())
     settings.device = str(ranks.own_device(device(settings.device)))
     settings.run.name = ranks.gather(settings.run.name or _name(settings, varied or _chosen(overrides)))[0]
     run, evaluation = program.build(settings), _evaluation(settings)  # what cannot work says so before it has a folder
-    kept, path = composing.as_values(overrides, settings), _place(settings) / settings.run.name
-    with RunFolder.create(path.parent, path.name, settings, kept) if ranks.first else RunFolder(path) as folder:
+    kept, place, name = composing.as_values(overrides, settings), _place(settings), settings.run.name
+    with RunFolder.create(place, name, settings, kept) if ranks.first else RunFolder(place / name) as folder:
         metrics = None
         if ranks.first:
             metrics = Metrics.create(folder.metrics, _facts(settings), run_id=folder.run_id)
-        ranks.remember_folder(_command(overrides), str(path))
+        ranks.remember_folder(_command(overrides), str(folder.path))
         return _follow(run, evaluation, folder, shared_metrics(metrics, folder, ranks), program)
 
 

@@ -25,7 +25,7 @@ class Section:
     place: int  # in the page, from the top
     template: str
     each_run: bool  # of one run at a time, and not of all groups
-    series: tuple[str, ...]  # patterns of what a section of all groups reads of the runs but the first of each
+    series: tuple[str, ...] = ("*",)  # patterns of what a section of all groups reads of the runs but the first of each
 
 
 SECTIONS: list[Section] = []

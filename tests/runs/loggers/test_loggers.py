@@ -75,7 +75,7 @@ def tensorboard_of(folder):
     texts = {
         name.partition("/")[0]: events.Tensors(name)[-1].tensor_proto.string_val[0].decode() for name in tags["tensors"]
     }
-    settings = dict(line.strip("| ").split(" | ", 1) for line in texts["settings"].splitlines())
+    settings = dict(line[2:-2].split(" | ", 1) for line in texts["settings"].splitlines())
     series = {name: {event.step: event.value for event in events.Scalars(name)} for name in tags["scalars"]}
     return settings, Close(series), set(tags["images"]), texts["scores"]
 

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from envs.errors import SettingError
+from envs.images.tiles import tile
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison
 from runs.analysis.reading import LoadedRun, baseline, task_keys, values
 from runs.scores import BASELINES, MEASURES
@@ -35,6 +36,7 @@ LINES = {  # of the baselines
     "chance": (0, (1, 6)),
 }
 PANELS = 4  # beside one another
+GAP = 0.04  # of a frame's width, between two
 TOP1 = MEASURES["top1"]
 
 
@@ -43,26 +45,21 @@ def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndar
 
     `ends` (worlds, T) bool marks frames before which another episode began; a gap is drawn there.
     """
-    rows, columns = frames.shape[:2]
+    rows, columns, height, width = frames.shape[:4]
+    gap = max(1, round(GAP * width))
+    across, down = ((np.arange(count) * (edge + gap)) for count, edge in ((columns, width), (rows, height)))
     with rc_context(STYLE):
         figure = Figure(figsize=(0.62 * columns + 0.5, 0.62 * rows + 0.5))
-        left, bottom = 0.45 / figure.get_figwidth(), 0.42 / figure.get_figheight()
-        edges = {"left": left, "right": 0.995, "bottom": bottom, "top": 0.995}
-        grid = figure.add_gridspec(rows, columns, **edges, wspace=0.04, hspace=0.04)
-        for row in range(rows):
-            for column in range(columns):
-                axes = figure.add_subplot(grid[row, column])
-                axes.imshow(frames[row, column], interpolation="nearest")
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set_visible(False)
-                if row == rows - 1:
-                    axes.set_xlabel(str(column * stride), labelpad=2)
-                if column == 0:
-                    axes.set_ylabel(str(row), rotation=0, labelpad=6, va="center")
-                if ends is not None and ends[row, column]:
-                    axes.spines["left"].set(visible=True, color="white", linewidth=5)
-        figure.text(0.5, 0.02, "time (steps)", ha="center", va="bottom")
-        figure.text(0.005, 0.5, "world", rotation=90, ha="left", va="center")
+        axes = figure.add_axes((0.45 / figure.get_figwidth(), 0.42 / figure.get_figheight(), 0.95, 0.95))
+        sheet = tile(frames, gap=gap)
+        axes.imshow(sheet, interpolation="nearest", extent=(0, sheet.shape[1], sheet.shape[0], 0))
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(across + width / 2, [str(column * stride) for column in range(columns)])
+        axes.set_yticks(down + height / 2, [str(row) for row in range(rows)])
+        for row, column in np.argwhere(ends) if ends is not None else ():
+            axes.vlines(across[column], down[row], down[row] + height, color="white", linewidth=5)
+        axes.set(xlabel="time (steps)", ylabel="world")
         _write(figure, path)
 
 

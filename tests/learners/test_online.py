@@ -155,7 +155,7 @@ def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(tmp_pat
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(tmp_path):
     command = [sys.executable, "-m", "learners.online"]
-    overrides = [*SMALL, "run.frames=640", "run.save_every=16", "eval.every=320", f"results_dir={tmp_path}"]
+    overrides = [*SMALL, "run.frames=384", "run.save_every=16", "eval.every=192", f"results_dir={tmp_path}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     draws = random.Random(0)
     arguments = [*overrides, "run.name=killed"]

@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from envs.errors import SettingError, unknown
 from envs.images.decoding import moves, over_white, picture, squared, suffixes
-from envs.images.folders import cache_folder, listing, named
+from envs.images.folders import listing, named
+from envs.images.storage import Storage
 
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of format 3, and of format 2
 IMAGE_KEYS = ("images", "image", "img", "imgs", "frames", "data", "x", "x_train", "arr_0")
@@ -24,8 +24,7 @@ LEAST = 8  # pixels along the edges of one RGBA picture, which might as well be 
 
 HDF5 = (".h5", ".hdf5")
 NPY = b"\x93NUMPY"  # how such a file begins
-BLOCK, BLOCK_BYTES = 256, 1 << 26  # pictures, or bytes, that are read at once
-Room = Callable[[tuple[int, ...]], np.ndarray]  # an array of uint8 of this shape, in memory or on disk
+BLOCK = 256  # pictures that are converted at once
 RESIZE = "resize them to one, or set env.fit=crop or pad"
 Square = Callable[[np.ndarray], np.ndarray]  # a picture (H, W, 3) of any size to one of the common size
 
@@ -86,28 +85,11 @@ def load_pictures(
     try:
         called = "dataset" if setting == "source" else setting.replace("path", "dataset")
         square = partial(squared, size=edge, fit=fit) if fit != "none" else None
-        room = partial(_room, memory_mb=memory_mb)
-        return _checked(
-            _load(where, dataset, options or {}, absent=absent, setting=called, square=square, room=room), room
-        )
+        storage = Storage(memory_mb)
+        stored = _load(where, dataset, options or {}, absent=absent, setting=called, square=square, storage=storage)
+        return _checked(stored, storage)
     except SettingError as error:
         raise SettingError(f"{setting}={path} {error}") from None
-
-
-def _room(shape: tuple[int, ...], *, memory_mb: float) -> np.ndarray:
-    """An array of uint8: in memory, or what is larger in a file that has no name and so leaves nothing behind."""
-    if math.prod(shape) <= memory_mb * 2**20:
-        return np.empty(shape, np.uint8)
-    folder = cache_folder("pictures")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder) as file:
-            return np.memmap(file, np.uint8, "w+", shape=shape)
-    except OSError as error:
-        raise SettingError(
-            f"takes {math.prod(shape) / 2**20:,.0f} MB, for which {folder} has no room ({error.strerror}); set "
-            "XDG_CACHE_HOME to another folder, or a larger env.memory_mb"
-        ) from None
 
 
 def _load(
@@ -118,7 +100,7 @@ def _load(
     absent: str,
     setting: str,
     square: Square | None,
-    room: Room,
+    storage: Storage,
 ) -> Stored:
     """Pictures as stored. Whatever numpy, zarr or a codec raises for a broken file becomes a SettingError."""
     try:
@@ -131,11 +113,11 @@ def _load(
                 file.seek(0)
                 return _named(np.load(file, allow_pickle=False))
         if is_zarr(where):
-            return _zarr(where, room)
+            return _zarr(where, storage)
         if where.suffix in HDF5:
-            return _hdf5(where, room)
+            return _hdf5(where, storage)
         if where.is_dir():
-            return _folder(where, square, room)
+            return _folder(where, square, storage)
     except SettingError:
         raise
     except Exception as error:
@@ -144,7 +126,7 @@ def _load(
     raise SettingError(f"is no picture file that is known; try a folder, .npy, .npz or Zarr ({where.suffix})")
 
 
-def _checked(stored: Stored, room: Room) -> Pictures:
+def _checked(stored: Stored, storage: Storage) -> Pictures:
     labels = None if stored.labels is None else np.asarray(stored.labels).reshape(-1)
     images = _in_order(stored.images, None if labels is None else len(labels))
     if images.dtype != np.uint8 and not (images.dtype.kind == "f" and _counts_to_255(images)):
@@ -156,18 +138,17 @@ def _checked(stored: Stored, room: Room) -> Pictures:
         raise SettingError(f"has labels from {labels.min()} to {labels.max()}; store 0, 1, 2 and so on")
     if len(labels) != len(images):
         raise SettingError(f"has {len(images)} pictures but {len(labels)} labels; store as many of both")
-    images = _rgb(images, room)
+    images = _rgb(images, storage)
     episode = None if stored.ends is None else _episodes(np.asarray(stored.ends), len(images))
     return Pictures(images, labels.astype(np.int64), episode, stored.categories, stored.notes)
 
 
-def _rgb(images: np.ndarray, room: Room) -> np.ndarray:
+def _rgb(images: np.ndarray, storage: Storage) -> np.ndarray:
     """Pictures (M, H, W, C) as (M, H, W, 3) uint8: grey in three channels, what is transparent over white."""
-    if images.dtype == np.uint8 and images.shape[-1] == 3 and images.flags.c_contiguous and images.flags.writeable:
-        large = math.prod(images.shape)
-        if not isinstance(images, np.memmap) or isinstance(room((large,)), np.memmap):
-            return images
-    whole = room((*images.shape[:3], 3))
+    ready = images.dtype == np.uint8 and images.shape[-1] == 3 and images.flags.c_contiguous and images.flags.writeable
+    if ready and not (isinstance(images, np.memmap) and storage.in_memory(images.shape)):
+        return images
+    whole = storage.empty((*images.shape[:3], 3))
     for first in range(0, len(images), BLOCK):
         block = np.asarray(images[first : first + BLOCK]).astype(np.uint8, copy=False)
         whole[first : first + BLOCK] = over_white(block) if block.shape[-1] == 4 else block
@@ -239,31 +220,20 @@ def is_zarr(where: Path) -> bool:
     return any((where / name).exists() for name in ZARR_FILES)
 
 
-def _read(array: Any, room: Room) -> Any:
-    """All of an array of Zarr or HDF5, block by block where it does not fit into memory."""
-    if array.dtype != np.uint8:
-        return array[:]
-    whole = room(array.shape)
-    step = max(1, BLOCK_BYTES * len(whole) // max(whole.nbytes, 1)) if whole.ndim else 1
-    for first in range(0, len(whole), step):
-        whole[first : first + step] = array[first : first + step]
-    return whole
-
-
-def _zarr(where: Path, room: Room) -> Stored:
+def _zarr(where: Path, storage: Storage) -> Stored:
     import zarr
 
     node = zarr.open(where, mode="r")
     if isinstance(node, zarr.Array):
-        return Stored(_read(_stored(node), room))
+        return Stored(storage.copy(_stored(node)))
     if "committed" in node.attrs:  # whose chunks must be checked, as only its own reader does
         raise SettingError("is a recorded stream and no set of pictures; replay it with stream=replay stream.path=...")
     images, labels, ends, *_ = _named(arrays_of(node))
     labels, ends = (None if each is None else numbers(each)[:] for each in (labels, ends))
-    return Stored(_read(_stored(images), room), labels, ends)
+    return Stored(storage.copy(_stored(images)), labels, ends)
 
 
-def _hdf5(where: Path, room: Room) -> Stored:
+def _hdf5(where: Path, storage: Storage) -> Stored:
     """The arrays of an HDF5 file, by path. Raises SettingError: h5py is not installed."""
     try:
         import h5py
@@ -274,7 +244,7 @@ def _hdf5(where: Path, room: Room) -> Stored:
         file.visititems(lambda name, node: arrays.update({name: node} if isinstance(node, h5py.Dataset) else {}))
         images, labels, ends, *_ = _named({name: of for name, of in arrays.items() if of.dtype.kind in "biuf"})
         labels, ends = (None if each is None else each[:] for each in (labels, ends))
-        return Stored(_read(images, room), labels, ends)
+        return Stored(storage.copy(images), labels, ends)
 
 
 def arrays_of(node: Any) -> dict[str, Any]:
@@ -298,14 +268,14 @@ def _stored(images: Any) -> Any:
     return images
 
 
-def _folder(where: Path, square: Square | None, room: Room) -> Stored:
+def _folder(where: Path, square: Square | None, storage: Storage) -> Stored:
     files, classes, categories, passed_over = listing(where, suffixes())
     if not files:
         raise SettingError(f"holds no pictures; known are {' '.join(suffixes())}")
     images: np.ndarray | None = None
     for number, file in enumerate(files):
         image = square(picture(file)) if square else picture(file)
-        images = room((len(files), *image.shape)) if images is None else images
+        images = storage.empty((len(files), *image.shape)) if images is None else images
         if image.shape != images.shape[1:]:
             one, other = (f"{shape[1]}x{shape[0]}" for shape in (images.shape[1:], image.shape))
             names = Path(files[0]).name, Path(file).name

@@ -55,6 +55,39 @@ def opaque(world: wp.array1d(dtype=World), facet: int, u: float, v: float) -> bo
     return alpha[3] >= cutoff
 
 
+@wp.struct
+class Facet:
+    """The facet that a ray meets: how far along, its number in its mesh (-1 for none), and its normal there."""
+
+    t: wp.float32
+    face: wp.int32
+    normal: wp.vec3
+
+
+@wp.func
+def first_facet(
+    world: wp.array1d(dtype=World), which: int, start: wp.vec3, along: wp.vec3, least: float, most: float
+) -> Facet:
+    """The first facet between two distances that a ray in a mesh's own frame meets; cut-outs let it pass."""
+    found = Facet()
+    found.face = -1
+    passed = float(least)
+    layers = int(LAYERS)
+    while layers > 0:  # a range of a constant would be unrolled
+        layers -= 1
+        met = wp.mesh_query_ray(world[0].meshes[0].mesh[which], start + passed * along, along, most - passed)
+        if not met.result:
+            break
+        passed += met.t
+        if opaque(world, world[0].meshes[0].first_face[which] + met.face, met.u, met.v):
+            found.t = passed
+            found.face = met.face
+            found.normal = met.normal
+            break
+        passed += STEP
+    return found
+
+
 @wp.func
 def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: wp.vec3) -> Hit:
     """The nearest facet that a ray meets in world n, its normal towards the eye."""
@@ -64,28 +97,15 @@ def nearest(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: 
     hit.part = -1
     for o in range(world[0].kind.shape[1]):
         if not misses(origin, direction, world[0].place[n, o], world[0].bound[n, o]):
-            which = world[0].kind[n, o, 0]
             inverse = world[0].inverse[n, o, 0]
             start = inverse * (origin - world[0].centre[n, o, 0])
-            along = inverse * direction
-            passed = float(0.0)
-            layers = int(LAYERS)
-            while layers > 0:  # a range of a constant would be unrolled
-                layers -= 1
-                met = wp.mesh_query_ray(world[0].meshes[0].mesh[which], start + passed * along, along, hit.t - passed)
-                if not met.result:
-                    break
-                passed += met.t
-                facet = world[0].meshes[0].first_face[which] + met.face
-                if opaque(world, facet, met.u, met.v):
-                    if passed > NEAR:
-                        hit.t = passed
-                        hit.body = o
-                        hit.part = met.face
-                        normal = wp.normalize(wp.transpose(inverse) * met.normal)
-                        hit.normal = wp.where(wp.dot(normal, direction) > 0.0, -normal, normal)
-                    break
-                passed += STEP
+            met = first_facet(world, world[0].kind[n, o, 0], start, inverse * direction, 0.0, hit.t)
+            if met.face >= 0 and met.t > NEAR:
+                hit.t = met.t
+                hit.body = o
+                hit.part = met.face
+                normal = wp.normalize(wp.transpose(inverse) * met.normal)
+                hit.normal = wp.where(wp.dot(normal, direction) > 0.0, -normal, normal)
     return hit
 
 
@@ -94,20 +114,10 @@ def shaded(world: wp.array1d(dtype=World), n: int, origin: wp.vec3, direction: w
     """Whether anything stands between a point and a light."""
     for o in range(world[0].kind.shape[1]):
         if not misses(origin, direction, world[0].place[n, o], world[0].bound[n, o]):
-            which = world[0].kind[n, o, 0]
             inverse = world[0].inverse[n, o, 0]
             start = inverse * (origin - world[0].centre[n, o, 0])
-            along = inverse * direction
-            passed = float(NEAR)
-            layers = int(LAYERS)
-            while layers > 0:
-                layers -= 1
-                met = wp.mesh_query_ray(world[0].meshes[0].mesh[which], start + passed * along, along, NOTHING)
-                if not met.result:
-                    break
-                if opaque(world, world[0].meshes[0].first_face[which] + met.face, met.u, met.v):
-                    return True
-                passed += met.t + STEP
+            if first_facet(world, world[0].kind[n, o, 0], start, inverse * direction, NEAR, NOTHING).face >= 0:
+                return True
     return False
 
 

@@ -12,8 +12,8 @@ from envs.images.decoding import moves, suffixes
 from envs.images.folders import counted, listing, named
 from envs.text import printable
 from streams.media.decoding import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
-from streams.media.films import VIDEOS, Frame, film_frames
-from streams.media.lerobot import films_of, is_lerobot
+from streams.media.films import VIDEOS, Clip, Frame, film_frames
+from streams.media.lerobot import episodes_of, is_lerobot
 from streams.media.names import FACTORS, Names, as_text, read_names
 from streams.media.source import MOST_FRAMES, Batch, ImportSettings, Report, Source, resampled
 
@@ -28,7 +28,7 @@ class Files(NamedTuple):
     stills: list[str]  # of all episodes, in the order of their frames
     names: Names | None  # what their names say; None where there are none
     categories: list[int]  # of each still
-    films: list[str]
+    films: list[Clip]
     film_categories: list[int]  # of each film
     called: list[str]  # the categories' names: those of folders, or of the objects in a folder alone
     passed_over: dict[str, list[str]]
@@ -60,7 +60,7 @@ def files_source(where: Path, settings: ImportSettings) -> Source:
 
 def _files(where: Path, settings: ImportSettings) -> Files:
     if is_lerobot(where):
-        films, tasks = films_of(where, settings.camera)
+        films, tasks = episodes_of(where, settings.camera)
         called = list(dict.fromkeys(tasks))
         return Files([], None, [], films, [called.index(task) for task in tasks], called, {})
     if settings.camera:
@@ -91,8 +91,8 @@ def _files(where: Path, settings: ImportSettings) -> Files:
         categories, film_categories = (
             [numbers[of_folder[folders[at]]] for at in members] for members in (taken, played)
         )
-    stills, films_played = ([found[at] for at in members] for members in (taken, played))
-    return Files(stills, names, categories, films_played, film_categories, called, passed_over)
+    films = [Clip(found[at]) for at in played]
+    return Files([found[at] for at in taken], names, categories, films, film_categories, called, passed_over)
 
 
 def _category(folder: str, which: str) -> str:
@@ -187,14 +187,14 @@ def _films(files: Files, factors: Sequence[str], settings: ImportSettings, repor
 
 def _film_frames(files: Files, settings: ImportSettings, report: Report) -> Iterator[tuple[Frame, int, int]]:
     """Each frame with its film's number and category; with `skip_broken`, as far as a film can be decoded."""
-    for episode, (file, category) in enumerate(zip(files.films, files.film_categories, strict=True)):
+    for episode, (clip, category) in enumerate(zip(files.films, files.film_categories, strict=True)):
         try:
-            for frame in film_frames(file, settings, report):
+            for frame in film_frames(clip, settings, report):
                 yield frame._replace(pixels=fitted(frame.pixels, settings.size)), episode, category
         except SettingError as error:
             if not settings.skip_broken:
-                raise SettingError(f"can't be imported: {printable(Path(file).name)} {error}, {OR_SKIP}") from None
-            report.broken.append(f"{printable(file)} {error}")
+                raise SettingError(f"can't be imported: {printable(Path(clip.file).name)} {error}, {OR_SKIP}") from None
+            report.broken.append(f"{printable(clip.file)} {error}")
 
 
 def _plan(files: Files) -> list[str]:

@@ -19,6 +19,14 @@ COVER = 0x400  # FFmpeg's flag of a stream that is a still picture, as of a disc
 DISPLAY_MATRIX = 9  # numbers: what the frame's x and y become
 
 
+class Clip(NamedTuple):
+    """What is shown of a film file: all of it, or what lies from one time to another."""
+
+    file: str
+    begin_s: float = 0.0
+    end_s: float = float("inf")
+
+
 class Frame(NamedTuple):
     """One frame of a film."""
 
@@ -27,12 +35,13 @@ class Frame(NamedTuple):
     pixels: np.ndarray  # (H, W, 3) uint8
 
 
-def film_frames(file: str, settings: ImportSettings, report: Report) -> Iterator[Frame]:
+def film_frames(clip: Clip, settings: ImportSettings, report: Report) -> Iterator[Frame]:
     """The frames of a film or a moving picture that `every` and `fps` ask for.
 
     Raises SettingError: it can't be read, or has no frames.
     """
-    frames = _moving(file, report) if file.lower().endswith(suffixes()) and not _is_film(file) else _film(file, report)
+    still_format = clip.file.lower().endswith(suffixes()) and not _is_film(clip.file)
+    frames = _moving(clip.file, report) if still_format else _film(clip, report)
     if settings.fps:
         timed = ((frame.time_s, frame) for frame in _checked_times(frames, settings))
         yield from (frame._replace(time_s=time_s) for time_s, frame in resampled(timed, settings.fps))
@@ -59,11 +68,12 @@ def _moving(file: str, report: Report) -> Iterator[Frame]:
         yield Frame(number, frame.time_s, frame.pixels)
 
 
-def _film(file: str, report: Report) -> Iterator[Frame]:
+def _film(clip: Clip, report: Report) -> Iterator[Frame]:
     try:
         import av
     except ImportError:
         raise SettingError("needs PyAV; pip install 'contiguity[video]'") from None
+    file, whole = clip.file, clip == Clip(clip.file)
     number, first_s, last_s, gaps = -1, 0.0, 0.0, []
     try:
         with av.open(file) as container:
@@ -72,7 +82,8 @@ def _film(file: str, report: Report) -> Iterator[Frame]:
                 raise OSError("it has no pictures, or its codec is unknown")
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or 25)
-            for number, frame in enumerate(container.decode(stream)):
+            decoded = container.decode(stream) if whole else _between(container, stream, clip, 1 / rate)
+            for number, frame in enumerate(decoded):
                 time_s = number / rate if frame.time is None else float(frame.time)
                 first_s = first_s if number else time_s
                 gaps += [time_s - last_s] if number else []
@@ -86,11 +97,22 @@ def _film(file: str, report: Report) -> Iterator[Frame]:
             f"{reason}; mend or remove it" if number < 0 else f"ends after {number + 1} frames, {reason}"
         ) from None
     if number < 0:
-        raise SettingError("is a video with no frames; remove it")
-    if stream.frames > number + 1 and "mp4" in container.format.name:  # others count ticks between frames too
+        between = "" if whole else f" from {clip.begin_s:g} to {clip.end_s:g} s, where an episode should be"
+        raise SettingError(f"is a video with no frames{between}; remove it")
+    if whole and stream.frames > number + 1 and "mp4" in container.format.name:  # others count ticks between frames too
         report.change(SHORT, file)
     if len(gaps) > 1 and max(gaps) > 1.5 * np.median(gaps):
         report.unevenly[file.rpartition("/")[2]] = None
+
+
+def _between(container: Any, stream: Any, clip: Clip, frame_s: float) -> Iterator[Any]:
+    """The decoded frames of a clip, from the key frame before it on; half a frame's time is rounding."""
+    container.seek(int(clip.begin_s / stream.time_base), stream=stream)
+    for frame in container.decode(stream):
+        if frame.time is not None and frame.time >= clip.end_s - frame_s / 2:
+            return
+        if frame.time is not None and frame.time >= clip.begin_s - frame_s / 2:
+            yield frame
 
 
 def _is_cover(stream: Any) -> bool:

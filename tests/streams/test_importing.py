@@ -24,7 +24,7 @@ from runs.store.metrics import read as read_metrics
 from streams import importing, view
 from streams.check import check as check_recording
 from streams.importing import ImportSettings, blocks, import_stream
-from streams.media.films import film_frames
+from streams.media.films import Clip, film_frames
 from streams.media.source import Report
 from streams.recording.reader import Recording
 from streams.types import Frames
@@ -309,7 +309,7 @@ def test_a_damaged_film_is_shown_or_named(tmp_path_factory, kind, data):
     (folder / f"hurt.{kind}").write_bytes(whole)
     report, message = Report(), ""
     try:
-        frames = list(film_frames(str(folder / f"hurt.{kind}"), ImportSettings(), report))
+        frames = list(film_frames(Clip(str(folder / f"hurt.{kind}")), ImportSettings(), report))
     except SettingError as error:
         frames, message = [], str(error)
     assert bool(frames) != bool(message)

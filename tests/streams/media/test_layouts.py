@@ -6,8 +6,10 @@ import tarfile
 
 import av
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from envs.errors import SettingError
 from streams.importing import import_stream
@@ -31,12 +33,16 @@ def png(shade: int) -> bytes:
 
 
 def film(path, shade: int, frames: int) -> None:
+    film_of(path, [shade] * frames)
+
+
+def film_of(path, shades: list[int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width = stream.height = 16
         stream.pix_fmt = "yuv420p"
-        for _ in range(frames):
+        for shade in shades:
             frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), shade, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -80,7 +86,7 @@ def test_of_several_cameras_one_is_asked_for(robot, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"codebase_version": "v3.0"}, "format v3.0, and v2.0 and v2.1 are read"),
+        ({"codebase_version": "v1.6"}, "format v1.6; v2.0, v2.1 and v3.0 are read"),
         ({"total_episodes": 4}, r"has 4 episodes, and videos/chunk-001/.*episode_000003.mp4 is not there"),
         ({"total_episodes": 10**12}, "mend meta/info.json"),
         ({"video_path": "../../{video_key}/{episode_index:06d}.mp4"}, "is not there"),
@@ -96,6 +102,64 @@ def test_a_lerobot_data_set_that_cannot_be_read_is_one_line(robot, tmp_path, cha
         imported(tmp_path, robot, camera="observation.images.top")
     assert "\n" not in str(raised.value)
     assert str(raised.value).startswith("source=")
+
+
+CAMERA = "observation.images.top"
+
+
+@pytest.fixture
+def robot_3(tmp_path):
+    """Four episodes of two tasks in two films, the second and third in one, as format 3 keeps them."""
+    where = tmp_path / "robot3"
+    pattern = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+    films = {0: [10] * 4, 1: [50] * 30 + [90] * 6 + [130] * 7}
+    for number, shades in films.items():
+        film_of(where / pattern.format(video_key=CAMERA, chunk_index=0, file_index=number), shades)
+    info = {"codebase_version": "v3.0", "video_path": pattern, "total_episodes": 4, "chunks_size": 1000, "fps": 10}
+    (where / "meta" / "episodes" / "chunk-000").mkdir(parents=True)
+    (where / "meta" / "info.json").write_text(json.dumps(info | {"features": {CAMERA: {"dtype": "video"}}}))
+    write_episodes(where, [(0, 0.0, 0.4), (1, 0.0, 3.0), (1, 3.0, 3.6), (1, 3.6, 4.3)])
+    return where
+
+
+def write_episodes(where, rows: list[tuple[int, float, float]]) -> None:
+    files, begins, ends = zip(*rows, strict=True)
+    columns = {"chunk_index": [0] * len(rows), "file_index": files, "from_timestamp": begins, "to_timestamp": ends}
+    table = {"episode_index": range(len(rows)), "tasks": [["pick"], ["place"], ["pick"], []][: len(rows)]}
+    table |= {f"videos/{CAMERA}/{name}": values for name, values in columns.items()}
+    file = where / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    parquet.write_table(pyarrow.table({name: list(values) for name, values in table.items()}), file)
+
+
+def test_several_lerobot_episodes_lie_in_one_film(robot_3, tmp_path):
+    recording, images, episode, category = imported(tmp_path, robot_3)
+    assert np.bincount(episode).tolist() == [4, 30, 6, 7]
+    assert recording.facts["source"]["categories"] == ["pick", "place", "robot3"]
+    assert [category[episode == number][0] for number in range(4)] == [0, 1, 0, 2]
+    for number, shade in enumerate((10, 50, 90, 130)):  # no frame of a neighbour
+        assert images[episode == number].mean(axis=(1, 2, 3)) == pytest.approx(shade, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(0, 0.0, 0.4)] * 3, "has 4 episodes by meta/info.json, and others by meta/episodes"),
+        ([(0, 0.0, 0.4)] * 3 + [(2, 0, 1)], "file-002.mp4 is not there"),
+        ([(0, 0.0, 0.4)] * 3 + [(1, 2.0, 1.0)], "shows episode 3 from 2.0 to 1.0 s"),
+        ([(0, 0.0, 0.4)] * 3 + [(1, 90.0, 91.0)], "no frames from 90 to 91 s, where an episode should be"),
+    ],
+)
+def test_lerobot_episodes_that_are_nowhere_are_one_line(robot_3, tmp_path, rows, message):
+    write_episodes(robot_3, rows)
+    with pytest.raises(SettingError, match=message):
+        imported(tmp_path, robot_3)
+
+
+def test_a_lerobot_table_of_episodes_that_is_torn_is_one_line(robot_3, tmp_path):
+    file = robot_3 / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(SettingError, match="file-000.parquet, which does not say where episodes are"):
+        imported(tmp_path, robot_3)
 
 
 def shard(path, members: dict[str, bytes]) -> None:

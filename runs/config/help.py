@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from envs.errors import SettingError, unknown
 from envs.help import settings_of
 from runs.config.choices import GROUPS, choices, line_of
+from streams.process.output import keep_writing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,7 +34,11 @@ def show_help(description: str, *, composed: bool = False) -> None:
     except SettingError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    print(text)  # noqa: T201
+    keep_writing()
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:  # the reader has gone, as `head` does
+        sys.exit(1)
     sys.exit()
 
 

@@ -93,8 +93,8 @@ def _rows(where: Path, camera: str) -> list[dict[str, Any]]:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise SettingError("is a LeRobot data set of format 3, which needs pyarrow; pip install 'contiguity[data]'") from None
-    columns: Mapping[str, type] = {"chunk_index": int, "file_index": int, "from_timestamp": float, "to_timestamp": float}
+        raise SettingError("is of LeRobot's format 3, which needs pyarrow; pip install 'contiguity[data]'") from None
+    columns = {"chunk_index": int, "file_index": int, "from_timestamp": float, "to_timestamp": float}
     rows = []
     for file in sorted((where / EPISODE_TABLES).glob("*/*.parquet")):
         name = file.relative_to(where)

@@ -1,5 +1,6 @@
 """`--help` and `--list` say what there is to choose, at once, and every choice and setting has its line."""
 
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -26,6 +27,17 @@ def test_help_names_every_group_and_choice_and_imports_nothing_slow():
         assert f"  {group}" in done.stdout
     for name in choices()["learner"]:
         assert name in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--list"], ["--list", "loss=hinge"]])
+def test_help_whose_reader_has_gone_ends_without_a_word(arguments):
+    """As with `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "learners.online", *arguments]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_the_list_of_a_group_has_a_line_for_each_choice():

@@ -10,13 +10,13 @@ from envs.base import SingleWorld, VectorWorld
 from envs.images.pictures import load_pictures
 from envs.rendering.mesh_set import MeshSet
 from envs.rendering.render import Renderer, Truth
-from envs.rendering.snapshot import Path, Placed, Snapshot, snapshot
+from envs.rendering.snapshot import Path, changes, factors, snapshot
 from envs.scene.drift import beginnings, phase_of, stops_at
-from envs.scene.motion import HALF_VIEW
 from envs.scene.sampling import Cast, draw_scene, sample_episode
 from envs.scene.state import Scene
 
 FEW = 8  # worlds on a CPU, up to which their paths are made ahead
+DRAWN = 32  # episodes, fewer than which are drawn as fast as one
 
 
 class SceneVector(VectorWorld):
@@ -36,7 +36,8 @@ class SceneVector(VectorWorld):
         self.cast, meshes = self._load()
         self.categories = self.cast.categories
         self.scene: Scene
-        self._next: tuple[np.ndarray, Scene] | None = None  # episodes (N,) drawn ahead, and what they show
+        self._ahead = max(1, DRAWN // num_envs)  # episodes of each world that are drawn at once
+        self._drawn: tuple[np.ndarray, np.ndarray, Scene] | None = None  # (N,) seeds and first episodes, and all scenes
         self._path: Path | None = None  # of the present episodes
         pictures: Tensor | None = None
         if self.settings.background_path:
@@ -52,39 +53,39 @@ class SceneVector(VectorWorld):
 
     def _begin(self, rows: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> None:
         self._start[rows], self._path = beginnings(seeds, episodes, self.settings), None
-        if len(rows) == self.num_envs:
-            self.scene, self._next = self._draw(seeds, episodes), None
-            return
-        if self._next is None or (self._next[0][rows] != episodes).any():
-            coming = self.episode + 1
-            coming[rows] = episodes
-            self._next = coming, self._draw(self.seeds, coming)
-        at = self._on_device(rows)
-        self.scene[at] = self._next[1][at]
+        first = self._drawn is None
+        begun = self._scenes(rows, episodes)
+        if first:
+            self.scene = begun
+        else:  # in place, where the renderer reads it
+            self.scene[self._on_device(rows)] = begun
 
-    def _draw(self, seeds: np.ndarray, episodes: np.ndarray) -> Scene:
-        """The scenes of episodes. Drawing one costs as much as drawing a hundred, so all worlds' are drawn at once."""
-        episode = sample_episode(seeds, episodes, self.settings, self.cast)
-        return draw_scene(episode, self.settings, self.cast).to(self.device)
+    def _scenes(self, rows: np.ndarray, episodes: np.ndarray) -> Scene:
+        """The scenes of episodes (m,) in rows (m,).
+
+        Drawing one costs as much as drawing dozens, so those of all worlds are drawn at once, and of few worlds those
+        of several episodes.
+        """
+        if self._drawn is None or not self._has_drawn(rows, episodes):
+            first = self.episode + 1
+            first[rows] = episodes
+            of_all = (first + np.arange(self._ahead)[:, None]).reshape(-1)
+            episode = sample_episode(np.tile(self.seeds, self._ahead), of_all, self.settings, self.cast)
+            scenes = draw_scene(episode, self.settings, self.cast).to(self.device)
+            self._drawn = self.seeds.copy(), first, scenes
+        _, first, scenes = self._drawn
+        return scenes[self._on_device((episodes - first[rows]) * self.num_envs + rows)]
+
+    def _has_drawn(self, rows: np.ndarray, episodes: np.ndarray) -> bool:
+        """Whether episodes (m,) of rows (m,) are among those drawn ahead."""
+        assert self._drawn is not None
+        seeds, first, _ = self._drawn
+        later = episodes - first[rows]
+        return bool(((later >= 0) & (later < self._ahead) & (seeds[rows] == self.seeds[rows])).all())
 
     def _render(self, age: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        now, parts = self._present()
-        factors = {
-            "category": self.scene.category.clone(),
-            "instance": self.scene.instance.clone(),
-            "position": now.place[:, 0],
-            "orientation": now.orientation[:, 0],
-            "distance": now.waves["distance"],
-            "light_direction": now.light_direction[:, 0],
-            "light_intensity": now.waves["light_intensity"],
-            "light_color": 1e6 / now.waves["light_mired"],
-            "background": self.scene.background_kind.long(),
-            "background_offset": now.slide,
-            "background_color": now.background_color,
-            "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
-            "phase": self._on_device(phase_of(self._start, self.age, self.settings)),
-        }
-        return self._renderer.draw(self.scene, now, parts), factors
+        changing, truth = self._present()
+        return self._renderer.draw(self.scene, changing), truth
 
     def _reward(self, info: dict[str, Any]) -> Any:
         """Zeros (N,), or how near the eye looks to the object: 1 less their distance, where that is positive.
@@ -99,17 +100,22 @@ class SceneVector(VectorWorld):
 
     def ground_truth(self) -> Truth:
         """Returns mask, depth and normals of the last frames: `world.unwrapped.ground_truth()`."""
-        return self._renderer.ground_truth(self.scene, *self._present())
+        return self._renderer.ground_truth(self.scene, self._present()[0])
 
-    def _present(self) -> tuple[Snapshot, Placed | None]:
-        """The worlds as they are now; of a few, from a path that is a function of seed and episode alone."""
+    def _present(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What changes in the worlds, as it is now, and its ground truth.
+
+        Of a few worlds it comes from a path, which is a function of seed and episode alone.
+        """
         if self.num_envs <= FEW and self.device.type == "cpu":
             if self._path is None or not self._path.reaches(self.age):
                 self._path = Path(self.scene, self._start, self.age, self.settings)
             return self._path.at(self.age, self.gaze)
         age = self._on_device(self.age.astype(np.float32))
         stops = self._on_device(stops_at(self._start + self.age, self.settings).astype(np.float32))
-        return snapshot(self.scene, age, self.gaze, self.settings, stops), None
+        now = snapshot(self.scene, age, self.gaze, self.settings, stops)
+        phase = self._on_device(phase_of(self._start, self.age, self.settings))
+        return changes(self.scene, now), factors(self.scene, now) | {"phase": phase}
 
 
 class SingleScene(SingleWorld):

@@ -1,6 +1,8 @@
 """From a scene to pixels or ground truth: a snapshot of all worlds goes to the tracer's kernels."""
 
+import itertools
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
@@ -12,7 +14,7 @@ from torch import Tensor
 from envs.rendering import meshes as of_meshes
 from envs.rendering import solids as of_solids
 from envs.rendering.mesh_set import MeshSet
-from envs.rendering.snapshot import Placed, Snapshot, placed
+from envs.rendering.snapshot import Snapshot, changes
 from envs.rendering.world import ELEMENTS, World
 from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
@@ -43,48 +45,66 @@ class Renderer:
         self._bound: tuple[Tensor, ...] = ()  # the scene's tensors that the kernels read in place
         self._written: dict[str, Tensor] = {}  # what each frame writes into
         self._worlds: wp.array
+        self._image: Tensor  # (N, H, W, 3) uint8, which the launches draw into
+        self._launches: dict[int, list[wp.Launch]] = {}  # by the number of cores that share them
 
-    def draw(self, scene: Scene, now: Snapshot, parts: Placed | None = None) -> Tensor:
-        """New (N, H, W, 3) uint8 frames, on the scene's device."""
-        count, size = len(scene.category), self._settings.size
-        image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
-        self._update(scene, now, parts)
-        pixels = wp.from_torch(image)
-
-        def launch(first: int, past: int) -> None:
-            inputs = [self._worlds, first, self._settings.shadows, self._settings.samples, pixels]
-            wp.launch(self._kernels.draw, (past - first, size, size), inputs, **_where(image))
-
-        # Warp runs a CPU launch on one core, so each core gets a share of the worlds
-        rays = count * (size * self._settings.samples) ** 2
-        shares = 1 if image.is_cuda or rays <= ALONE else min(torch.get_num_threads(), count)
+    def draw(self, scene: Scene, changing: Mapping[str, Tensor]) -> Tensor:
+        """New (N, H, W, 3) uint8 frames, on the scene's device, of what `changes` says."""
+        self._update(scene, changing)
+        rays = self._image[..., 0].numel() * self._settings.samples**2
+        alone = self._image.is_cuda or rays <= ALONE
+        shares = 1 if alone else min(torch.get_num_threads(), len(self._image))
+        launches = self._launches.get(shares) or self._launches.setdefault(shares, self._recorded(shares))
         if shares == 1:
-            launch(0, count)
+            launches[0].launch(_stream(self._image))
         else:
-            edges = [count * i // shares for i in range(shares + 1)]
-            list(_pool(shares).map(launch, edges[:-1], edges[1:]))
-        return image
+            list(_pool(shares).map(wp.Launch.launch, launches))
+        return self._image.clone()
 
-    def ground_truth(self, scene: Scene, now: Snapshot, parts: Placed | None = None) -> Truth:
+    def ground_truth(self, scene: Scene, changing: Mapping[str, Tensor]) -> Truth:
         """Mask, depth and normals of what `draw` shows."""
         size, device = self._settings.size, scene.category.device
         shape = (len(scene.category), size, size)
         mask = torch.empty(shape, dtype=torch.uint8, device=device)
         depth, normals = torch.empty(shape, device=device), torch.empty(*shape, 3, device=device)
-        self._update(scene, now, parts)
+        self._update(scene, changing)
         outputs = [wp.from_torch(out) for out in (mask, depth, normals)]
-        wp.launch(self._kernels.ground_truth_kernel, shape, [self._worlds, *outputs], **_where(mask))
+        wp.launch(
+            self._kernels.ground_truth_kernel,
+            shape,
+            [self._worlds, *outputs],
+            device=_device(mask),
+            stream=_stream(mask),
+        )
         return Truth(mask, depth, normals)
 
-    def _update(self, scene: Scene, now: Snapshot, parts: Placed | None) -> None:
-        changing = now._asdict() | (parts or placed(scene, now))._asdict()
+    def _recorded(self, shares: int) -> list[wp.Launch]:
+        """Launches that draw all worlds together: Warp runs one on a CPU on one core, so each core gets a share."""
+        count, size = len(self._image), self._settings.size
+        edges = [count * i // shares for i in range(shares + 1)]
+        options = [self._settings.shadows, self._settings.samples, wp.from_torch(self._image)]
+        return [
+            wp.launch(
+                self._kernels.draw,
+                (past - first, size, size),
+                [self._worlds, first, *options],
+                device=_device(self._image),
+                record_cmd=True,
+            )
+            for first, past in itertools.pairwise(edges)
+        ]
+
+    def _update(self, scene: Scene, changing: Mapping[str, Tensor]) -> None:
         if [*map(id, vars(scene).values())] != [*map(id, self._bound)]:
             self._bind(scene, changing)
         for name, buffer in self._written.items():
             buffer.copy_(changing[name])
 
-    def _bind(self, scene: Scene, changing: dict[str, Tensor]) -> None:
-        """Points the kernels to a scene, and to new places for what changes."""
+    def _bind(self, scene: Scene, changing: Mapping[str, Tensor]) -> None:
+        """Points the kernels to a scene, and to new places for what changes and for the frames."""
+        count, size = len(scene.category), self._settings.size
+        self._image = torch.empty(count, size, size, 3, dtype=torch.uint8, device=scene.category.device)
+        self._launches.clear()
         if self._pictures is None:
             self._pictures = torch.zeros(1, 1, 1, 3, dtype=torch.uint8, device=scene.category.device)
         self._bound = tuple(vars(scene).values())
@@ -107,18 +127,20 @@ def render(
     meshes: MeshSet | None = None,
 ) -> Tensor:
     """New (N, H, W, 3) uint8 frames of a scene at one moment; arguments as of Renderer."""
-    return Renderer(settings, pictures, meshes).draw(scene, now)
+    return Renderer(settings, pictures, meshes).draw(scene, changes(scene, now))
 
 
 def ground_truth(scene: Scene, now: Snapshot, settings: SceneSettings, meshes: MeshSet | None = None) -> Truth:
     """Mask, depth and normals of what `render` shows."""
-    return Renderer(settings, None, meshes).ground_truth(scene, now)
+    return Renderer(settings, None, meshes).ground_truth(scene, changes(scene, now))
 
 
-def _where(tensor: Tensor) -> dict:
-    if tensor.is_cuda:
-        return {"stream": wp.stream_from_torch(torch.cuda.current_stream(tensor.device))}
-    return {"device": "cpu"}
+def _device(tensor: Tensor) -> wp.Device | str:
+    return wp.device_from_torch(tensor.device) if tensor.is_cuda else "cpu"
+
+
+def _stream(tensor: Tensor) -> wp.Stream | None:
+    return wp.stream_from_torch(torch.cuda.current_stream(tensor.device)) if tensor.is_cuda else None
 
 
 @cache

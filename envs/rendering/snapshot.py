@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.scene.drift import stops_at
+from envs.scene.drift import phase_of, stops_at
 from envs.scene.lighting import light_colors, light_directions, power
-from envs.scene.motion import orientations, positions, rotation_matrix, waves
+from envs.scene.motion import HALF_VIEW, orientations, positions, rotation_matrix, waves
 from envs.scene.settings import SceneSettings
 from envs.scene.state import Scene
 
@@ -74,8 +74,33 @@ def placed(scene: Scene, now: Snapshot) -> Placed:
     return Placed(upright, scene.inverse @ upright[:, :, None], centre, scene.ambient * now.dim[:, None])
 
 
+def changes(scene: Scene, now: Snapshot) -> dict[str, Tensor]:
+    """What the renderer has to be told of each frame: a snapshot, and where it puts the parts of the scene."""
+    changing = now._asdict() | placed(scene, now)._asdict()
+    del changing["waves"]
+    return changing
+
+
+def factors(scene: Scene, now: Snapshot) -> dict[str, Tensor]:
+    """The ground truth of N worlds at one moment, (N, ...) each, as envs.scenes.SceneVector explains it."""
+    return {
+        "category": scene.category.clone(),
+        "instance": scene.instance.clone(),
+        "position": now.place[:, 0],
+        "orientation": now.orientation[:, 0],
+        "distance": now.waves["distance"],
+        "light_direction": now.light_direction[:, 0],
+        "light_intensity": now.waves["light_intensity"],
+        "light_color": 1e6 / now.waves["light_mired"],
+        "background": scene.background_kind.long(),
+        "background_offset": now.slide,
+        "background_color": now.background_color,
+        "bearing": now.place[:, 0, :2] / (HALF_VIEW * now.waves["distance"][:, None]),
+    }
+
+
 class Path:
-    """The snapshots of a few worlds at many ages, made at once: of these, one takes as long as a hundred.
+    """What changes in a few worlds at many ages, made at once: of these, one takes as long as a hundred.
 
     Args:
         scene: of N worlds; it stays as it is while the path is used.
@@ -85,24 +110,24 @@ class Path:
     """
 
     def __init__(self, scene: Scene, start: np.ndarray, age: np.ndarray, settings: SceneSettings):
-        self._first, self._worlds = age.copy(), np.arange(len(age))
+        self._first = age.copy()
         ages = age + np.arange(AHEAD)[:, None]  # (T, N)
         stops = torch.from_numpy(stops_at((start + ages).reshape(-1), settings).astype(np.float32))
-        rows = scene[torch.from_numpy(np.tile(self._worlds, AHEAD))]
+        rows = scene[torch.from_numpy(np.tile(np.arange(len(age)), AHEAD))]
         flat = torch.from_numpy(ages.reshape(-1).astype(np.float32))
-        self._snapshots = snapshot(rows, flat, torch.zeros(len(flat), 2), settings, stops, len(age))
-        self._placed = placed(rows, self._snapshots)
+        of_all = snapshot(rows, flat, torch.zeros(len(flat), 2), settings, stops, len(age))
+        self._changes = changes(rows, of_all)
+        phase = torch.from_numpy(phase_of(np.tile(start, AHEAD), ages.reshape(-1), settings))
+        self._factors = factors(rows, of_all) | {"phase": phase}
 
     def reaches(self, age: np.ndarray) -> bool:
-        """Whether the path has all worlds at these ages (N,)."""
-        steps = age - self._first
-        return bool(steps.min() >= 0 and steps.max() < AHEAD)
+        """Whether the path has all worlds at these ages (N,), which are as far apart as they were at first."""
+        step = int(age[0] - self._first[0])
+        return 0 <= step < AHEAD and (len(age) == 1 or bool((age - self._first == step).all()))
 
-    def at(self, age: np.ndarray, gaze: Tensor) -> tuple[Snapshot, Placed]:
-        """The worlds at ages (N,), their eyes at gaze (N, 2)."""
-        rows = (age - self._first) * len(age) + self._worlds
-        index = slice(int(rows[0]), int(rows[0]) + 1) if len(rows) == 1 else torch.from_numpy(rows)
-        of_all = self._snapshots._asdict()
-        wave = {name: values[index] for name, values in of_all.pop("waves").items()}
-        now = {name: values[index] for name, values in of_all.items()}
-        return Snapshot(**now | {"gaze": gaze, "waves": wave}), Placed(*(part[index] for part in self._placed))
+    def at(self, age: np.ndarray, gaze: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What `changes` and `factors` say, and the phase, of the worlds at ages (N,), their eyes at gaze (N, 2)."""
+        first = int(age[0] - self._first[0]) * len(age)
+        rows = slice(first, first + len(age))
+        changing = {name: values[rows] for name, values in self._changes.items()}
+        return changing | {"gaze": gaze}, {name: values[rows] for name, values in self._factors.items()}

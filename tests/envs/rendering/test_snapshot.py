@@ -5,15 +5,11 @@ import pytest
 import torch
 
 from envs.moving_objects import MovingObjectsVector
-from envs.rendering.snapshot import placed, snapshot
+from envs.rendering.snapshot import changes, factors, snapshot
 from envs.scene.drift import stops_at
 from envs.scenes import FEW
 
 MANY = {"drift": "day_night", "phase_length": 30, "second_light": True, "jitter": 0.3, "occluder": True, "size": 8}
-
-
-def flat(now, parts):
-    return [*now[:-1], *(now.waves[name] for name in sorted(now.waves)), *parts]
 
 
 @pytest.mark.parametrize("count", [1, 3, FEW])
@@ -26,8 +22,11 @@ def test_a_path_has_the_same_bits_as_its_moments(count):
             age = torch.from_numpy(world.age.astype(np.float32))
             stops = torch.from_numpy(stops_at(world._start + world.age, world.settings).astype(np.float32))
             alone = snapshot(world.scene, age, world.gaze, world.settings, stops)
-            pairs = zip(flat(*world._present()), flat(alone, placed(world.scene, alone)), strict=True)
-            assert all(torch.equal(one, other) for one, other in pairs)
+            for ahead, moment in zip(
+                world._present(), (changes(world.scene, alone), factors(world.scene, alone)), strict=True
+            ):
+                assert ahead.keys() - {"phase"} == moment.keys()
+                assert all(torch.equal(ahead[name], moment[name]) for name in moment)
 
 
 def test_many_worlds_show_what_a_few_show():

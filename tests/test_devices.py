@@ -49,15 +49,15 @@ def device(monkeypatch):
 
 
 def rendered(draw):
-    def there(renderer, scene, now, placed):
+    def there(renderer, scene, changing):
         if not isinstance(scene.category, There):
-            return draw(renderer, scene, now, placed)
+            return draw(renderer, scene, changing)
         parts = {item.name: getattr(scene, item.name) for item in fields(scene)}
         pictures = renderer._pictures
-        tensors = [x for x in tree_flatten((parts, now, pictures))[0] if isinstance(x, torch.Tensor)]
+        tensors = [x for x in tree_flatten((parts, changing, pictures))[0] if isinstance(x, torch.Tensor)]
         assert all(isinstance(x, There) for x in tensors)
-        parts, now, pictures = tree_map_only(There, held, (parts, now, pictures))
-        return There(draw(Renderer(renderer._settings, pictures), type(scene)(**parts), now))
+        parts, changing, pictures = tree_map_only(There, held, (parts, changing, pictures))
+        return There(draw(Renderer(renderer._settings, pictures), type(scene)(**parts), changing))
 
     return there
 
@@ -161,7 +161,7 @@ def test_moments_stay_on_their_device_and_wait_for_nothing():
 
 
 SMALL = [
-    "network=conv4",
+    "network.name=tests.helpers.small_network.SPEC",
     "env.size=16",
     "env.num_worlds=8",
     "env.episode_length=8",
@@ -213,10 +213,10 @@ def test_a_run_there_learns_and_scores_as_on_the_cpu(tmp_path, overrides):
 
 MOVES = {"away": (True, False), "there": (False, True), "stays": (True, True)}  # whether it is there before and after
 KEPT = {  # what a stream or a loss keeps
-    "ring": ["pairs.gap_distribution=uniform"],
+    "ring": ["memory=none", "pairs.gap_distribution=uniform"],
     "fifo": ["memory=fifo", "memory.capacity=64", "memory.updates=2"],
     "minred": ["memory=minred", "memory.capacity=64"],
-    "moments": ["loss=hinge_remembered", "learner=bp"],
+    "moments": ["memory=none", "loss=hinge_remembered", "learner=bp"],
 }
 
 
@@ -227,7 +227,7 @@ def test_a_run_goes_on_on_another_device_where_that_is_asked_for(tmp_path, kept,
         device = "device=auto" if there else "device=cpu"
         with simulated() if there else nullcontext():
             if (tmp_path / name).exists():
-                start([f"run.resume={tmp_path}/{name}", f"run.frames={frames}", device], PROGRAM)
+                start([f"run.resume={tmp_path}/{name}", SMALL[0], f"run.frames={frames}", device], PROGRAM)
             else:
                 run(tmp_path, name, *overrides, device, f"run.frames={frames}")
     assert numbers(tmp_path, "here")[0] == numbers(tmp_path, "moved")[0]

@@ -11,7 +11,8 @@ from runs.analysis.reading import find, load
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "online_vs_batch.py"
 TINY = [
     "env=counting", "env.num_worlds=8", "env.size=16", "env.episode_length=12", "pairs.gap=2", "pairs=temporal,both",
-    "seed=0", "memory.capacity=16", "eval.train=20", "eval.validation=10", "eval.test=10", "device=cpu",
+    "network.name=tests.helpers.small_network.SPEC", "seed=0", "memory.capacity=16", "eval.train=20",
+    "eval.validation=10", "eval.test=10", "device=cpu",
 ]  # fmt: skip
 
 

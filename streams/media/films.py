@@ -91,7 +91,7 @@ def _film(clip: Clip, report: Report) -> Iterator[Frame]:
                 if getattr(frame, "is_corrupt", False):
                     report.change(SPOILT, file)
                 yield Frame(number, time_s - first_s, _shown(frame, stream, file, report))
-    except (av.FFmpegError, IndexError, OSError) as error:
+    except (av.FFmpegError, IndexError, OSError, UnicodeDecodeError) as error:  # of a name in its header, the last
         reason = f"can't be read as a video ({error})"
         raise SettingError(
             f"{reason}; mend or remove it" if number < 0 else f"ends after {number + 1} frames, {reason}"

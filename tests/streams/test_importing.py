@@ -453,6 +453,7 @@ def test_a_learner_goes_through_an_imported_turntable(tmp_path):
     check(settings)
     assert (settings.env.num_worlds, settings.env.size, settings.env.episode_length) == (4, 16, 12)
     few = ["eval.train=30", "eval.validation=9", "eval.test=9", "eval.every=200", "run.frames=400", "device=cpu"]
+    few += ["memory=none", "network=conv4", "eval.transfer=[]"]
     assert start([*replay, "stream.repeat=true", *few, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
     scores = read_metrics(tmp_path / "one" / "metrics.zarr")[1]["eval/linear"]["top1"]
     assert scores[-1] > 0.8  # objects have colours of their own

@@ -26,7 +26,7 @@ from zstandard import ZstdDecompressor
 from envs.images.decoding import picture
 from learners.online import PROGRAM, build
 from streams.importing import ImportSettings, import_stream
-from streams.media.decoding import decoded
+from streams.media.pictures import decoded
 from streams.process.errors import keep_memory
 from streams.record import record
 from streams.recording.checksum import CRC

@@ -13,7 +13,7 @@ import os
 # of the renderer's; told to sleep sooner, on two cores rendering takes two thirds of the time, and learning no longer.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-import envs.starting  # noqa: F401  # isort: skip  before anything that takes long
+import envs.startup_errors  # noqa: F401  # isort: skip  before anything that takes long
 
 from typing import TYPE_CHECKING
 
@@ -26,19 +26,19 @@ from envs.registry import WORLDS
 if TYPE_CHECKING:
     from envs.base import SingleWorld, VectorWorld
     from envs.contract import check_world
-    from envs.showing import Film, show
+    from envs.notebook import Film, show
     from envs.worlds import register
 
 __all__ = ["Film", "SettingError", "SingleWorld", "VectorWorld", "check_world", "register", "show"]
 __getattr__ = lazy(
     __name__,
     {
-        "Film": "envs.showing",
+        "Film": "envs.notebook",
         "SingleWorld": "envs.base",
         "VectorWorld": "envs.base",
         "check_world": "envs.contract",
         "register": "envs.worlds",
-        "show": "envs.showing",
+        "show": "envs.notebook",
     },
 )
 

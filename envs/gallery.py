@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from envs.base import VectorWorld
 from envs.errors import SettingError, unknown
 from envs.gaze import GAZES
-from envs.images.films import gif
+from envs.images.animation import gif
 from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
 from envs.moving_meshes import MovingMeshesVector

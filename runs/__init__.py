@@ -14,7 +14,7 @@ from envs.lazy import lazy
 if TYPE_CHECKING:
     from runs.analysis.frames import OpenedRun, open_all
     from runs.analysis.frames import open_run as open
-    from runs.evaluation.evaluate import evaluate
+    from runs.evaluation.own_encoder import evaluate
     from runs.evaluation.probes import probe
     from runs.scores import ScoreKey
 
@@ -24,7 +24,7 @@ __getattr__ = lazy(
     {
         "OpenedRun": "runs.analysis.frames",
         "ScoreKey": "runs.scores",
-        "evaluate": "runs.evaluation.evaluate",
+        "evaluate": "runs.evaluation.own_encoder",
         "open": "runs.analysis.frames:open_run",
         "open_all": "runs.analysis.frames",
         "probe": "runs.evaluation.probes",

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from envs.errors import SettingError, unknown
-from envs.images.films import gif
+from envs.images.animation import gif
 from envs.images.tiles import tile
 from streams.process.errors import guarded
 from streams.recording.reader import Recording

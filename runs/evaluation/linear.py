@@ -1,4 +1,4 @@
-"""Readouts of features: ridge and logistic regression, neighbours, and how well each does. Equations only.
+"""Readouts of features: ridge and logistic regression, and how well each does. Equations only.
 
 Legend: M images, D features, K classes or numbers read out.
 """
@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import one_hot
 
-NEIGHBOURS, TEMPERATURE = 200, 0.1  # of k-NN (Wu et al. 2018)
-QUERIES = 1024  # images whose neighbours are looked up at once
 STRIP = 256  # columns
 
 
@@ -74,20 +72,6 @@ def logistic(
 
     search.step(loss)
     return torch.linalg.solve_triangular(root.T, turned, upper=True)
-
-
-def neighbours(bank: Tensor, labels: Tensor, queries: Tensor, *, classes: int, k: int = NEIGHBOURS) -> Tensor:
-    """Votes (Q, K) of the k nearest of the bank (M, D) for queries (Q, D); k is capped by the bank.
-
-    A neighbour of cosine similarity s votes for its label with weight exp(s / 0.1) (Wu et al. 2018, "Unsupervised
-    feature learning via non-parametric instance discrimination", section 3.4).
-    """
-    bank, parts = normalize(bank), []
-    for part in normalize(queries).split(QUERIES):
-        similarity, nearest = (part @ bank.T).topk(min(k, len(bank)), sorted=False)  # (q, k)
-        votes = similarity.new_zeros(len(part), classes)
-        parts.append(votes.scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp()))
-    return torch.cat(parts)
 
 
 def read_out(x: Tensor, weight: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from envs.errors import SettingError
-from envs.starting import of_memory
+from envs.startup_errors import of_memory
 from runs.store.files import read_bytes
 from streams.process.ranks import Ranks
 from streams.recording.storage import replace

@@ -10,8 +10,8 @@ import numpy as np
 from envs.errors import SettingError
 from envs.images.folders import counted
 from envs.images.pictures import arrays_of, is_zarr, load_pictures, numbers
-from streams.media.decoding import TOGETHER, stacked
 from streams.media.files import at_rate, episodes, span
+from streams.media.pictures import TOGETHER, stacked
 from streams.media.source import EVEN, Batch, ImportSettings, Report, Source
 
 TIMES = ("time", "times", "time_s", "timestamp", "timestamps")  # arrays that say when pictures come

@@ -11,11 +11,11 @@ from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
 from envs.images.folders import counted, listing, named
 from envs.text import printable
-from streams.media.decoding import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
-from streams.media.films import VIDEOS, Clip, Frame, film_frames
 from streams.media.lerobot import episodes_of, is_lerobot
 from streams.media.names import FACTORS, Names, as_text, read_names
+from streams.media.pictures import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
 from streams.media.source import MOST_FRAMES, Batch, ImportSettings, Report, Source, resampled
+from streams.media.video import VIDEOS, Clip, Frame, film_frames
 
 SHOWN = 12  # categories that are named, in the line that says which there are
 HEIF = (".heic", ".heif", ".hif")

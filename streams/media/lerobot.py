@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import SettingError, unknown
-from streams.media.films import Clip
+from streams.media.video import Clip
 
 INFO = "meta/info.json"
 EPISODES = "meta/episodes.jsonl"

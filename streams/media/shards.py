@@ -16,7 +16,7 @@ from envs.errors import SettingError
 from envs.images.decoding import shown_bytes, suffixes
 from envs.images.folders import counted, natural
 from envs.text import printable
-from streams.media.decoding import OR_SKIP, TOGETHER, fitted, stacked
+from streams.media.pictures import OR_SKIP, TOGETHER, fitted, stacked
 from streams.media.source import Batch, ImportSettings, Report, Source
 
 MEMBER_BYTES = 1 << 28  # of one picture or label

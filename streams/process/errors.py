@@ -7,7 +7,7 @@ from textwrap import shorten
 from typing import Any
 
 from envs.errors import SettingError
-from envs.starting import of_memory
+from envs.startup_errors import of_memory
 from streams.process.output import keep_writing
 from streams.process.terminal import one_line
 

@@ -1,19 +1,16 @@
 """The folder of a recording, here or at any fsspec URL: files are written whole or not at all, links are refused."""
 
 import errno
-import fcntl
 import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import sleep
 from typing import BinaryIO
 
 from envs.errors import SettingError
-
-PATIENCE = 5  # tries for a lock, 20 ms apart: `being_written` holds it for a moment
+from streams.recording.lock import Lock, is_locked, lock_folder, lock_object
 
 
 def open_folder(path: str, *, setting: str = "path") -> "Folder":
@@ -33,17 +30,8 @@ def read(folder: "Folder", key: str) -> bytes:
         return file.read()
 
 
-class Lock(ExitStack):
-    """What makes this process the only writer, until it is closed or, of a folder on this machine, forgotten."""
-
-    __del__ = ExitStack.close
-
-
 class LocalFolder:
-    """Files by keys such as `images/c/0/0/0/0/0`, in a folder on this machine.
-
-    The lock is on the folder itself; the system releases it however the process ends.
-    """
+    """Files by keys such as `images/c/0/0/0/0/0`, in a folder on this machine, which is locked itself."""
 
     def __init__(self, path: str):
         self.path = Path(path).expanduser()
@@ -83,30 +71,12 @@ class LocalFolder:
     def lock(self) -> Lock:
         """Makes this process the only writer. Raises SettingError where another one is."""
         _make(self.path)
-        for _ in range(PATIENCE):
-            if lock := self._take(fcntl.LOCK_EX):
-                return lock
-            sleep(0.02)
-        raise SettingError(f"{self.path} is being written by another process; wait for it, or choose another path")
+        return lock_folder(self.path)
 
     @property
     def being_written(self) -> bool:
         """Whether some process holds the lock."""
-        if not self.path.is_dir():
-            return False
-        if lock := self._take(fcntl.LOCK_SH):
-            lock.close()
-        return lock is None
-
-    def _take(self, kind: int) -> Lock | None:
-        with Lock() as lock:
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            lock.callback(os.close, handle)
-            try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None
-            return lock.pop_all()
+        return self.path.is_dir() and is_locked(self.path)
 
     def _inside(self, key: str) -> Path:
         """The path of a key, which no link may lead elsewhere."""
@@ -125,11 +95,7 @@ def _place(number: int) -> str:
 
 
 class RemoteFolder:
-    """The same at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it.
-
-    A killed writer leaves its lock, which the user must remove. Where a store can't write only what is not there yet
-    (S3 can), two writers that begin in one moment both pass.
-    """
+    """The same at an fsspec URL, where a put is atomic as on S3. The lock is an object beside it."""
 
     def __init__(self, url: str):
         from fsspec.core import url_to_fs
@@ -167,28 +133,18 @@ class RemoteFolder:
     def lock(self) -> ExitStack:
         """Makes this process the only writer. Raises SettingError where another one is."""
         try:
-            if self.being_written:  # a store that knows no `create` is asked first, and has to be enough
-                raise FileExistsError
             with self._answering():
-                own = f"{os.uname().nodename} {os.getpid()}\n".encode()
-                self.fs.pipe_file(f"{self.root}.lock", own, mode="create")
+                return lock_object(self.fs, f"{self.root}.lock")
         except FileExistsError:
             raise SettingError(
                 f"{self.path} is being written by another process; if none does, remove {self.path}.lock"
             ) from None
-        lock = ExitStack()
-        lock.callback(self._unlock)
-        return lock
 
     @property
     def being_written(self) -> bool:
         """Whether some process holds the lock."""
         with self._answering():
             return self.fs.exists(f"{self.root}.lock")
-
-    def _unlock(self) -> None:
-        if self.being_written:
-            self.fs.rm_file(f"{self.root}.lock")
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

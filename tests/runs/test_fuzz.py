@@ -1,11 +1,10 @@
 """Damage of every kind to every file of a run: it is named, or it changes no number that a command shows or uses.
 
-200 cases, a quarter of them by each command; CONTIGUITY_FUZZ=2000 tries more.
+500 cases, a quarter of them by each command; CONTIGUITY_FUZZ=2000 tries more.
 """
 
 import json
 import os
-import shutil
 from functools import cache
 from pathlib import Path
 
@@ -27,8 +26,9 @@ from runs.store.folder import flat
 from runs.store.metrics import read
 from tests.helpers.learners import same
 from tests.helpers.online import SMALL
+from tests.helpers.pristine import Pristine
 
-CASES = int(os.environ.get("CONTIGUITY_FUZZ", "50"))  # by each of four commands
+CASES = int(os.environ.get("CONTIGUITY_FUZZ", "125"))  # by each of four commands
 TINY = ["run.frames=48", "eval.ends=[knn]", "eval.samples=8", "network.name=tests.helpers.small_network.SPEC"]
 NOT_READ = ("lock", "film_strip.png", "learning_curve.png")  # what a run writes and nothing reads
 DAMAGES = ("flip", "cut", "exchange", "copy", "delete", "foreign", "zeros", "text")
@@ -120,9 +120,7 @@ def alike(a, b):
 def test_what_is_damaged_is_named_or_harmless(runs, tmp_path_factory, use):
     place, other = tmp_path_factory.mktemp("harmed") / "seed0", runs / "seed1"
 
-    def fresh():
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(runs / "seed0", place)
+    fresh = Pristine(runs / "seed0", place).restore
 
     def outcome():
         """What a command makes of the run and notes on it, or the one line that it ends with."""

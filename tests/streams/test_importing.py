@@ -24,8 +24,8 @@ from runs.store.metrics import read as read_metrics
 from streams import importing, view
 from streams.check import check as check_recording
 from streams.importing import ImportSettings, blocks, import_stream
-from streams.media.films import Clip, film_frames
 from streams.media.source import Report
+from streams.media.video import Clip, film_frames
 from streams.recording.reader import Recording
 from streams.types import Frames
 from tests.helpers.datasets import fake_cifar10

@@ -1,6 +1,6 @@
 """Whatever happens to any file of a recording is named or does no harm: never silent, never a traceback."""
 
-import shutil
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from streams.record import record
 from streams.recording.reader import COPY, Recording, record_in
 from streams.recording.storage import open_folder
 from streams.repair import RepairSettings, repair
+from tests.helpers.pristine import Pristine
 from tests.helpers.recordings import SMALL, files
 
 STEPS = 400  # in two shards
+pristine = cache(Pristine)
 KINDS = ("flip", "cut", "zeros", "random", "exchange", "copy", "delete", "foreign", "empty", "longer")
 
 
@@ -43,8 +45,7 @@ def same(a, b):
 
 def hurt(path, walk, other, kind, *, file, second, place, length):
     """A copy of a recording with one file damaged; numbers are taken as they come, modulo what there is."""
-    shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(walk, path)
+    pristine(walk, path).restore()
     names = sorted(str(one.relative_to(path)) for one in path.rglob("*") if one.is_file())
     one, two = path / names[file % len(names)], path / names[second % len(names)]
     data = bytearray(one.read_bytes())

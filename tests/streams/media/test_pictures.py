@@ -12,8 +12,8 @@ from envs.errors import SettingError
 from envs.images.folders import listing
 from envs.settings import read
 from streams.importing import ImportSettings, import_stream
-from streams.media import decoding
-from streams.media.decoding import fitted
+from streams.media import pictures
+from streams.media.pictures import fitted
 from streams.recording.reader import Recording
 
 
@@ -28,7 +28,7 @@ def many(tmp_path, monkeypatch):
 
 
 def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
-    parts = decoding.decoded(listing(many, (".png",)).files, size=4)
+    parts = pictures.decoded(listing(many, (".png",)).files, size=4)
     taken = [next(parts)]
     workers = multiprocessing.active_children()
     assert workers
@@ -43,7 +43,7 @@ def test_processes_decode_ahead_in_order_and_are_deaf_to_ctrl_c(many):
 
 def test_processes_end_with_whoever_takes_no_more(many):
     others = set(multiprocessing.active_children())  # of other tests
-    parts = decoding.decoded(listing(many, (".png",)).files, size=0)
+    parts = pictures.decoded(listing(many, (".png",)).files, size=0)
     next(parts)
     workers = set(multiprocessing.active_children()) - others
     parts.close()
@@ -53,14 +53,14 @@ def test_processes_end_with_whoever_takes_no_more(many):
 
 def test_large_pictures_are_handed_over_fewer_at_once(many, monkeypatch):
     monkeypatch.setattr(decoding, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
-    parts = list(decoding.decoded(listing(many, (".png",)).files, size=0))
+    parts = list(pictures.decoded(listing(many, (".png",)).files, size=0))
     assert [len(part.images) for part in parts] == [2] * 11 + [1]
     assert np.concatenate([part.images for part in parts])[:, 0, 0, 0].tolist() == list(range(23))
 
 
 def test_a_torn_picture_is_named_once_those_before_it_are_taken(many):
     (many / "13.png").write_bytes(b"no picture")
-    parts = decoding.decoded(listing(many, (".png",)).files, size=0)
+    parts = pictures.decoded(listing(many, (".png",)).files, size=0)
     assert [next(parts).images[:, 0, 0, 0].tolist() for _ in range(3)] == np.arange(12).reshape(3, 4).tolist()
     with pytest.raises(SettingError, match="13.png"):
         next(parts)
@@ -73,7 +73,7 @@ def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
 
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
-    shown, own = decoding.shown, os.getpid()
+    shown, own = pictures.shown, os.getpid()
     monkeypatch.setattr(decoding, "shown", lambda file: shown(file) if os.getpid() == own else os._exit(1))
     with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
         import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from envs.images.films import gif
+from envs.images.animation import gif
 from envs.images.tiles import tile
 
 EDGE = 160  # pixels that a world shown alone has at least along an edge

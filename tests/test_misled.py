@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envs import starting
+from envs import startup_errors
 from envs.errors import SettingError, no_such
 from learners.networks.network import Network
 from learners.online import PROGRAM
@@ -37,7 +37,7 @@ def test_settings_with_dashes_are_one_line():
 
 def test_a_missing_environment_is_one_line(capsys):
     error = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
-    starting.one_line(type(error), error, None)
+    startup_errors.one_line(type(error), error, None)
     err = capsys.readouterr().err
     assert err.startswith("torch.nn is not installed for ")
     assert "source .venv/bin/activate" in err

@@ -20,7 +20,7 @@ from streams.recording.reader import Recording
 @pytest.fixture
 def many(tmp_path, monkeypatch):
     """23 pictures that spell their number, four of which are decoded together, by other processes."""
-    monkeypatch.setattr(decoding, "TOGETHER", 4)
+    monkeypatch.setattr(pictures, "TOGETHER", 4)
     (tmp_path / "many").mkdir()
     for number in range(23):
         Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "many" / f"{number}.png")
@@ -52,7 +52,7 @@ def test_processes_end_with_whoever_takes_no_more(many):
 
 
 def test_large_pictures_are_handed_over_fewer_at_once(many, monkeypatch):
-    monkeypatch.setattr(decoding, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
+    monkeypatch.setattr(pictures, "SLOT_BYTES", 2 * 8 * 8 * 3 + 1)
     parts = list(pictures.decoded(listing(many, (".png",)).files, size=0))
     assert [len(part.images) for part in parts] == [2] * 11 + [1]
     assert np.concatenate([part.images for part in parts])[:, 0, 0, 0].tolist() == list(range(23))
@@ -74,7 +74,7 @@ def test_a_picture_of_another_size_is_refused_wherever_it_lies(many):
 
 def test_a_process_that_is_killed_is_one_line(many, monkeypatch):
     shown, own = pictures.shown, os.getpid()
-    monkeypatch.setattr(decoding, "shown", lambda file: shown(file) if os.getpid() == own else os._exit(1))
+    monkeypatch.setattr(pictures, "shown", lambda file: shown(file) if os.getpid() == own else os._exit(1))
     with pytest.raises(SettingError, match="source=.* can't be decoded, .* memory enough") as caught:
         import_stream(read(ImportSettings, [f"source={many}", f"path={many}.zarr", "names=.*"]))
     assert "\n" not in str(caught.value)

@@ -27,6 +27,7 @@ from envs.moving_meshes import MovingMeshesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
 from envs.settings import assign, split_override
+from envs.text import plain_warnings
 from envs.worlds import WORLDS
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the world")
     args = parser.parse_args()
     args.out = args.out.expanduser()
+    plain_warnings()
     try:
         _as_options(args)
         if args.instances < 1:

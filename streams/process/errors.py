@@ -8,6 +8,7 @@ from typing import Any
 
 from envs.errors import SettingError
 from envs.startup_errors import of_memory
+from envs.text import plain_warnings
 from streams.process.output import keep_writing
 from streams.process.terminal import one_line
 
@@ -28,6 +29,7 @@ def guarded(
     """
     keep_memory()
     keep_writing()
+    plain_warnings()
     try:
         return job(*arguments, **named)
     except SettingError as error:

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,3 +86,15 @@ def test_a_file_where_the_folder_should_be_is_one_line(tmp_path, monkeypatch, ca
         gallery.main()
     assert left.value.code == 2
     assert re.fullmatch("--out .*taken cannot be written into .*; choose another folder\n", capsys.readouterr().err)
+
+
+def test_what_a_user_should_know_of_a_file_is_one_line_without_code(tmp_path):
+    where = folder_of(tmp_path / "m")
+    (where / "ball" / "bad.ply").write_bytes(b"ply\n")
+    command = [sys.executable, "-m", "envs.gallery", "env=moving_meshes", f"env.path={where}", "env.skip_broken=true"]
+    done = subprocess.run(
+        [*command, "--instances", "1", "--out", str(tmp_path / "out")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"env.path={where}: ")
+    assert done.stderr.count("\n") == 1

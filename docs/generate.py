@@ -4,7 +4,7 @@ import importlib
 
 import mkdocs_gen_files
 
-from envs.help import settings_of
+from envs.command.help import settings_of
 from learners.distributed import DistributedSettings
 from learners.run import SCHEMAS, Settings
 from runs.config import composing

@@ -13,14 +13,14 @@ import os
 # of the renderer's; told to sleep sooner, on two cores rendering takes two thirds of the time, and learning no longer.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-import envs.startup_errors  # noqa: F401  # isort: skip  before anything that takes long
+import envs.command.startup_errors  # noqa: F401  # isort: skip  before anything that takes long
 
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
+from envs.command.lazy import lazy
 from envs.errors import SettingError
-from envs.lazy import lazy
 from envs.registry import WORLDS
 
 if TYPE_CHECKING:

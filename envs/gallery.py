@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
 from envs.base import VectorWorld
+from envs.command.text import plain_warnings
 from envs.errors import SettingError, unknown
 from envs.gaze import GAZES
 from envs.images.animation import gif
@@ -27,7 +28,6 @@ from envs.moving_meshes import MovingMeshesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
 from envs.settings import assign, split_override
-from envs.text import plain_warnings
 from envs.worlds import WORLDS
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees

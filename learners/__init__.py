@@ -8,8 +8,8 @@
 from typing import TYPE_CHECKING
 
 import envs  # noqa: F401  registers the worlds, and sets how threads wait before torch is loaded
+from envs.command.lazy import lazy
 from envs.errors import SettingError
-from envs.lazy import lazy
 
 if TYPE_CHECKING:
     from learners.api import Encoder, TrainedRun, load, make, train

@@ -12,7 +12,7 @@ from typing import Any
 from learners.api import Encoder, load
 from runs.analysis.tables import new_table
 from runs.evaluation.own_encoder import evaluate
-from runs.evaluation.ridge import Scores
+from runs.evaluation.probes.ridge import Scores
 from runs.scores import BASELINES, MEASURES, ScoreKey
 from streams.process.errors import guarded
 from streams.process.terminal import Terminal

@@ -15,9 +15,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from envs.help import help_text
+from envs.command.help import help_text
+from envs.command.text import printable
 from envs.settings import read
-from envs.text import printable
 from streams.process.errors import guarded
 from streams.process.terminal import Terminal
 from streams.recording.reader import COPY, Recording, record_in

@@ -32,8 +32,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.command.help import help_text
 from envs.errors import SettingError
-from envs.help import help_text
 from envs.images.folders import listing
 from envs.images.pictures import is_zarr
 from envs.settings import read

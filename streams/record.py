@@ -14,10 +14,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from envs.command.help import help_text
 from envs.devices import device
 from envs.errors import SettingError
 from envs.gaze import gaze as gaze_of
-from envs.help import help_text
 from envs.settings import make_world, read
 from streams.live import GazeSettings, Live
 from streams.process.errors import guarded

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envs import startup_errors
+from envs.command import startup_errors
 from envs.errors import SettingError, no_such
 from learners.networks.network import Network
 from learners.online import PROGRAM

@@ -173,12 +173,12 @@ def test_a_network_takes_one_file_or_two_with_a_layer_of_its_own(copy):
 
 def test_a_probe_takes_one_file_and_its_score_is_shown(copy):
     copy.write(
-        "runs/evaluation/nearest_mean.py",
+        "runs/evaluation/probes/nearest_mean.py",
         """
 import torch
 
 from runs.evaluation.features import Split
-from runs.evaluation.probes import probe
+from runs.evaluation.probes.registry import probe
 
 
 @probe("nearest_mean", label="nearest class mean")

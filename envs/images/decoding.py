@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from envs.command.text import printable
 from envs.errors import SettingError
-from envs.text import printable
 
 ELSEWHERE = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}  # which Pillow knows, and other programs decode
 MOVING = {"GIF", "PNG", "WEBP", "AVIF", "FLI", "TIFF"}  # whose further frames are frames, and no thumbnails or layers

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from envs.command.text import printable
 from envs.errors import SettingError
-from envs.text import printable
 
 SYSTEM = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"}
 HIDDEN, LOOP, SPECIAL = "hidden or of the system", "link(s) that lead back", "pipe(s) or link(s) to nothing"

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from envs.command.text import printable
 from envs.errors import SettingError
-from envs.text import printable
 
 MIB = 1 << 20
 ELSEWHERE = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*:|/|~)")  # a URL, a drive or an absolute path

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.command.text import printable
 from envs.errors import SettingError
 from envs.images.folders import counted, listing, named
 from envs.meshes.cache import kept
@@ -14,7 +15,6 @@ from envs.meshes.files import MIB, Beside, read_bounded
 from envs.meshes.mesh import Mesh
 from envs.meshes.reading import SUFFIXES, read
 from envs.meshes.sizing import UP_OF, ready
-from envs.text import printable
 
 KNOWN = ", ".join(SUFFIXES)
 TRIANGLES = 50_000_000  # of all files together, which take 7 GB

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.command.text import printable
 from envs.errors import SettingError, unknown
 from envs.meshes.library import Library
 from envs.scene.settings import SPLITS
-from envs.text import printable
 
 
 def members(library: Library, *, split: str, held_out: float, split_list: str) -> list[np.ndarray]:

@@ -102,7 +102,9 @@ def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
         raise SettingError(damaged[WORLD.path])
     keys = {name: ScoreKey.parse(name) for name in groups}
     if any(key and key.kind not in LABELS for key in keys.values()):
-        from runs.evaluation.probes import registered  # slow, and needed for the labels of other probes than ours alone
+        from runs.evaluation.probes.registry import (
+            registered,  # slow, and needed for the labels of other probes than ours alone
+        )
 
         registered()
     others = {name: series for name, series in groups.items() if keys[name] is None}
@@ -164,7 +166,7 @@ def count_text(count: int | None) -> str:
 
 
 def degenerate(run: LoadedRun, key: ScoreKey, *, row: int = -1) -> bool:
-    """Whether most of the probes behind a row of scores say little, as `runs.evaluation.probes` tells."""
+    """Whether most of the probes behind a row of scores say little, as `runs.evaluation.probes.registry` tells."""
     shares = run.scores[key].get("degenerate") if key in run.scores else None
     return shares is not None and bool(shares[row] > 0.5)
 

@@ -3,8 +3,8 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from envs.command.help import settings_of
 from envs.errors import SettingError, unknown
-from envs.help import settings_of
 from runs.config.choices import GROUPS, choices, line_of
 from streams.process.output import keep_writing
 

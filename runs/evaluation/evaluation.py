@@ -12,11 +12,11 @@ from envs.errors import SettingError
 from envs.scene.drift import block_edges
 from runs.evaluation.features import FEATURES, PLAIN, Encoder, Split, Task, encoded, encoded_blocks, majority_class
 from runs.evaluation.finetune import Tunable, fine_tune
-from runs.evaluation.linear import top1
 from runs.evaluation.mistakes import MOST_CLASSES, group_of, mistakes_of
-from runs.evaluation.probes import Probe, find_probe, linear_probe, probe_scores, registered
+from runs.evaluation.probes.linear import top1
+from runs.evaluation.probes.registry import Probe, find_probe, linear_probe, probe_scores, registered
+from runs.evaluation.probes.ridge import Predictions, Scores, degenerate
 from runs.evaluation.recorded_tasks import recorded_task
-from runs.evaluation.ridge import Predictions, Scores, degenerate
 from runs.evaluation.samples import Samples
 from runs.evaluation.transfer import DEFAULT, load_all
 from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task

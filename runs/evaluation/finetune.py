@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from runs.evaluation.features import Task, encode_images, labels_of
-from runs.evaluation.linear import top1
+from runs.evaluation.probes.linear import top1
 from streams.process.signals import Stop
 from streams.seeding import generator
 

@@ -17,8 +17,8 @@ from envs.settings import world
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import EvalSettings, baselines
 from runs.evaluation.features import Encoder, Task, encoded
-from runs.evaluation.probes import find_probe, probe_scores, registered
-from runs.evaluation.ridge import Scores
+from runs.evaluation.probes.registry import find_probe, probe_scores, registered
+from runs.evaluation.probes.ridge import Scores
 from runs.evaluation.world_tasks import of_settings, world_task
 from runs.scores import ScoreKey
 

@@ -14,10 +14,10 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 import torch
 from omegaconf import DictConfig
 
+from envs.command.startup_errors import of_memory
 from envs.devices import device
 from envs.errors import SettingError
 from envs.settings import as_object, check_given
-from envs.startup_errors import of_memory
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import final_scores, summary_table
 from runs.config import composing

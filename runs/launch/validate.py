@@ -12,7 +12,7 @@ from runs.config.composing import keys
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
 from runs.evaluation.features import FEATURES
-from runs.evaluation.probes import find_probe
+from runs.evaluation.probes.registry import find_probe
 from runs.loggers import registry as loggers
 from streams.settings import CHOICES
 

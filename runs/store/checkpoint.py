@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.command.startup_errors import of_memory
 from envs.errors import SettingError
-from envs.startup_errors import of_memory
 from runs.store.files import read_bytes
 from streams.process.ranks import Ranks
 from streams.recording.storage import replace

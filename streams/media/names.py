@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from math import gcd, isnan, nan
 from typing import NamedTuple
 
+from envs.command.text import printable
 from envs.errors import SettingError, unknown
-from envs.text import printable
 
 AUTO, FRAMES, TURNTABLE, TIME, SINGLE = READINGS = ("auto", "frames", "turntable", "time", "single")
 FACTORS = ("angle", "frame", "time")  # what a number may be, and the groups of a regular expression

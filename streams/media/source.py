@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from envs.command.text import printable
 from envs.errors import SettingError, unknown
 from envs.images.folders import named
-from envs.text import printable
 
 Item = TypeVar("Item")
 CATEGORIES = ("path", "top", "last")

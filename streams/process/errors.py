@@ -6,9 +6,9 @@ from collections.abc import Callable
 from textwrap import shorten
 from typing import Any
 
+from envs.command.startup_errors import of_memory
+from envs.command.text import plain_warnings
 from envs.errors import SettingError
-from envs.startup_errors import of_memory
-from envs.text import plain_warnings
 from streams.process.output import keep_writing
 from streams.process.terminal import one_line
 

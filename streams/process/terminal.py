@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from envs.text import printable
+from envs.command.text import printable
 
 TURNING = r"\u202a-\u202e\u2066-\u2069"  # the direction of text
 CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{TURNING}\ud800-\udfff]")

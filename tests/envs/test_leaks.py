@@ -5,7 +5,7 @@ import torch
 
 from envs.moving_objects import MovingObjectsVector
 from runs.evaluation.features import PLAIN, LabelledImages, Task, majority_class
-from runs.evaluation.probes import linear_probe
+from runs.evaluation.probes.registry import linear_probe
 
 COUNTS = {"train": 4000, "validation": 1000, "test": 3000}
 ALLOWED = 0.08  # above chance

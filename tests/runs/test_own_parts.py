@@ -14,8 +14,8 @@ from runs.analysis.reading import load_numbers
 from runs.analysis.summary import summary_table
 from runs.config.composing import read
 from runs.evaluation.evaluation import Evaluation
-from runs.evaluation.linear import top1
-from runs.evaluation.probes import PROBES, probe
+from runs.evaluation.probes.linear import top1
+from runs.evaluation.probes.registry import PROBES, probe
 from runs.launch.validate import check
 from runs.page import page
 from runs.page.section import SECTIONS, Section

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from envs.command.text import printable
 from envs.errors import SettingError
 from envs.images.folders import HIDDEN, LOOP, SPECIAL, listing, named, natural
 from envs.images.pictures import load_pictures
-from envs.text import printable
 
 
 def filled(folder: Path, *names: str) -> Path:

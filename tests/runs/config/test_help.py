@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
+from envs.command.help import settings_of
 from envs.errors import SettingError
-from envs.help import settings_of
 from learners.run import SCHEMAS
 from runs.config import composing
 from runs.config.choices import GROUPS, choices, line_of

@@ -8,10 +8,10 @@ from runs.config.composing import read
 from runs.evaluation import evaluation
 from runs.evaluation.evaluation import baselines, linear_scores, tasks
 from runs.evaluation.features import PLAIN, encoded, labels_of, pooled
-from runs.evaluation.few_labels import few_label_probes
-from runs.evaluation.knn import knn_probe
-from runs.evaluation.probes import PROBES
-from runs.evaluation.ridge import ridge_probes
+from runs.evaluation.probes.few_labels import few_label_probes
+from runs.evaluation.probes.knn import knn_probe
+from runs.evaluation.probes.registry import PROBES
+from runs.evaluation.probes.ridge import ridge_probes
 from runs.evaluation.world_tasks import world_task
 from runs.scores import ScoreKey
 

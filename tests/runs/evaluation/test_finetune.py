@@ -14,7 +14,7 @@ from runs.config.composing import read
 from runs.evaluation import evaluation, finetune
 from runs.evaluation.features import LabelledImages, Task
 from runs.evaluation.finetune import Classifier, fine_tune
-from runs.evaluation.probes import linear_probe
+from runs.evaluation.probes.registry import linear_probe
 from runs.launch import launch as commands
 from tests.helpers.learners import learner, same
 from tests.helpers.online import SMALL, assert_same_run, outcome, run

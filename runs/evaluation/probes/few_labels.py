@@ -1,8 +1,8 @@
 """The probe `few`: what a few labels a class are enough for."""
 
 from runs.evaluation.features import Split, ranks
-from runs.evaluation.probes import probe
-from runs.evaluation.ridge import Scores, ridge_probes
+from runs.evaluation.probes.registry import probe
+from runs.evaluation.probes.ridge import Scores, ridge_probes
 
 FEW = {1: 5, 10: 5, 100: 1}  # labels a class of the few-label probes, and how many sets of them; a score is their mean
 

@@ -6,11 +6,11 @@ from sklearn.metrics import log_loss
 
 from envs.errors import SettingError
 from runs.evaluation.features import PLAIN, LabelledImages, Split, Task, majority_class
-from runs.evaluation.few_labels import few_label_probes
-from runs.evaluation.knn import knn_probe
-from runs.evaluation.logistic import LOGISTIC_STRENGTHS, LOGISTIC_STRONGER, LOGISTIC_WEAKER, logistic_probe
-from runs.evaluation.probes import linear_probe
-from runs.evaluation.ridge import STRENGTHS, STRONGER, Fit, degenerate, ridge_probes, search, standardised
+from runs.evaluation.probes.few_labels import few_label_probes
+from runs.evaluation.probes.knn import knn_probe
+from runs.evaluation.probes.logistic import LOGISTIC_STRENGTHS, LOGISTIC_STRONGER, LOGISTIC_WEAKER, logistic_probe
+from runs.evaluation.probes.registry import linear_probe
+from runs.evaluation.probes.ridge import STRENGTHS, STRONGER, Fit, degenerate, ridge_probes, search, standardised
 
 CPU = torch.device("cpu")
 pixels, mean_colour = PLAIN.values()

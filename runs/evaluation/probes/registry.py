@@ -17,7 +17,7 @@ import torch
 
 from envs.errors import SettingError
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of
-from runs.evaluation.ridge import Predictions, Scores, ridge_predictions, ridge_probes, scored
+from runs.evaluation.probes.ridge import Predictions, Scores, ridge_predictions, ridge_probes, scored
 from runs.scores import LABELS, ScoreKey
 
 

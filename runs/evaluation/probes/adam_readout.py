@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from runs.evaluation.features import Split
-from runs.evaluation.linear import top1
-from runs.evaluation.probes import probe
-from runs.evaluation.ridge import Scores
+from runs.evaluation.probes.linear import top1
+from runs.evaluation.probes.registry import probe
+from runs.evaluation.probes.ridge import Scores
 from streams.seeding import generator
 
 RATES = (1e-3, 2e-4)  # of Adam at its first step, all tried; it falls to 0 in a straight line

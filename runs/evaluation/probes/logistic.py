@@ -3,9 +3,9 @@
 from torch.nn.functional import cross_entropy
 
 from runs.evaluation.features import Split
-from runs.evaluation.linear import logistic, read_out, top1
-from runs.evaluation.probes import probe
-from runs.evaluation.ridge import Fit, Scores, degenerate, search, standardised
+from runs.evaluation.probes.linear import logistic, read_out, top1
+from runs.evaluation.probes.registry import probe
+from runs.evaluation.probes.ridge import Fit, Scores, degenerate, search, standardised
 
 LOGISTIC_STRENGTHS = (1e4, 1e3, 1e2, 1e1, 1.0)  # the same of logistic regression
 LOGISTIC_STRONGER, LOGISTIC_WEAKER = (1e5, 1e6, 1e8), (0.1, 1e-2, 1e-3)

@@ -5,8 +5,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from runs.evaluation.knn import neighbours
-from runs.evaluation.linear import logistic, r2, read_out, ridge
+from runs.evaluation.probes.knn import neighbours
+from runs.evaluation.probes.linear import logistic, r2, read_out, ridge
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60), (20, 300), (700, 300)])

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from runs.evaluation.features import Split
-from runs.evaluation.linear import r2, read_out, ridge, top1
+from runs.evaluation.probes.linear import r2, read_out, ridge, top1
 
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 STRONGER, WEAKER = (1e7, 1e8, 1e10, 1e12), (1e-4, 1e-5, 1e-6)  # tried where the best is at an edge of those

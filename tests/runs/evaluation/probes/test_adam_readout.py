@@ -5,9 +5,9 @@ import torch
 
 from learners.run import SCHEMAS
 from runs.config import composing
-from runs.evaluation.adam_readout import adam_probe
 from runs.evaluation.evaluation import Evaluation
 from runs.evaluation.features import FEATURES, Split
+from runs.evaluation.probes.adam_readout import adam_probe
 from runs.launch.validate import check
 from runs.scores import ScoreKey
 from tests.helpers.learners import learner

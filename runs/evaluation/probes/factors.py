@@ -8,7 +8,7 @@ from torch import Tensor
 
 from envs.scene.motion import rotation_matrix
 from runs.evaluation.features import Split, Task
-from runs.evaluation.probes import ridge_target
+from runs.evaluation.probes.registry import ridge_target
 
 UNASKED = ("category", "instance")  # the question itself, and a number that means nothing
 MOST_CLASSES = 64  # a factor of more whole numbers than these counts something, and is no class

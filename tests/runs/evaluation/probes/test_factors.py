@@ -1,9 +1,9 @@
 import torch
 
 from envs.scene.motion import rotation_matrix
-from runs.evaluation.factors import factor_targets, read_as
 from runs.evaluation.features import Split
-from runs.evaluation.ridge import ridge_probes
+from runs.evaluation.probes.factors import factor_targets, read_as
+from runs.evaluation.probes.ridge import ridge_probes
 from runs.evaluation.world_tasks import world_task
 
 CPU = torch.device("cpu")

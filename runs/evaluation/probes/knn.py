@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from runs.evaluation.features import Split
-from runs.evaluation.linear import top1
-from runs.evaluation.probes import probe
-from runs.evaluation.ridge import Scores
+from runs.evaluation.probes.linear import top1
+from runs.evaluation.probes.registry import probe
+from runs.evaluation.probes.ridge import Scores
 
 NEIGHBOURS, TEMPERATURE = 200, 0.1  # Wu et al. 2018
 QUERIES = 1024  # images whose neighbours are looked up at once

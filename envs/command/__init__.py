@@ -1,0 +1,1 @@
+"""What stands around every command of any package: its help, its first moments, its text."""

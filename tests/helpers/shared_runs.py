@@ -1,6 +1,6 @@
-"""Runs of the main job, one after another in one group of ranks: python -m tests.helpers.shared_runs FOLDER
+"""Runs of the main job, one after another in one group of ranks: python -m tests.helpers.shared_runs FOLDER URL
 
-Writes what each came to, and the errors, to FOLDER/RANK.json.
+Writes what each came to, and the errors, to FOLDER/RANK.json. At the URL a recording is made and replayed.
 """
 
 import json
@@ -34,9 +34,10 @@ def run(folder: Path, name: str, *overrides: str) -> int:
     return start([*QUICK, f"results_dir={folder}", f"run.name={name}", *overrides], PROGRAM)
 
 
-def replay(folder: Path, name: str, order: str, frames: int) -> int:
-    """A run on the recording that another one has made."""
-    where = [f"stream.path={folder}/walk.zarr", f"stream.order={order}", f"results_dir={folder}", f"run.name={name}"]
+def replay(folder: Path, name: str, order: str, frames: int, *, at: str = "") -> int:
+    """A run on the recording that another one has made, in its folder or at a URL."""
+    path = f"{at or folder}/walk.zarr"
+    where = [f"stream.path={path}", f"stream.order={order}", f"results_dir={folder}", f"run.name={name}"]
     return start([*REPLAY, *where, f"run.frames={frames}"], PROGRAM)
 
 
@@ -114,16 +115,18 @@ def errors(folder: Path, ranks: Ranks) -> dict[str, str]:
 
 def main() -> None:
     """As a rank."""
-    folder = Path(sys.argv[1])
+    folder, there = Path(sys.argv[1]), sys.argv[2]
     launch.pictures = lambda *_: ()  # which take seconds
     composing._compose = composed_once(composing._compose)
     with joined() as ranks:
         outcome = {
             "statuses": stopped_and_resumed(folder, ranks),
             "recorded": run(folder, "recording", f"stream.record={folder}/walk.zarr"),
+            "recorded_there": run(folder, "recording_there", f"stream.record={there}/walk.zarr"),
             "errors": errors(folder, ranks),
         }
         outcome["replayed"] = [replay(folder, order, order, 64) for order in ORDERS]
+        outcome["replayed_there"] = replay(folder, "there", ORDERS[0], 64, at=there)
         (folder / f"{ranks.rank}.json").write_text(json.dumps(outcome))
         sys.exit(0)
 

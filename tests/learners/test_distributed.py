@@ -21,6 +21,7 @@ from streams.recording.reader import Recording
 from tests.helpers.learners import learner
 from tests.helpers.online import assert_same_run, outcome
 from tests.helpers.ranks import ended, start_ranks
+from tests.helpers.s3 import bucket, environment
 from tests.helpers.shared_runs import KINDS, ORDERS, QUICK, replay, run
 from tests.helpers.shared_updates import LOCAL, LOSSES, ROWS, weights_after
 
@@ -66,11 +67,13 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     run(folder, "alone", "run.frames=48")
     run(folder, "alone_fifo", "run.frames=48", "memory=fifo", "memory.capacity=32")
-    for status, _, errors in ended(start_ranks("-m", "tests.helpers.shared_runs", folder)):
-        assert status == 0, errors
-    outcomes = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
-    assert outcomes[0] == outcomes[1]
-    return folder, outcomes[0]
+    with bucket("ranks") as options:
+        ranks = start_ranks("-m", "tests.helpers.shared_runs", folder, "s3://ranks", env=environment(options))
+        for status, _, errors in ended(ranks):
+            assert status == 0, errors
+        outcomes = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+        assert outcomes[0] == outcomes[1]
+        yield folder, outcomes[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,6 +98,16 @@ def test_a_recording_of_ranks_is_the_one_of_one_process_and_each_replays_its_row
     for order in ORDERS:
         replay(tmp_path, order, order, 64)
         assert apart(folder / order, tmp_path / order) < WITHIN["float32"]
+
+
+def test_a_recording_of_ranks_in_a_bucket_is_that_on_the_disk_and_each_replays_its_rows(runs):
+    folder, outcome_of = runs
+    assert (outcome_of["recorded_there"], outcome_of["replayed_there"]) == (0, 0)
+    here, there = Recording(str(folder / "walk.zarr")), Recording("s3://ranks/walk.zarr")
+    assert here.identity == there.identity
+    for name in here.names:
+        assert np.array_equal(here.span(0, 12, name), there.span(0, 12, name))
+    assert outcome(folder, "there")[0] == outcome(folder, ORDERS[0])[0]
 
 
 def test_more_or_fewer_ranks_go_on_with_the_same_frames_where_there_is_no_memory(runs, tmp_path, capsys):

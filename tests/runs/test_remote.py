@@ -4,12 +4,11 @@ import json
 import sys
 
 import pytest
-from fsspec import config as known
-from moto.server import ThreadedMotoServer
 
 from runs import compare, report, show
 from streams.recording.storage import open_folder
 from tests.helpers.online import run
+from tests.helpers.s3 import bucket
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +18,9 @@ def results(tmp_path_factory):
     for name, learner in (("one", "bp"), ("two", "dgl")):
         settings = [f"learner={learner}", "run.frames=64", "eval.every=32", "eval.transfer=[]", "eval.ends=[]"]
         assert run(folder, name, *settings) == 0
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(known.conf, "s3", {"endpoint_url": f"http://{host}:{port}", "key": "nobody", "secret": "nothing"})
-        bucket = open_folder("s3://results").fs
-        bucket.mkdir("results")
-        bucket.put(f"{folder}/", "results/all/", recursive=True)
+    with bucket("results"):
+        open_folder("s3://results").fs.put(f"{folder}/", "results/all/", recursive=True)
         yield folder, "s3://results/all"
-    server.stop()
 
 
 @pytest.fixture

@@ -4,26 +4,19 @@ from contextlib import closing
 
 import pytest
 from fsspec import config as known
-from moto.server import ThreadedMotoServer
 
 from envs.errors import SettingError
 from streams.check import check, examine
 from streams.recording.storage import RemoteFolder, open_folder, read
 from tests.helpers.recordings import SMALL, assert_is_the_walk, files, recorded, recorder, refused
+from tests.helpers.s3 import bucket
 
 
 @pytest.fixture(scope="module")
 def store():
     """A bucket `walks` on a server of our own, to which s3:// leads."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        options = {"endpoint_url": f"http://{host}:{port}", "key": "nobody", "secret": "nothing"}
-        patch.setitem(known.conf, "s3", options)
-        open_folder("s3://walks").fs.mkdir("walks")
+    with bucket("walks") as options:
         yield options
-    server.stop()
 
 
 def test_a_recording_there_has_the_same_files_and_is_gone_on_with(store, tmp_path):

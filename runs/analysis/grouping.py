@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.errors import SettingError
+from envs.images.folders import counted
 from runs.analysis.reading import LoadedRun, scored
 from runs.scores import ScoreKey
 
@@ -122,5 +123,7 @@ def _values(runs: list[LoadedRun], names: list[str]) -> set[tuple[str, ...]]:
 def _part(name: str, value: Any) -> str:
     if name.endswith(".name"):
         return str(value)
+    if name == "ranks":
+        return counted(value or 1, "rank")
     text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{name.rpartition('.')[2]}={text}"

@@ -84,6 +84,8 @@ def load(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     for name, kind in TYPES.items():
         if (name in settings or name in NEEDED) and type(settings[name]) is not kind:
             raise DamagedFileError(path / CONFIG, f"it says {name}={settings[name]}")
+    if "ranks" in run.facts:  # which rounds otherwise than one process
+        settings["ranks"] = run.facts["ranks"]
     return run._replace(settings=settings)
 
 

@@ -62,7 +62,7 @@ def help_text(description: str) -> str:
             "  -m a=1,2 b=3,4   a sweep over all combinations; hydra/launcher=joblib runs them in parallel",
             "  --cfg job        the settings that a command line comes to, without running it",
             "",
-            "Every setting with its line of help: the reference in docs/, and the class that it sets.",
+            "Every setting with its line of help: --list GROUP=NAME, and the reference that make docs builds.",
         ]
     )
 
@@ -103,7 +103,7 @@ def _settings(group: str, overrides: list[str]) -> str:
     helps = {one.name: one for one in settings_of(schema)} if hasattr(schema, "__dataclass_fields__") else {}
     lines = []
     for name, value in config.items():
-        if name not in SHOWN_ELSEWHERE:
+        if name not in SHOWN_ELSEWHERE or group in OTHERS:
             one = helps.get(str(name))
             behind = f"  ({one.type}) {one.help}" if one else ""
             lines.append(f"  {group}.{name!s}={composing.as_text(value)}{behind}")

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from envs.command.startup_errors import of_memory
 from envs.devices import device
 from envs.errors import SettingError
+from envs.images.folders import counted
 from envs.settings import as_object, check_given
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import final_scores, summary_table
@@ -296,9 +297,10 @@ def _load(run: Run, state: dict[str, Any], folder: RunFolder) -> list[str]:
         ) from error
     known, notes = facts(folder.metrics).get("frames", 0), []
     if "streams" in state:
+        ranks = counted(run.ranks.size, "rank")
         notes = [
-            f"{folder.path} goes on with {run.ranks.size} ranks and was saved by {len(state['streams'])}: its frames "
-            "are the same, its weights not to the last bit, since sums over ranks are rounded in another order"
+            f"{folder.path} goes on with {ranks} and was saved by {len(state['streams'])}: its frames are "
+            "the same, its weights not to the last bit, since sums over ranks are rounded in another order"
         ]
     if known > run.frames:
         at = f"its checkpoint at {run.frames:,} frames"
@@ -314,6 +316,7 @@ def _evaluation(settings: DictConfig) -> Evaluation | None:
 def _facts(settings: DictConfig) -> dict:
     facts = {"run": settings.run.name, "learner": settings.learner.name, "loss": settings.loss.name}
     facts |= {"seed": settings.seed, "device": settings.device, "drift": drift_of(settings)}
+    facts |= {"ranks": present().size} if present().size > 1 else {}
     return {name: of for name, of in facts.items() if of != {}}
 
 
@@ -350,7 +353,8 @@ def _trained(
         Stop() if run.ranks.size == 1 else SharedStop(run.ranks) as stop,
         Progress(console, frames=run.frames, total=run.settings.run.frames) as progress,
     ):
-        progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}")
+        before = f", on from {run.frames:,} frames" if run.frames else ""
+        progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}{before}")
         if run.finished and not pending_tasks(run.settings, frames=run.frames, latest=metrics.latest):
             progress.say(f"it is complete: {run.frames:,} frames; a larger run.frames goes on")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
@@ -414,7 +418,7 @@ def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str
     same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
     return [
         f"  python -m runs.show {shlex.quote(str(folder.path))} --json",
-        f"  python -m learners.online {shlex.join([*same, f'learner={other}'])}",
+        f"  {_online([*same, f'learner={other}'])}",
         f"  {_resuming(folder, settings, program)} run.frames={2 * settings.run.frames}",
     ]
 
@@ -423,7 +427,12 @@ def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
     """The command that goes on with a run, with all that it has to say again."""
     elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
     named = [f"{name}={composing.as_text(value)}" for name, value in program.named_code(settings).items()]
-    return shlex.join(["python", "-m", "learners.online", f"run.resume={folder.path}", *elsewhere, *named])
+    return _online([f"run.resume={folder.path}", *elsewhere, *named])
+
+
+def _online(overrides: Sequence[str]) -> str:
+    """The main job as a command, for as many processes as these."""
+    return shlex.join([*present().launcher(), "-m", "learners.online", *overrides])
 
 
 def _chosen(overrides: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from envs.devices import upload
 from envs.errors import SettingError, unknown
+from envs.images.folders import counted
 from streams.pairing.augmentation import KINDS as VIEWS
 from streams.pairing.augmentation import views as augmentation
 from streams.pairing.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest
@@ -237,7 +238,7 @@ class PairStream(Iterator[Pairs]):
         """
         if states[0]["memory"].keys() != {"rows"}:
             raise SettingError(
-                f"{len(states)} ranks have saved a memory each, and {ranks.size} can't go on with them; start "
+                f"{counted(len(states), 'rank')} saved a memory each, and {ranks.size} can't go on with them; start "
                 f"{len(states)}, or begin a run with memory=none, which any number of ranks can go on with"
             )
         ring = {"count": states[0]["ring"]["count"]}

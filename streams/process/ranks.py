@@ -4,12 +4,14 @@ Ranks exchange what they need by `torch.distributed`: gloo on CPUs, nccl on GPUs
 the same order.
 """
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from io import StringIO
+from signal import SIGTERM
 from time import monotonic, sleep
 from traceback import print_exception
 from typing import Any
@@ -27,6 +29,7 @@ UPDATE_S = 600.0  # in which all ranks must have come to one exchange within an 
 PATIENT_S = 7 * 86_400.0  # likewise between updates, where rank 0 scores and the others wait
 FAREWELL_S = 5.0  # in which a rank says that it is still there, once another is missed
 OWN_ROWS = "own_rows"  # ends the name of what a report says of a rank's own embeddings: 0, or NaN
+PR_SET_PDEATHSIG = 1  # of Linux: the signal that a process gets when the one that started it dies
 STOPPED = 128  # exit statuses beyond say that a signal came, and all is saved
 FOLDER = "contiguity/folder/"  # key in the store of a folder that a restarted command goes on with
 
@@ -89,6 +92,10 @@ class Ranks:
     def folder_before(self, command: str) -> str | None:
         """The folder that the command wrote to before `torchrun` started it again; None the first time."""
         return None
+
+    def launcher(self) -> list[str]:
+        """The words before `-m MODULE` with which as many processes are started."""
+        return ["python"]
 
     def __deepcopy__(self, memo: dict) -> "Ranks":
         """Copies of what learns are measured by one rank, alone."""
@@ -216,6 +223,13 @@ class JoinedRanks(Ranks):
         with suppress(RuntimeError):
             self._store.set(f"left/{self.rank}", text or "it ended with an error")
 
+    def launcher(self) -> list[str]:
+        """`torchrun`, with as many processes on as many machines."""
+        each = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
+        if each == self.size:
+            return ["torchrun", "--standalone", f"--nproc-per-node={each}"]
+        return ["torchrun", f"--nnodes={self.size // each}", f"--nproc-per-node={each}", "--rdzv-endpoint=HOST:29500"]
+
     def last_words(self) -> str:
         """The last line that this rank would have printed on stderr, were it not silent."""
         return self._silent.getvalue().strip().rpartition("\n")[2] if self._silent else ""
@@ -226,7 +240,8 @@ class JoinedRanks(Ranks):
         gone = [rank for rank in range(self.size) if rank not in here and rank not in words]
         lines = [f"rank {rank}: {text}" for rank, text in sorted(words.items()) if rank]
         lines += [f"rank {', '.join(map(str, gone))} has gone (killed, or too little memory)"] if gone else []
-        resuming = f"all ranks stop; what the last checkpoint holds can be resumed with run.resume={self._folder}"
+        resuming = "all ranks stop; what the last checkpoint holds can be resumed "
+        resuming += f"by {self.size} ranks with run.resume={self._folder}"
         text = "; ".join([*lines, resuming])
         if here and min(here) == self.rank and self.rank and lines:
             print(one_line(text), file=sys.__stderr__)
@@ -291,14 +306,17 @@ def join() -> Ranks:
     Raises SettingError: the environment does not say where they meet, or they do not come.
     """
     global _present
-    if not {"RANK", "WORLD_SIZE"} <= os.environ.keys() or isinstance(_present, JoinedRanks):
+    size = os.environ.get("WORLD_SIZE", "")
+    if isinstance(_present, JoinedRanks) or not size or (size == "1" and "RANK" not in os.environ):
         return _present
-    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if missing:
         raise SettingError(
-            f"WORLD_SIZE={os.environ['WORLD_SIZE']} asks for ranks, and {' and '.join(missing)} say not where they "
-            "meet; start them with torchrun --nproc-per-node=W -m learners.online ..."
+            f"WORLD_SIZE={size} asks for ranks, which need {' and '.join(missing)} too; start them with torchrun "
+            "--nproc-per-node=W -m learners.online ..."
         )
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGTERM)  # should torchrun die of a signal that it does not hand on
     _present = joined = JoinedRanks()
     if joined.size > 1:
         sys.excepthook = joined_excepthook

@@ -16,7 +16,7 @@ from learners.distributed import check_network
 from learners.online import PROGRAM
 from runs.launch.launch import start
 from runs.store.checkpoint import load_newest
-from streams.process.ranks import Ranks, join
+from streams.process.ranks import JoinedRanks, Ranks, join
 from streams.recording.reader import Recording
 from tests.helpers.learners import learner
 from tests.helpers.online import assert_same_run, outcome
@@ -117,11 +117,11 @@ def test_more_or_fewer_ranks_go_on_with_the_same_frames_where_there_is_no_memory
     assert apart(folder / "alone", tmp_path / "alone") < WITHIN["float32"]
     capsys.readouterr()
     assert start([f"run.resume={folder}/remembered_straight", "run.frames=144"], PROGRAM) == 0
-    assert "goes on with 1 ranks and was saved by 2" in capsys.readouterr().err
+    assert "goes on with 1 rank and was saved by 2" in capsys.readouterr().err
     run(tmp_path, "remembered", *KINDS["remembered"], "run.frames=144")
     assert apart(folder / "remembered_straight", tmp_path / "remembered") < WITHIN["float32"]
-    assert "1 ranks have saved a memory each, and 2 can't" in outcome_of["errors"]["alone_fifo"]
-    with pytest.raises(SettingError, match="2 ranks have saved a memory each"):
+    assert "1 rank saved a memory each, and 2 can't" in outcome_of["errors"]["alone_fifo"]
+    with pytest.raises(SettingError, match="2 ranks saved a memory each"):
         start([f"run.resume={folder}/minred_straight", "run.frames=144"], PROGRAM)
 
 
@@ -151,7 +151,7 @@ def test_a_full_disk_of_one_rank_ends_all_with_one_line_and_loses_nothing(tmp_pa
     (status, _, error), (other, _, silent) = ended(start_ranks(*command))
     assert (status, other, silent) == (2, 2, "")
     assert error.startswith(f"rank 1: {tmp_path}/one/checkpoints: No space left on device; make room there")
-    assert error.strip().endswith(f"can be resumed with run.resume={tmp_path}/one")
+    assert error.strip().endswith(f"can be resumed by 2 ranks with run.resume={tmp_path}/one")
     state, damaged = load_newest(tmp_path / "one" / "checkpoints", ranks=Ranks())
     assert (state["frames"], damaged) == (24, [])
 
@@ -165,8 +165,31 @@ def test_a_killed_rank_ends_all_with_one_line_and_torchrun_goes_on_from_the_last
     line = (
         "rank 1 has gone (killed, or too little memory); all ranks stop; what the last checkpoint holds can be resumed "
     )
-    assert done.stderr.count(f"{line}with run.resume={tmp_path}/one\n") == 1
+    assert done.stderr.count(f"{line}by 2 ranks with run.resume={tmp_path}/one\n") == 1
     assert outcome(tmp_path, "one")[0] == outcome(runs[0], "recording")[0]
+
+
+def test_ranks_save_and_end_where_torchrun_dies_of_a_signal_that_it_does_not_hand_on(tmp_path):
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "learners.online", *QUICK]
+    command += ["run.frames=1_000_000", f"results_dir={tmp_path}", "run.name=one", "run.save_every=1_000_000"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        while "of 1,000,000 frames" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGUSR1)
+        said = process.stdout.read()  # until the ranks have ended too, whose output it is
+    assert process.returncode == -signal.SIGUSR1
+    state, _ = load_newest(tmp_path / "one" / "checkpoints", ranks=Ranks())
+    assert f"stopped and saved at {state['frames']:,} frames; go on with" in said
+    assert "torchrun --standalone --nproc-per-node=2 -m learners.online run.resume=" in said
+
+
+def test_commands_that_ranks_print_start_as_many(monkeypatch):
+    assert Ranks().launcher() == ["python"]
+    many = object.__new__(JoinedRanks)
+    many.rank, many.size = 0, 16
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert many.launcher() == ["torchrun", "--nnodes=2", "--nproc-per-node=8", "--rdzv-endpoint=HOST:29500"]
 
 
 def test_ranks_that_do_not_meet_say_so(monkeypatch):
@@ -178,5 +201,8 @@ def test_ranks_that_do_not_meet_say_so(monkeypatch):
     for name, value in {"RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MASTER_PORT", raising=False)
-    with pytest.raises(SettingError, match="WORLD_SIZE=2 asks for ranks, and .*MASTER_PORT say not where they meet"):
+    with pytest.raises(SettingError, match="WORLD_SIZE=2 asks for ranks, which need .*MASTER_PORT too"):
+        join()
+    monkeypatch.delenv("RANK")
+    with pytest.raises(SettingError, match="WORLD_SIZE=2 asks for ranks, which need RANK and"):
         join()

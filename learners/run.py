@@ -80,8 +80,8 @@ class Run(LoggedRun):
     def preview(self) -> Stream:
         """The same stream from its beginning, of which nothing is recorded and which never ends."""
         change = {"record": None} if self.settings.stream.name == "live" else {"repeat": True}
-        settings = merged(with_both_views(self.settings), {"stream": change})
-        return build_stream(settings, seed=settings.seed, encode=self.learner.encode)
+        settings = merged(with_both_views(self.settings, more=False), {"stream": change})
+        return build_stream(settings, seed=settings.seed, encode=self.learner.encode, least=1)
 
     def check_extension(self, planned: int) -> None:
         """Raises SettingError where the rule cannot go on to another number of frames than was planned."""
@@ -113,7 +113,13 @@ def learner_of(settings: DictConfig) -> Learner:
 
 
 def build_stream(
-    settings: DictConfig, *, seed: int, encode: Encoder, record: str | None = None, ranks: Ranks | None = None
+    settings: DictConfig,
+    *,
+    seed: int,
+    encode: Encoder,
+    record: str | None = None,
+    ranks: Ranks | None = None,
+    least: int = 2,
 ) -> Stream:
     """Pairs of frames of the world or recording asked for, at their beginning; single ones, if the loss remembers.
 
@@ -127,7 +133,9 @@ def build_stream(
     if remembers(settings):
         return SingleFrameStream(source, pairs, seed=seed, ranks=ranks)
     worlds = len(ranks.share(settings.env.num_worlds, "env.num_worlds"))
-    return build_pairs(source, pairs=pairs, memory=memory, worlds=worlds, seed=seed, encode=encode, ranks=ranks)
+    return build_pairs(
+        source, pairs=pairs, memory=memory, worlds=worlds, seed=seed, encode=encode, ranks=ranks, least=least
+    )
 
 
 def named_code(settings: DictConfig) -> dict[str, Any]:
@@ -160,13 +168,18 @@ def remembers(settings: DictConfig) -> bool:
     return bool(settings.loss.get("remember"))
 
 
-def with_both_views(settings: DictConfig) -> DictConfig:
-    """Settings by which both views of several pairs are seen, also where the learner remembers the earlier one."""
+def with_both_views(settings: DictConfig, *, more: bool = True) -> DictConfig:
+    """Settings by which both views of pairs are seen, also where the learner remembers the earlier one.
+
+    One that watches a few worlds is shown several, of a recording too if `more`.
+    """
     if not remembers(settings):
         return settings
     worlds = max(settings.env.num_worlds, VIEWED_WORLDS)
-    settings = merged(settings, {"loss": {"remember": False}, "env": {"num_worlds": worlds}})
-    if settings.stream.name == "replay":
+    settings = merged(settings, {"loss": {"remember": False}})
+    if settings.stream.name == "live" or more:
+        settings.env.num_worlds = worlds
+    if settings.stream.name == "replay" and more:
         settings.stream.update({"order": "episodes", "worlds": worlds})
     return settings
 

@@ -78,7 +78,8 @@ def pairs(
         device: where pairs are made: cpu, cuda, ...; worlds of ours say it themselves.
 
     Returns:
-        Pairs, one batch after another: `first` and `second` (B, 3, H, W) float in [0, 1], `gap` and `episode` (B,).
+        Pairs, one batch after another, of as many rows as a step brought (one, where there is one world): `first` and
+        `second` (B, 3, H, W) float in [0, 1], `gap` and `episode` (B,).
         It can be saved and resumed by `state_dict`, except where the environment is no world of ours.
 
     Raises:
@@ -94,7 +95,8 @@ def pairs(
     buffer = MemorySettings(updates=updates) if memory == "none" else BufferSettings(memory, updates, capacity)
     replay = ReplaySettings(order=order, worlds=worlds, repeat=repeat)
     frames, count = _source(source, replay, gaze=gaze, policy=policy, seed=seed, device=device)
-    return build_pairs(frames, pairs=KINDS[kind](**fields), memory=buffer, worlds=count, seed=seed, encode=encode)
+    settings = KINDS[kind](**fields)
+    return build_pairs(frames, pairs=settings, memory=buffer, worlds=count, seed=seed, encode=encode, least=1)
 
 
 def _source(
@@ -140,6 +142,8 @@ def write(world: World, path: str | Path, *, frames: int, seed: int = 0, gaze: s
     Raises:
         SettingError: no world of ours, or a path that holds something else.
     """
+    if frames < 1:
+        raise SettingError(f"frames={frames} records nothing; give 1 or more")
     live = Live(world, seed=seed, gaze=gaze)
     settings = replace(live.world.settings, num_worlds=world.num_envs)
     source = recorded(live, str(path), settings, seed=seed, gaze=gaze, setting="path")

@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
+import learners
+import streams
 from envs.command import startup_errors
 from envs.errors import SettingError, no_such
 from learners.networks.network import Network
@@ -69,3 +73,31 @@ def test_a_complete_run_that_is_resumed_says_so_and_where_to_score_it_on_other_d
 def test_a_table_says_on_how_many_images_of_how_many_classes(tmp_path, capsys):
     assert start([*SMALL, *TINY, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
     assert "scored on: test instances 40 images of 4 classes" in capsys.readouterr().out
+
+
+def test_one_world_gives_pairs_one_by_one_to_a_loop_of_ones_own():
+    world = gym.make_vec("Counting-v0", num_envs=1, size=8)
+    assert [len(each.first) for each in islice(streams.pairs(world, gap=2), 3)] == [1, 1, 1]
+
+
+def test_a_recording_of_no_frames_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(SettingError, match="frames=-10 records nothing"):
+        streams.write(gym.make_vec("Counting-v0", num_envs=2, size=8), tmp_path / "walk.zarr", frames=-10)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_loss_of_ones_own_without_an_episode_is_told_to_take_one():
+    with pytest.raises(SettingError, match=r"near takes no episode; write def near\(u, v, \*, episode\)"):
+        learners.make("bp", loss=near_without_episode(), size=16)
+
+
+def near_without_episode():
+    def near(u, v):
+        return (u - v).square().mean()
+
+    return near
+
+
+def test_blocks_that_are_no_lists_of_layers_are_refused():
+    with pytest.raises(SettingError, match=r"network.blocks: 3 is no block; write a list of layers"):
+        learners.make("bp", settings={"network.blocks": [3]}, size=16)

@@ -1,8 +1,11 @@
 # %% [markdown]
 # # Your own loss, rule, network and world
 #
-# In a notebook a part is an object that you pass; on the command line it is MODULE:NAME or a dotted path, found from
-# the folder that you run in.
+# In a notebook a part is an object that you pass. On the command line worlds and probes are named `MODULE:NAME`
+# (`env=mine:square`, `eval.probes=[mine:nearest]`). A loss, a rule or a network is a YAML file of a folder `conf` of
+# your own, which names it by a dotted path: with `kind: mine.nearer` and its settings in `conf/loss/nearer.yaml`, the
+# command is `python -m learners.online 'hydra.searchpath=[conf]' loss=nearer`, as `examples/conf` shows for each of
+# them. All are found from the folder that you run in.
 
 # %%
 import os

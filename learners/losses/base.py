@@ -1,5 +1,6 @@
 """What all losses share, and how a plain function becomes one."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,11 +71,13 @@ class FunctionLoss(Loss):
     def __init__(self, function: Callable[..., Tensor], keywords: Mapping[str, Any], *, space: Space = lambda z: z):
         """Calls the function once, so that what it has to say of its keywords is said before any work.
 
-        Raises SettingError: a result that is no number.
+        Raises SettingError: no keyword `episode`, or a result that is no number.
         """
         super().__init__()
         self.function, self.keywords, self.space = function, keywords, space
-        rows = torch.linspace(-1, 1, 12).reshape(3, 4)
+        rows, names = torch.linspace(-1, 1, 12).reshape(3, 4), inspect.signature(function).parameters.values()
+        if not any(one.name == "episode" or one.kind is one.VAR_KEYWORD for one in names):
+            raise SettingError(f"{function.__name__} takes no episode; write def {function.__name__}(u, v, *, episode)")
         result = function(rows, rows.flip(0), episode=torch.arange(3), **keywords)
         if not isinstance(result, Tensor) or result.shape:
             raise SettingError(f"{function.__name__} must return the loss as a tensor without axes, not {result!r}")

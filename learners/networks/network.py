@@ -72,6 +72,9 @@ def spec_of(settings: "NetworkSettings | str") -> Spec:
     if settings.blocks is None:
         spec = look_up("network.name", name, SPECS, expected="a Spec", fits=lambda part: isinstance(part, Spec))
     else:
+        for block in settings.blocks:
+            if not isinstance(block, Sequence) or isinstance(block, str):
+                raise SettingError(f"network.blocks: {block} is no block; write a list of layers, as [[32],[64,pool]]")
         spec = Spec(tuple(tuple(map(layer_spec, block)) for block in settings.blocks))
     changes = {key: getattr(settings, key) for key in ("squash", "gain", "head", "input_range")}
     spec = spec._replace(**{key: value for key, value in changes.items() if value is not None})

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from dataclasses import dataclass
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -14,6 +15,8 @@ from runs.analysis.bootstrap import Estimate
 from runs.analysis.comparison import Comparison, GroupScores, TaskComparison, as_json
 from runs.analysis.reading import marked
 from runs.scores import BASELINES, MARK_NOTE, MEASURES, Measure
+
+HEAD, GROUP = 14, 28  # characters of a heading and of a group's name, beyond which they take another line
 
 LATEX: dict[str, str | int | None] = {letter: f"\\{letter}" for letter in "_%&#${}"}  # what has another meaning there
 LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "²": "$^2$"}
@@ -64,9 +67,10 @@ def comparison_table(comparison: Comparison) -> Group:
     for each in text_tables(comparison):
         table = new_table(each.title)
         for name in each.head:
-            table.add_column(name, justify="left" if name in ("", "seeds") else "right", no_wrap=name != "seeds")
-        for row in each.rows:
-            table.add_row(*row)
+            head, justify = fill(name, HEAD, break_long_words=False), "left" if name in ("", "seeds") else "right"
+            table.add_column(head, justify=justify, no_wrap=name != "seeds")  # type: ignore[arg-type]
+        for name, *cells in each.rows:
+            table.add_row(fill(name, GROUP, break_long_words=False), *cells)
         parts += [table, Text(each.baselines)]
     return Group(*parts, Text(explained(comparison)))
 

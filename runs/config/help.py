@@ -1,8 +1,10 @@
 """`--help` and `--list` of the main job, before anything slow is imported for them."""
 
 import sys
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from envs.command.help import help_text as help_text_of
 from envs.command.help import settings_of
 from envs.errors import SettingError, unknown
 from runs.config.choices import GROUPS, choices, line_of
@@ -80,9 +82,13 @@ def list_text(asked: str = "") -> str:
         return "\n".join([title, *lines])
     if group not in (*GROUPS, *OTHERS):
         raise unknown("--list", group, [*GROUPS, *OTHERS])
+    if equals and group in OTHERS:
+        raise SettingError(f"--list {asked}: {group} has no choices; --list {group} shows its settings")
+    if equals and choice not in groups[group]:
+        raise unknown(group, choice, groups[group])
+    if equals and group == "experiment":  # settings of many groups, as it is written
+        return files("runs.conf").joinpath(group, *f"{choice}.yaml".split("/")).read_text().rstrip()
     if group in OTHERS or equals:
-        if equals and choice not in groups[group]:
-            raise unknown(group, choice, groups[group])
         return _settings(group, [asked] if equals else [])
     return "\n".join(f"  {group}={name:24} {line_of(group, name)}" for name in groups[group])
 
@@ -98,6 +104,10 @@ def _settings(group: str, overrides: list[str]) -> str:
 
     from runs.config import composing  # these take seconds
 
+    if overrides == ["stream=replay"]:  # which needs a recording to be composed
+        from streams.replay.sequential import ReplaySettings
+
+        return help_text_of(ReplaySettings, prefix="stream.")
     config: DictConfig = composing.read(overrides)[group]
     schema: Any = OmegaConf.get_type(config)
     helps = {one.name: one for one in settings_of(schema)} if hasattr(schema, "__dataclass_fields__") else {}

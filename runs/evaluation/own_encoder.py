@@ -63,6 +63,8 @@ def evaluate(
     Raises:
         SettingError: an unknown task or probe, or data that is not there.
     """
+    tasks = [tasks] if isinstance(tasks, str) else tasks
+    probes = [probes] if isinstance(probes, str) else probes
     probes = [find_probe(name) for name in probes]
     for name in probes:
         if name not in registered():

@@ -209,7 +209,9 @@ def _sized(images: Tensor, size: int) -> Tensor:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or "\\" in name or Path(name).suffix in (".npz", ".npy", ".zarr")
+    if "/" in name or "\\" in name or Path(name).suffix in (".npz", ".npy", ".zarr"):
+        return True
+    return name not in (*KNOWN, EVERYTHING) and Path(name).expanduser().exists()
 
 
 def _title(name: str) -> str:

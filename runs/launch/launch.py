@@ -255,7 +255,8 @@ def _resumed(folder: RunFolder, overrides: list[str], program: Program, said: Sa
             f"run.resume={path} leads to code or data that is not its own, which counts only if it is said again; if "
             f"you trust it, add {shlex.join(unsaid)}"
         )
-    changed = differences(began, asked, ignore=MAY_CHANGE)
+    as_long = program.read([*saved, f"run.frames={asked.run.frames}"])  # which other settings may follow
+    changed = differences(as_long, asked, ignore=MAY_CHANGE)
     if changed:
         way_out = f"leave out {'; '.join(changed)}"
         if any(text.startswith("eval.transfer") for text in changed):

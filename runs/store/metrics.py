@@ -77,8 +77,8 @@ UNITS = {
     "feedback": "cosine of what carries errors back with the forward weights",
     "head_feedback": "cosine of what carries errors back with the forward weights, in the head",
     "held": "frames in the memory",
-    "age": "steps that made pairs since a row of the memory came, mean",
-    "oldest": "steps that made pairs since a row of the memory came, the most",
+    "age": "steps that made pairs, from when a row of the memory came, mean",
+    "oldest": "steps that made pairs, from when a row of the memory came, the most",
     "redundancy": "cosine of a thumbnail with the most similar other in the memory, mean",
     **dict.fromkeys(("world", "stream", "learner", "eval"), "share of time"),
 }

@@ -75,19 +75,21 @@ def build_pairs(
     seed: int = 0,
     encode: Callable[[Tensor], Tensor] | None = None,
     ranks: Ranks | None = None,
+    least: int = 2,
 ) -> "PairStream":
     """The stream of pairs that the settings ask for, whose rows go through the memory of that name, or none.
 
     `worlds` is the number of frames a step, where it is known beforehand. `encode`, images (B, 3, H, W) to features (B,
     D), is what a MinRed memory compares frames by. Of several ranks, each pairs its own worlds' frames, and has its
-    part of the memory. Raises SettingError: an unknown name, or a value that cannot work.
+    part of the memory. A step with fewer than `least` rows is passed over. Raises SettingError: an unknown name, or a
+    value that cannot work.
     """
     memory = memory or MemorySettings()
     if memory.name not in MEMORIES:
         raise unknown("memory", memory.name, MEMORIES)
     ranks = ranks or Ranks()
     kept = MEMORIES[memory.name](share(memory, ranks), seed=own_seed(seed, ranks))
-    stream = PairStream(frames, pairs, memory=kept, seed=seed, encode=encode, ranks=ranks)
+    stream = PairStream(frames, pairs, memory=kept, seed=seed, encode=encode, ranks=ranks, least=least)
     stream.memory.check(worlds, views=1 if pairs.name == "augmentation" else 2)
     return stream
 
@@ -100,8 +102,8 @@ class PairStream(Iterator[Pairs]):
     - both: two frames as in temporal, a view of each
 
     All kinds are made from the same rows, those that have such an earlier frame, so that they learn from equal frames
-    in equal updates; augmentation with `gap=0` takes every frame. A step with fewer than two rows is passed over, since
-    a single pair has no negatives. `symmetric` draws which of two frames comes first.
+    in equal updates; augmentation with `gap=0` takes every frame. A step with fewer rows than `least` is passed over: a
+    single pair has no negatives. `symmetric` draws which of two frames comes first.
 
     Rows go through the memory, which gives `updates` batches a step, each of as many rows as have come at it.
 
@@ -117,6 +119,7 @@ class PairStream(Iterator[Pairs]):
         seed: int = 0,
         encode: Callable[[Tensor], Tensor] | None = None,
         ranks: Ranks | None = None,
+        least: int = 2,
     ):
         if settings.name not in KINDS:
             raise unknown("pairs", settings.name, KINDS)
@@ -127,7 +130,7 @@ class PairStream(Iterator[Pairs]):
         if settings.gap_distribution not in GAP_DISTRIBUTIONS:
             raise unknown("pairs.gap_distribution", settings.gap_distribution, GAP_DISTRIBUTIONS)
         self.frames, self.settings, self.seed, self.encode = frames, settings, seed, encode
-        self.gap, self._ranks = settings.gap, ranks or Ranks()
+        self.gap, self._ranks, self._least = settings.gap, ranks or Ranks(), least
         self._own_seed = own_seed(seed, self._ranks)
         self.memory = memory or Memory()
         self.updates = self.memory.settings.updates
@@ -162,7 +165,7 @@ class PairStream(Iterator[Pairs]):
             rows = self._rows_of(frames)
             self._worlds = len(frames.episode) * self._ranks.size
             self._frame_count += self._worlds
-            if sum(self._ranks.counts(len(rows.episode))) > 1:
+            if sum(self._ranks.counts(len(rows.episode))) >= self._least:
                 self.memory.add(rows)
                 self._rows, self._batches_left = len(rows.episode), self.updates
             self.seconds += perf_counter() - start

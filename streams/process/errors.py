@@ -19,7 +19,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 def guarded(
     job: Callable, *arguments, place: str, stopped: str, crowded: str = CROWDED, leave: bool = True, **named
 ) -> Any:
-    """Returns job(*arguments, **named); errors of the user or the disk become one line and exit status 2.
+    """Returns job(*arguments, **named); errors of the user or the disk become one line and exit status 2, Ctrl-C 130.
 
     Args:
         place: the setting that says where things are written.
@@ -30,6 +30,7 @@ def guarded(
     keep_memory()
     keep_writing()
     plain_warnings()
+    status = 2
     try:
         return job(*arguments, **named)
     except SettingError as error:
@@ -46,11 +47,11 @@ def guarded(
         way_out = "see that it can be reached" if remote else f"make room there, or choose another {place}"
         text = f"{where}: {what}; {way_out}"
     except KeyboardInterrupt:
-        text = f"stopped at once; {stopped}"
+        text, status = f"stopped at once; {stopped}", 130
     print(one_line(text), file=sys.stderr)  # noqa: T201
     if leave:
-        sys.exit(2)
-    return 2
+        sys.exit(status)
+    return status
 
 
 def keep_memory() -> None:

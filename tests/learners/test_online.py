@@ -233,3 +233,9 @@ def test_a_checkpoint_of_another_version_is_named(tmp_path, monkeypatch):
     save(tmp_path / "old" / "checkpoints", state, frames=state["frames"])
     with pytest.raises(SettingError, match="was written by another version"):
         start([f"run.resume={tmp_path}/old"], PROGRAM)
+
+
+def test_a_setting_that_follows_the_number_of_frames_may_follow_it_to_more(tmp_path):
+    assert run(tmp_path, "one", "run.frames=64", "eval.every=${run.frames}", "eval.ends=[]", "eval.transfer=[]") == 0
+    assert start([f"run.resume={tmp_path}/one", "run.frames=96"], PROGRAM) == 0
+    assert outcome(tmp_path, "one")[2]["eval/linear"]["frames"].tolist() == [0, 64, 96]

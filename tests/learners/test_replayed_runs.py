@@ -2,8 +2,10 @@
 
 from contextlib import closing
 
+import gymnasium as gym
 import pytest
 
+import streams
 from learners.online import PROGRAM, build
 from runs.config.composing import choices
 from runs.config.composing import read as read_settings
@@ -58,3 +60,13 @@ def test_so_do_whole_runs_and_recording_changes_nothing(tmp_path):
     facts = [read(tmp_path / name / "metrics.zarr")[0] for name in ways]
     assert len({fact["weights_sha256"] for fact in facts}) == 1
     assert {fact["frames"] for fact in facts} == {48}
+
+
+def test_a_recording_of_one_world_is_learned_from_and_looked_at_to_its_end(tmp_path):
+    path = tmp_path / "walk.zarr"
+    world = gym.make_vec("Counting-v0", num_envs=1, size=16, episode_length=20)
+    streams.write(world, path, frames=40)
+    settings = ["stream=replay", f"stream.path={path}", "loss=hinge_remembered", "pairs.gap=2", "memory=none"]
+    settings += ["network=conv4", "run.frames=40", "eval.every=0", "watch.every=0", "device=cpu"]
+    assert start([*settings, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
+    assert (tmp_path / "one" / "film_strip.png").is_file()

@@ -85,3 +85,18 @@ def test_other_commands_list_their_settings_with_type_and_default(module):
     done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True)
     assert "settings:" in done.stdout
     assert "(str)" in done.stdout
+
+
+def test_a_replay_whose_recording_is_not_given_has_its_settings_shown_too():
+    text = list_text("stream=replay")
+    assert "stream.order=sequential" in text
+    assert "stream.repeat=false" in text
+
+
+def test_an_experiment_is_shown_as_it_is_written():
+    assert "frames: 262_144" in list_text("experiment=hour")
+
+
+def test_a_group_without_choices_says_so():
+    with pytest.raises(SettingError, match="--list eval=linear: eval has no choices; --list eval shows"):
+        list_text("eval=linear")

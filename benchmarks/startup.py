@@ -13,7 +13,7 @@ from machine import medians, show
 from learners.online import PROGRAM
 from runs.launch.launch import start
 
-ROUNDS = 5
+ROUNDS = 3
 SMALL = ["env=counting", "memory=none", "network=conv4", "env.size=16", "env.num_worlds=8", "env.episode_length=8"]
 SMALL += ["pairs.gap=2", "run.frames=512", "eval.train=60", "eval.validation=40", "eval.test=40", "device=cpu"]
 TO_FIRST_UPDATE = """

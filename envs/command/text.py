@@ -1,4 +1,4 @@
-"""Text that comes from outside, as it can be shown."""
+"""Text for people: what comes from outside, numbers of things, warnings."""
 
 import warnings
 from typing import Any
@@ -7,6 +7,11 @@ from typing import Any
 def printable(text: str) -> str:
     """A text in which whatever is no letter, but an order to a terminal or a line break, is spelt: `\\x1b`."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 picture`, `2 pictures`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def plain_warnings() -> None:

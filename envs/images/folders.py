@@ -63,11 +63,6 @@ def named(kind: str, names: list[str]) -> str:
     return f"{len(names):,} {kind} ({printable(shown)})"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things: `1 picture`, `2 pictures`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _walk(
     folder: str, around: tuple[tuple[int, int], ...], passed_over: dict[str, list[str]], top: str
 ) -> Iterator[tuple[str, list[str]]]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from envs.command.text import counted
 from envs.errors import SettingError
-from envs.images.folders import counted
 from envs.meshes.mesh import Mesh
 
 SAME = 1e-6  # of the extent: points nearer than that are one

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.command.text import printable
+from envs.command.text import counted, printable
 from envs.errors import SettingError
-from envs.images.folders import counted, listing, named
+from envs.images.folders import listing, named
 from envs.meshes.cache import kept
 from envs.meshes.files import MIB, Beside, read_bounded
 from envs.meshes.mesh import Mesh

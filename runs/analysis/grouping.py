@@ -7,8 +7,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from envs.command.text import counted
 from envs.errors import SettingError
-from envs.images.folders import counted
 from runs.analysis.reading import LoadedRun, scored
 from runs.scores import ScoreKey
 

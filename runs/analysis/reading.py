@@ -104,9 +104,7 @@ def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
         raise SettingError(damaged[WORLD.path])
     keys = {name: ScoreKey.parse(name) for name in groups}
     if any(key and key.kind not in LABELS for key in keys.values()):
-        from runs.evaluation.probes.registry import (
-            registered,  # slow, and needed for the labels of other probes than ours alone
-        )
+        from runs.evaluation.probes.registry import registered  # slow, and for labels of other probes than ours
 
         registered()
     others = {name: series for name, series in groups.items() if keys[name] is None}

@@ -15,9 +15,9 @@ import torch
 from omegaconf import DictConfig
 
 from envs.command.startup_errors import of_memory
+from envs.command.text import counted
 from envs.devices import device
 from envs.errors import SettingError
-from envs.images.folders import counted
 from envs.settings import as_object, check_given
 from runs.analysis.reading import load_numbers
 from runs.analysis.summary import final_scores, summary_table

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from envs.command.text import counted
 from envs.errors import SettingError
-from envs.images.folders import counted
 from envs.images.pictures import arrays_of, is_zarr, load_pictures, numbers
 from streams.media.files import at_rate, episodes, span
 from streams.media.pictures import TOGETHER, stacked

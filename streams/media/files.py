@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.command.text import printable
+from envs.command.text import counted, printable
 from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
-from envs.images.folders import counted, listing, named
+from envs.images.folders import listing, named
 from streams.media.lerobot import episodes_of, is_lerobot
 from streams.media.names import FACTORS, Names, as_text, read_names
 from streams.media.pictures import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.command.text import printable
+from envs.command.text import counted, printable
 from envs.errors import SettingError
 from envs.images.decoding import shown_bytes, suffixes
-from envs.images.folders import counted, natural
+from envs.images.folders import natural
 from streams.media.pictures import OR_SKIP, TOGETHER, fitted, stacked
 from streams.media.source import Batch, ImportSettings, Report, Source
 

@@ -9,9 +9,9 @@ import torch
 from omegaconf import MISSING
 from torch import Tensor
 
+from envs.command.text import counted
 from envs.devices import upload
 from envs.errors import SettingError, unknown
-from envs.images.folders import counted
 from streams.pairing.augmentation import KINDS as VIEWS
 from streams.pairing.augmentation import views as augmentation
 from streams.pairing.frame_buffer import GAP_DISTRIBUTIONS, Ring, gaps, longest

@@ -3,7 +3,8 @@
     python benchmarks/distributed.py                     # the main job's network and world, 128 worlds, memory=none
     python benchmarks/distributed.py --learner bp
 
-One process with one thread and with two, and two ranks of one thread each, take turns, each in processes of their own.
+One process with one thread and with two, two ranks of one thread each, and two processes that have half the worlds each
+and exchange nothing (what the machine could give at most), take turns, each in processes of their own.
 Exchanges include waiting for the other rank. What more ranks on GPUs would reach is derived from the bytes and the
 number of exchanges of an update, which are counted, and from the assumptions that are named below.
 """
@@ -15,17 +16,26 @@ import socket
 import statistics
 import subprocess
 import sys
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
 from machine import show
 
+from learners.networks.feedback import feedback_twins
 from learners.online import PROGRAM
 from learners.run import build
 from streams.process import ranks
 
 WARM, UPDATES, ROUNDS = 2, 16, 3
-KINDS = {"one process": (1, 1), "one process, two threads": (1, 2), "two ranks": (2, 1)}  # ranks, threads of each
+WORLDS = 128
+APART = "two processes apart"
+KINDS = {  # processes, threads of each
+    "one process": (1, 1),
+    "one process, two threads": (1, 2),
+    "two ranks": (2, 1),
+    APART: (2, 1),
+}
 PROMISED = 1.8  # times one process, by two ranks on two cores
 
 # Assumed, of GPUs: what an exchange takes that has next to no bytes, between processes and between GPUs, in one machine
@@ -94,8 +104,9 @@ def as_rank(overrides: list[str]) -> None:
 def measured(kind: str, overrides: list[str]) -> dict[str, float]:
     """What processes of a kind came to; the first rank's."""
     size, threads = KINDS[kind]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    if size > 1:
+    environment, joined = {**os.environ, "OMP_NUM_THREADS": str(threads)}, size > 1 and kind != APART
+    overrides = [*overrides, f"env.num_worlds={WORLDS // size if kind == APART else WORLDS}"]
+    if joined:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -103,14 +114,14 @@ def measured(kind: str, overrides: list[str]) -> dict[str, float]:
     processes = [
         subprocess.Popen(
             [sys.executable, __file__, "--rank", *overrides],
-            env=environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if size > 1 else {}),
+            env=environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if joined else {}),
             stdout=subprocess.PIPE,
             text=True,
         )
         for rank in range(size)
     ]
-    outputs = [process.communicate()[0] for process in processes]
-    return json.loads(outputs[0])
+    outputs = [json.loads(process.communicate()[0]) for process in processes]
+    return {"frames_per_s": sum(of["frames_per_s"] for of in outputs)} if kind == APART else outputs[0]
 
 
 def derived(of_update: dict[str, float], machines: int) -> dict[str, float]:
@@ -138,20 +149,22 @@ def main() -> None:
     parser.add_argument("--learner", default="dgl")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
-    overrides = [f"learner={args.learner}", "memory=none", "device=cpu", "env.num_worlds=128", "run.frames=65536"]
+    overrides = [f"learner={args.learner}", "memory=none", "device=cpu", "run.frames=65536"]
     rounds = [{kind: measured(kind, overrides) for kind in KINDS} for _ in range(args.rounds)]
     speeds = {kind: statistics.median(each[kind]["frames_per_s"] for each in rounds) for kind in KINDS}
     gain = statistics.median(each["two ranks"]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
     over_threads = statistics.median(
         each["two ranks"]["frames_per_s"] / each["one process, two threads"]["frames_per_s"] for each in rounds
     )
+    most = statistics.median(each[APART]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
     share = statistics.median(each["two ranks"]["share_in_exchanges"] for each in rounds)
     of_update = {name: rounds[0]["two ranks"][name] for name in ("small", "large", "bytes")}
-    of_update["gathered"] = max(of_update["bytes"] - parameter_bytes(overrides), 0.0)
+    of_update["gathered"] = max(of_update["bytes"] - exchanged_bytes(overrides), 0.0)
     gpus = {8 * machines: derived(of_update, machines) for machines in (1, 8)}
     rows = [(kind, f"{speed:,.0f}", f"{speed / speeds['one process']:.2f}") for kind, speed in speeds.items()]
     notes = (
         f"two ranks: {gain:.2f} times one process (promised {PROMISED}), {over_threads:.2f} times two threads",
+        f"two processes that exchange nothing: {most:.2f} times one process",
         f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small "
         f"and {of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
         *(
@@ -164,18 +177,21 @@ def main() -> None:
         "frames_per_s": speeds,
         "two_over_one": gain,
         "two_over_threads": over_threads,
+        "apart_over_one": most,
         "share_in_exchanges": share,
     }
     results |= {"of_update": of_update, "derived": {str(size): of for size, of in gpus.items()}, "rounds": rounds}
     head = ("", "frames/s", "times one process")
-    show("distributed", results, *notes, title=f"{args.learner} on 128 worlds, on CPU", head=head, rows=rows)
+    show("distributed", results, *notes, title=f"{args.learner} on {WORLDS} worlds, on CPU", head=head, rows=rows)
     return None
 
 
-def parameter_bytes(overrides: list[str]) -> int:
-    """Of the gradients of all weights."""
+def exchanged_bytes(overrides: list[str]) -> int:
+    """Of the gradients of all weights, an updated feedback's not counted, which are those of its forward weights."""
     learner = build(PROGRAM.read(overrides)).learner
-    return sum(4 * weight.numel() for part in (learner.network, learner.losses) for weight in part.parameters())
+    parts = (learner.network, learner.losses)
+    weights = {*chain.from_iterable(part.parameters() for part in parts)} - feedback_twins(*parts).keys()
+    return sum(4 * weight.numel() for weight in weights)
 
 
 if __name__ == "__main__":

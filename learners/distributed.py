@@ -5,8 +5,9 @@ update is that of one process that has all rows, whatever the ranks' shares are.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -99,10 +100,17 @@ class Batch:
         """The mean () over ranks, of a loss of the rows that are compared here."""
         return loss
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter], *, share: float | None = None) -> None:
+    def average_gradients(
+        self,
+        parameters: Sequence[nn.Parameter],
+        *,
+        share: float | None = None,
+        twins: Mapping[nn.Parameter, nn.Parameter] = MappingProxyType({}),
+    ) -> None:
         """Puts the mean over all rows in place of each gradient, which is a mean over this rank's rows.
 
-        `share` is what this rank has of the rows that count, if not of the batch.
+        `share` is what this rank has of the rows that count, if not of the batch. `twins` are parameters whose gradient
+        is another's too, where it is, and which need not be exchanged by themselves.
         """
 
     def average_buffers(self, modules: nn.Module) -> None:
@@ -170,17 +178,26 @@ class SharedBatch(Batch):
         """By an exchange, where each rank compares its own rows."""
         return loss if self._gathers else self.mean(loss)
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter], *, share: float | None = None) -> None:
+    def average_gradients(
+        self,
+        parameters: Sequence[nn.Parameter],
+        *,
+        share: float | None = None,
+        twins: Mapping[nn.Parameter, nn.Parameter] = MappingProxyType({}),
+    ) -> None:
         """As of any batch. A weight without a gradient here counts as zero where another rank has one."""
-        has_one = self.ranks.sum_(torch.tensor([weight.grad is not None for weight in parameters]).int()).tolist()
-        chosen = [weight for weight, some in zip(parameters, has_one, strict=True) if some]
-        if not chosen:
-            return
-        own = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in chosen]
-        flat = torch.cat([gradient.reshape(-1) for gradient in own])
-        self.ranks.sum_(flat.mul_(self.share if share is None else share))
-        for weight, part in zip(chosen, flat.split([weight.numel() for weight in chosen]), strict=True):
-            weight.grad = part.view(weight.shape)
+        wanted = torch.tensor([_has_gradient_of_its_own(weight, twins.get(weight)) for weight in parameters])
+        some = self.ranks.sum_(wanted.int()).tolist()
+        chosen = [weight for weight, count in zip(parameters, some, strict=True) if count]
+        if chosen:
+            own = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in chosen]
+            flat = torch.cat([gradient.reshape(-1) for gradient in own])
+            self.ranks.sum_(flat.mul_(self.share if share is None else share))
+            for weight, part in zip(chosen, flat.split([weight.numel() for weight in chosen]), strict=True):
+                weight.grad = part.view(weight.shape)
+        for weight, count in zip(parameters, some, strict=True):
+            if weight in twins and not count:
+                weight.grad = twins[weight].grad
 
     def average_buffers(self, modules: nn.Module) -> None:
         """By an exchange, where each rank compares its own rows."""
@@ -205,6 +222,13 @@ class _Gather(Function):
     def backward(ctx, error: Tensor):
         batch = ctx.batch
         return error[batch.first : batch.first + batch.own] * batch.scale, None
+
+
+def _has_gradient_of_its_own(weight: nn.Parameter, twin: nn.Parameter | None) -> bool:
+    """Whether there is a gradient, and if so, not its twin's."""
+    if twin is None or weight.grad is None or twin.grad is None:
+        return weight.grad is not None or (twin is not None and twin.grad is not None)
+    return not torch.equal(weight.grad, twin.grad)
 
 
 def _spacing(rows: int, most: int) -> int:

@@ -126,6 +126,12 @@ def layers_of(module: nn.Module) -> list[Layer]:
     return [layer for layer in module.modules() if isinstance(layer, Layer)]
 
 
+def feedback_twins(*modules: nn.Module) -> dict[nn.Parameter, nn.Parameter]:
+    """The weights of each updated feedback, and the forward weights whose increments they receive."""
+    layers = [layer for module in modules for layer in layers_of(module) if layer.feedback == "updated"]
+    return {layer.feedback_weight: layer.weight for layer in layers}
+
+
 def use_own_weights(module: nn.Module) -> nn.Module:
     """The same module, in which errors from now on cross every layer by its own weights: backpropagation."""
     for layer in layers_of(module):

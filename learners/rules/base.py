@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from learners.distributed import Batch, SharedBatch, check_network, tensors_of
 from learners.losses import Report
 from learners.losses.base import Loss, losses_of
-from learners.networks.feedback import feedback_cosine, use_own_weights
+from learners.networks.feedback import feedback_cosine, feedback_twins, use_own_weights
 from learners.networks.network import Network, eval_mode
 from learners.rules.optimizer import OptimizerConfig
 from streams.process.ranks import Ranks
@@ -103,7 +103,8 @@ class Learner:
         `share` is what this rank has of the rows that the gradients are means over, if not of the batch.
         """
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-        self.batch.average_gradients(weights, share=share)
+        twins = feedback_twins(self.network, self.losses, *self.inverses_of_blocks())
+        self.batch.average_gradients(weights, share=share, twins=twins)
         for weight in weights:  # a fused optimiser takes the numbers of both as they lie in memory
             if weight.grad is not None and weight.grad.stride() != weight.stride():
                 weight.grad = torch.empty_like(weight).copy_(weight.grad)

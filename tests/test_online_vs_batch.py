@@ -29,6 +29,7 @@ def test_one_recording_in_three_arrangements_with_equal_frames_and_updates(tmp_p
     monkeypatch.setitem(main.__globals__, "keep", lambda name, results: kept.setdefault(name, results))
     argv = ["online_vs_batch", "--frames", "96", "--memory", "fifo", f"--results={tmp_path}", *TINY]
     monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setenv("COLUMNS", "200")  # or headings are broken where they are too long
     main()
     rows = kept["online_vs_batch"]["tasks"]["linear"]["groups"]
     arrangements = ("in order", "in order with fifo", "shuffled")

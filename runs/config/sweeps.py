@@ -18,6 +18,9 @@ from envs.errors import SettingError
 from runs.config.aliases import current_override
 from runs.config.composing import SEARCHPATH, choices
 
+SUBMITS = "hydra/launcher=submitit"
+STILL_THERE = "jobs that were submitted go on; the same command waits for them again, scancel ends them"
+
 
 class Failed(Exception):
     """A run of a sweep that failed after printing why, in the process of this number; the others go on."""
@@ -60,6 +63,8 @@ def run_sweep(job: Callable[[list[str]], int]) -> int:
             print(f"{text} (it has printed why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
+        if any(text.startswith(SUBMITS) for text in sys.argv):
+            print(STILL_THERE, file=sys.stderr)  # noqa: T201
         return 130
     except HydraException as error:
         raise SettingError(str(error).splitlines()[0]) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -18,8 +19,8 @@ from runs.evaluation.probes.registry import Probe, find_probe, linear_probe, pro
 from runs.evaluation.probes.ridge import Predictions, Scores, degenerate
 from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.samples import Samples
-from runs.evaluation.transfer import DEFAULT, load_all
-from runs.evaluation.world_tasks import drift_of, moving_objects_dark, of_settings, world_task
+from runs.evaluation.transfer import DEFAULT, Maker, notes_on, prepare_all
+from runs.evaluation.world_tasks import classes_of, drift_of, moving_objects_dark, of_settings, world_task
 from runs.scores import FINETUNE, ON_TRANSFER, WORLD, ScoreKey
 from runs.store.timing import due
 from streams.process.signals import Stop
@@ -55,16 +56,41 @@ class BlockEncoder(Tunable, Protocol):
 
 
 class Evaluation:
-    """The tasks of a run and the scores that are due on them; it draws nothing that training draws."""
+    """The tasks of a run and the scores that are due on them; it draws nothing that training draws.
+
+    Images that are rendered are rendered when they are first needed. Raises SettingError when made: no classes, or
+    transfer sets that are not there.
+    """
 
     def __init__(self, settings, device: torch.device):
         self.settings, self.device = settings, device
-        self.tasks, self.notes = tasks(settings, device)
         self.drift = drift_of(settings)
-        night = settings.env.get("drift") == "day_night"
-        self.night = {ScoreKey(split="phase1"): moving_objects_dark(settings, device)} if night else {}
-        own, sizes = self.tasks[WORLD], settings.eval
-        self.samples = Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
+        others, self._left_out = prepare_all(settings, device)
+        self._makers = {WORLD: prepare_own(settings, device)} | {ScoreKey(name): of for name, of in others.items()}
+
+    @cached_property
+    def tasks(self) -> dict[ScoreKey, Task]:
+        """All that the encoder is scored on, but for its world at night."""
+        return {key: make() for key, make in self._makers.items()}
+
+    @cached_property
+    def night(self) -> dict[ScoreKey, Task]:
+        """The run's own test world at midnight, where there are nights."""
+        if self.settings.env.get("drift") != "day_night":
+            return {}
+        return {ScoreKey(split="phase1"): moving_objects_dark(self.settings, self.device)}
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The test images that are kept."""
+        own, sizes = self.tasks[WORLD], self.settings.eval
+        return Samples(own.test, count=sizes.samples, every=sizes.every, kinds=own.kinds)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the tasks, a line each."""
+        tasks = {key.task or place_of(self.settings): task for key, task in self.tasks.items()}
+        return self._left_out + notes_on(tasks)
 
     def baselines(self) -> dict[ScoreKey, Scores]:
         """The scores that need no learning. The random encoder is a run's own first score."""
@@ -167,15 +193,21 @@ def probes_due(settings, frames: int) -> set[str]:
 
 
 def pending_tasks(settings, *, frames: int, latest: Mapping[str, int]) -> list[ScoreKey]:
-    """The tasks on which an encoder was probed after `frames` frames and has yet to be fine-tuned.
+    """The tasks on which an encoder was probed after `frames` frames and has yet to be fine-tuned; 0: the random one.
 
     `latest` has the frames of the last row of each series. A run that was stopped does its pending tasks when resumed.
     """
     if FINETUNE not in probes_due(settings, frames):
         return []
-    keys = [ScoreKey.parse(path) for path, last in latest.items() if last == frames]
+    keys = [ScoreKey.parse(path) for path, last in latest.items() if last == frames or frames == 0]
     probed = [key for key in keys if key and key == ScoreKey(key.task)]
-    return [key for key in probed if latest.get(replace(key, probe=FINETUNE).path) != frames]
+    tuned = [path for path, last in latest.items() if last == frames or frames == 0]
+    return [key for key in probed if replace(key, probe=FINETUNE).path not in tuned]
+
+
+def is_pending(settings, *, frames: int, latest: Mapping[str, int]) -> bool:
+    """Whether a run that has come to `frames` frames has yet to fine-tune, its random encoder or its present one."""
+    return any(pending_tasks(settings, frames=at, latest=latest) for at in (0, frames))
 
 
 def phase_scores(predictions: Predictions, task: Task, *, phases: int) -> dict[ScoreKey, Scores]:
@@ -188,23 +220,30 @@ def phase_scores(predictions: Predictions, task: Task, *, phases: int) -> dict[S
     return scores
 
 
-def tasks(settings, device: torch.device) -> tuple[dict[ScoreKey, Task], list[str]]:
-    """A run's tasks, and notes on them, a line each. Raises SettingError: no classes, or transfer sets not there."""
+def place_of(settings) -> str:
+    """The setting that says what a run shows."""
+    if not settings.env.id:
+        return f"stream.path={settings.stream.path}"
+    return f"env.path={settings.env.path}" if "path" in settings.env else f"env={settings.env.id}"
+
+
+def prepare_own(settings, device: torch.device) -> Maker:
+    """What makes the task of a run's own world or recording. Raises SettingError: there is none."""
     of = of_settings(settings)
-    if of["env_id"]:
-        own = world_task(**of, device=device)
-        where = f"env.path={of['path']}" if "path" in of else f"env={of['env_id']}"
-    else:
-        own = recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)
-        where = f"stream.path={settings.stream.path}"
-    if len(own.train.labels.unique()) < 2:
+    if not of["env_id"]:
+        recorded = recorded_task(settings.stream.path, images=of["images"], seed=of["seed"], device=device)
+        _check_classes(len(recorded.train.labels.unique()), settings)
+        return lambda: recorded
+    _check_classes(classes_of(**of, device=device), settings)
+    return partial(world_task, **of, device=device)
+
+
+def _check_classes(classes: int, settings) -> None:
+    if classes < 2:
         raise SettingError(
-            f"{where} shows one class only, which leaves a probe nothing to tell apart; set eval.every=0, or add "
-            "classes (which are the sub-folders of a folder of pictures)"
+            f"{place_of(settings)} shows one class only, which leaves a probe nothing to tell apart; set eval.every=0, "
+            "or add classes (which are the sub-folders of a folder of pictures)"
         )
-    others, notes = load_all(settings, device)
-    notes += [f"{where}: {own.note}"] if own.note else []
-    return {WORLD: own} | {ScoreKey(name): task for name, task in others.items()}, notes
 
 
 def linear_scores(encode, tasks: dict[ScoreKey, Task], *, device: torch.device) -> dict[ScoreKey, Scores]:

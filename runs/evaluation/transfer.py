@@ -1,7 +1,7 @@
 """Data the encoder never saw, as tasks for the same probes: digits, other worlds, data sets by name or by path."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from envs.errors import SettingError, unknown
 from envs.images.pictures import Pictures, load_pictures
 from runs.evaluation.features import LabelledImages, Task, numbered, ranks
 from runs.evaluation.world_tasks import (
+    check_moving_objects,
+    check_moving_objects_dark,
+    check_unseen_categories,
     moving_meshes,
     moving_objects,
     moving_objects_dark,
@@ -62,7 +65,14 @@ MADE: dict[str, Callable[[Any, torch.device], Task]] = {  # need no file
     "moving_objects": moving_objects,
     "moving_meshes": moving_meshes,
 }
+LATER: dict[str, Callable[[Any], None]] = {  # of these, those that are made when they are needed, and their checks
+    "digits": lambda settings: None,
+    "unseen_categories": check_unseen_categories,
+    "moving_objects_dark": check_moving_objects_dark,
+    "moving_objects": check_moving_objects,
+}
 KNOWN = (*MADE, *SOURCES, "coil100")
+Maker = Callable[[], Task]
 
 
 def check(settings) -> None:
@@ -93,19 +103,43 @@ def check(settings) -> None:
 
 def load_all(settings, device: torch.device) -> tuple[dict[str, Task], list[str]]:
     """A run's transfer tasks by name, and notes, a line each. Raises SettingError: a named set is absent or no set."""
-    tasks, notes = {}, []
+    makers, notes = prepare_all(settings, device)
+    tasks = {name: make() for name, make in makers.items()}
+    return tasks, notes + notes_on(tasks)
+
+
+def notes_on(tasks: Mapping[str, Task]) -> list[str]:
+    """How the images of tasks were changed, a line for each that has such a note."""
+    return [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
+
+
+def prepare_all(settings, device: torch.device) -> tuple[dict[str, Maker], list[str]]:
+    """What makes each of a run's transfer tasks, and notes on those left out.
+
+    Raises SettingError as `load_all` does: what comes from files has been read, what is rendered has yet to be.
+    """
+    makers, notes = {}, []
     for name in settings.eval.transfer:
         if name == DEFAULT[1] and tuple(settings.eval.transfer) == DEFAULT and not spares_categories(settings):
             continue
         if name != EVERYTHING:
-            tasks[_title(name)] = load(name, settings, device=device)
+            makers[_title(name)] = prepare(name, settings, device=device)
             continue
         for each in KNOWN:
             try:
-                tasks[each] = load(each, settings, device=device)
+                makers[each] = prepare(each, settings, device=device)
             except SettingError as error:
                 notes.append(f"{each} is left out: {error}")
-    return tasks, notes + [f"{name}: {task.note}" for name, task in tasks.items() if task.note]
+    return makers, notes
+
+
+def prepare(name: str, settings, *, device: torch.device) -> Maker:
+    """What makes the transfer task of this name or path. Raises as `load_all` does."""
+    if name in LATER:
+        LATER[name](settings)
+        return partial(load, name, settings, device=device)
+    task = load(name, settings, device=device)
+    return lambda: task
 
 
 def load(name: str, settings, *, device: torch.device) -> Task:

@@ -45,6 +45,14 @@ def world_task(env_id: str, *, images: dict[str, int], seed: int, device, midnig
     return Task("linear", train, validation, test, worlds[0].categories, note, kinds, worlds[0].category_names)
 
 
+def classes_of(env_id: str, *, images: dict[str, int], seed: int, device, **settings: Any) -> int:
+    """How many classes a `world_task` will have. Raises SettingError as it would, which renders much more."""
+    for split in images:
+        world = gym.make_vec(env_id, num_envs=1, device=device, split=split, **settings | {"stagger": True})
+        world.close()
+    return cast(VectorWorld, world.unwrapped).categories
+
+
 def _episodes(
     env_id: str, numbers: range, *, steps: int, split: str, seed: int, device, **settings: Any
 ) -> tuple[Tensor, dict[str, Tensor], VectorWorld]:
@@ -79,11 +87,8 @@ def spares_categories(settings) -> bool:
     return settings.env.id == "MovingObjects-v0" and settings.env.categories <= len(CATEGORIES) - 2
 
 
-def unseen_categories(settings, device) -> Task:
-    """Those of envs.scene.categories that a run's world leaves out. Raises SettingError: fewer than two.
-
-    A quarter of the images that `eval.train` and the like say, for the time that encoding takes.
-    """
+def check_unseen_categories(settings) -> None:
+    """Raises SettingError where a run's world does not leave out two categories or more."""
     if settings.env.id != "MovingObjects-v0":
         raise SettingError(f"eval.transfer=[unseen_categories] is of env=moving_objects, not of {settings.env.name}")
     known, all_of_them = settings.env.categories, len(CATEGORIES)
@@ -92,7 +97,15 @@ def unseen_categories(settings, device) -> Task:
             f"eval.transfer=[unseen_categories] finds fewer than two that env.categories={known} leaves out; "
             f"try env.categories={all_of_them // 2}"
         )
-    args = of_settings(settings)
+
+
+def unseen_categories(settings, device) -> Task:
+    """Those of envs.scene.categories that a run's world leaves out. Raises SettingError: fewer than two.
+
+    A quarter of the images that `eval.train` and the like say, for the time that encoding takes.
+    """
+    check_unseen_categories(settings)
+    args, known, all_of_them = of_settings(settings), settings.env.categories, len(CATEGORIES)
     counts = {split: -(-count // UNSEEN_SHARE) for split, count in args["images"].items()}
     more = {split: -(-count * all_of_them // (all_of_them - known)) for split, count in counts.items()}
     task = world_task(**args | {"images": more, "categories": all_of_them}, device=device)
@@ -115,10 +128,15 @@ def other_world(env_id: str, settings, device, **own: Any) -> Task:
     return world_task(env_id, images=images, seed=settings.eval.seed, device=device, **world)
 
 
-def moving_objects(settings, device) -> Task:
-    """The solids of MovingObjects-v0. Raises SettingError: they are the run's own world."""
+def check_moving_objects(settings) -> None:
+    """Raises SettingError where the solids are the run's own world."""
     if settings.env.id == "MovingObjects-v0":
         raise SettingError("eval.transfer=[moving_objects] is the run's own world; leave it out")
+
+
+def moving_objects(settings, device) -> Task:
+    """The solids of MovingObjects-v0. Raises SettingError: they are the run's own world."""
+    check_moving_objects(settings)
     return other_world("MovingObjects-v0", settings, device)._replace(name="moving_objects")
 
 
@@ -136,8 +154,13 @@ def moving_meshes(settings, device) -> Task:
         ) from None
 
 
-def moving_objects_dark(settings, device) -> Task:
-    """The run's own test world at midnight. Raises SettingError: a world without a light."""
+def check_moving_objects_dark(settings) -> None:
+    """Raises SettingError where the run's world has no light."""
     if "drift" not in settings.env:
         raise SettingError(f"eval.transfer=[moving_objects_dark] needs a world with a light, not {settings.env.name}")
+
+
+def moving_objects_dark(settings, device) -> Task:
+    """The run's own test world at midnight. Raises SettingError: a world without a light."""
+    check_moving_objects_dark(settings)
     return world_task(**of_settings(settings), device=device, midnight=True)._replace(name="moving_objects_dark")

@@ -24,7 +24,7 @@ from runs.analysis.summary import final_scores, summary_table
 from runs.config import composing
 from runs.config.help import show_help
 from runs.config.sweeps import label, run_sweep
-from runs.evaluation.evaluation import Evaluation, pending_tasks
+from runs.evaluation.evaluation import Evaluation, is_pending
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.log import NoMetrics, Run, RunLog
 from runs.launch.pictures import pictures
@@ -150,7 +150,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
         )
     frames = facts(folder.metrics).get("frames", 0) if has_begun(folder.metrics) else 0
     complete = frames >= settings.run.frames
-    complete = complete and not pending_tasks(settings, frames=frames, latest=latest(folder.metrics))
+    complete = complete and not is_pending(settings, frames=frames, latest=latest(folder.metrics))
     if ranks.gather(complete)[0]:
         print(visible(f"{folder.path}: is complete, passed over"))  # noqa: T201
         return 0
@@ -356,10 +356,10 @@ def _trained(
     ):
         before = f", on from {run.frames:,} frames" if run.frames else ""
         progress.say(f"{folder.path}: {run.settings.learner.name} on {run.settings.device}{before}")
-        if run.finished and not pending_tasks(run.settings, frames=run.frames, latest=metrics.latest):
+        if run.finished and not is_pending(run.settings, frames=run.frames, latest=metrics.latest):
             progress.say(f"it is complete: {run.frames:,} frames; a larger run.frames goes on")
         program.train(run, RunLog(run, evaluation, folder, metrics, progress, stop), stop)
-    pending = pending_tasks(run.settings, frames=run.frames, latest=metrics.latest)
+    pending = is_pending(run.settings, frames=run.frames, latest=metrics.latest)
     if stop and (run.frames < run.settings.run.frames or pending):
         tell(f"stopped and saved at {run.frames:,} frames; go on with")
         tell(f"  {_resuming(folder, run.settings, program)}")

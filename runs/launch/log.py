@@ -1,5 +1,6 @@
 """What a run writes down while it learns: losses, scores, what its network does, and checkpoints; and when."""
 
+from copy import deepcopy
 from typing import Any, Protocol
 
 from omegaconf import DictConfig
@@ -8,6 +9,7 @@ from torch import nn
 from runs.evaluation.evaluation import FINETUNE, BlockEncoder, Evaluation, evaluation_due, pending_tasks, probes_due
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
+from runs.scores import ScoreKey
 from runs.store.checkpoint import PARTS, save, save_part, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
@@ -48,6 +50,7 @@ class Run:
     def __init__(self, settings: DictConfig, stream: Stream, learner: Learner, *, ranks: Ranks | None = None):
         self.settings, self.stream, self.learner, self.means = settings, stream, learner, RunningMean()
         self.ranks = ranks or Ranks()  # of which each has its own stream
+        self.untrained = deepcopy(learner) if settings.eval.every else None  # the random encoder, until it is scored
         self.frames = self.updates = 0  # world frames shown so far, updates of the weights
         self.previous = 0  # frames before the last update
 
@@ -108,30 +111,29 @@ class RunLog:
         self.run, self.evaluation, self.folder, self.metrics = run, evaluation, folder, metrics
         self.progress, self.stop, self.clock = progress, stop, Stopwatch()
         self.monitor_every = settings.eval.every if settings.watch.every is None else settings.watch.every
+        scored = any(map(ScoreKey.parse, metrics.latest))
+        self._untrained_waits = run.untrained is not None and not run.ranks.any(scored)
         self._began = self._speed_at = run.frames  # at the start, and at the last row of the series speed
 
     def begin(self) -> None:
-        """Scores the network before it learns, the random encoder; of a resumed run, does what is still to be done."""
-        for note in self.evaluation.notes if self.evaluation else ():
-            self.progress.say(note)
+        """Looks at the network before it learns; of a resumed run, does what is still to be done."""
         if self.run.frames == 0 and not self.metrics.begun:
-            if self.evaluation:
-                self.metrics.show_samples(self.evaluation.samples.shown)
-                self.metrics.name_classes(self.evaluation.class_names)
-                self.metrics.add_all(0, self.evaluation.baselines())
-            if self.run.settings.eval.every:
-                self.score()
             if self.monitor_every:
                 self.monitor()
             self.save()
-        self.fine_tune()
+        if not self._untrained_waits:
+            self._fine_tune_untrained()
+            self.fine_tune()
 
     def train_due(self) -> bool:
         """Whether a row of the training metrics is due."""
         return self.run.finished or self._due(self.run.settings.run.log_every)
 
     def score_due(self) -> bool:
-        """Whether an evaluation is due."""
+        """Whether an evaluation is due: of what has learned, or of the random encoder, once that learns."""
+        return self._learned_due() or (self._untrained_waits and self.train_due())
+
+    def _learned_due(self) -> bool:
         run = self.run
         asked = bool(run.settings.eval.every)
         return asked and (run.finished or evaluation_due(run.settings, run.previous, run.frames))
@@ -157,15 +159,36 @@ class RunLog:
         self.progress.advance(run.frames, means)
 
     def score(self) -> None:
-        """Writes what the encoder scores on every task."""
+        """Writes what the encoder scores on every task; the first time also what it scored before it learned.
+
+        The random encoder is a copy, which waits until some frames have been learned from: so a run begins at once.
+        """
         run = self.run
         check_finite(run, self.folder, self.metrics)
-        if self.evaluation is None:  # another rank has it
-            return
+        if self._untrained_waits:
+            self._untrained_waits = False
+            if self.evaluation:
+                with self.clock("eval"):
+                    self._describe_tasks(self.evaluation)
+                self._score(self.evaluation, run.untrained, frames=0)
+            self._fine_tune_untrained()
+        if self.evaluation and self._learned_due():  # else another rank has it
+            self._score(self.evaluation, run.learner, frames=run.frames)
+
+    def _describe_tasks(self, evaluation: Evaluation) -> None:
+        """Says and writes what is known of the tasks without an encoder that learns."""
+        for note in evaluation.notes:
+            self.progress.say(note)
+        self.metrics.show_samples(evaluation.samples.shown)
+        self.metrics.name_classes(evaluation.class_names)
+        self.metrics.add_all(0, evaluation.baselines())
+
+    def _score(self, evaluation: Evaluation, encoder: BlockEncoder | None, *, frames: int) -> None:
+        assert encoder is not None
         with self.clock("eval"):
-            scores = self.evaluation.scores(run.learner, frames=run.frames)
-            self.metrics.add_all(run.frames, scores)
-            self.progress.score(scores, frames=run.frames)
+            scores = evaluation.scores(encoder, frames=frames)
+            self.metrics.add_all(frames, scores)
+            self.progress.score(scores, learned=frames > 0)
 
     def monitor(self) -> None:
         """Writes what goes on inside the network."""
@@ -176,17 +199,25 @@ class RunLog:
 
     def fine_tune(self) -> None:
         """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""
+        self._fine_tune(self.run.learner, frames=self.run.frames)
+
+    def _fine_tune_untrained(self) -> None:
+        if self.run.untrained is not None:
+            self._fine_tune(self.run.untrained, frames=0)
+            self.run.untrained = None
+
+    def _fine_tune(self, encoder: BlockEncoder, *, frames: int) -> None:
         run = self.run
-        if FINETUNE not in probes_due(run.settings, run.frames):
+        if FINETUNE not in probes_due(run.settings, frames):
             return
-        tasks = pending_tasks(run.settings, frames=run.frames, latest=self.metrics.latest)
+        tasks = pending_tasks(run.settings, frames=frames, latest=self.metrics.latest)
         if not run.ranks.any(bool(self.evaluation and tasks)) or self.stop:
             return
         self._commit()
         if self.evaluation:
             with self.clock("eval"):
-                scores = self.evaluation.fine_tuned(run.learner, tasks, stop=self.stop, tell=self.progress.note)
-                self.metrics.add_all(run.frames, scores)
+                scores = self.evaluation.fine_tuned(encoder, tasks, stop=self.stop, tell=self.progress.note)
+                self.metrics.add_all(frames, scores)
 
     def save(self) -> None:
         """Writes down all that has happened; metrics first, so that a checkpoint never knows of more than they do."""

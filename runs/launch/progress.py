@@ -36,9 +36,12 @@ class Progress:
         """What goes on while no frame is seen."""
         self._bar.show(self._done, text)
 
-    def score(self, scores: Mapping[ScoreKey | str, Mapping[str, Any]], *, frames: int) -> None:
-        """Shows the top-1 of the linear probe on every task, after `frames` frames."""
-        self._done = frames
+    def score(self, scores: Mapping[ScoreKey | str, Mapping[str, Any]], *, learned: bool) -> None:
+        """Shows the top-1 of the linear probe on every task, of the encoder as it is or before it `learned`."""
         shown = {key: score for key, score in scores.items() if isinstance(key, ScoreKey) and key == ScoreKey(key.task)}
-        self._scores = "  ".join(f"{key.task or key.probe} {100 * score['top1']:.1f} %" for key, score in shown.items())
+        text = "  ".join(f"{key.task or key.probe} {100 * score['top1']:.1f} %" for key, score in shown.items())
+        if not learned:
+            self.say(f"the random encoder: {text}")
+            return
+        self._scores = text
         self._bar.show(self._done, self._loss, self._scores, at_once=True)

@@ -10,14 +10,17 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from envs.errors import SettingError
 from learners.online import PROGRAM
+from learners.run import learner_of
 from runs.analysis.summary import summary
 from runs.evaluation import finetune
-from runs.evaluation.evaluation import known_probes
+from runs.evaluation.evaluation import Evaluation, known_probes
 from runs.launch.launch import start
+from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest, save
 from tests.helpers.learners import same
 from tests.helpers.online import SMALL, assert_same_run, outcome, run, stopping
@@ -44,6 +47,21 @@ def test_eleven_and_nine_updates_are_twenty_bit_for_bit(tmp_path, monkeypatch, c
     assert load_newest(tmp_path / "halves" / "checkpoints")[0]["updates"] == 11
     assert start([f"run.resume={tmp_path}/halves"], PROGRAM) == 0
     assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "halves"))
+
+
+def test_a_run_learns_before_its_random_encoder_is_scored_also_if_it_is_stopped_in_between(tmp_path, monkeypatch):
+    run(tmp_path, "straight")
+    with monkeypatch.context() as patch:
+        stopping(patch, 1)
+        assert run(tmp_path, "halves") == 130
+    assert not any(name.startswith("eval") for name in outcome(tmp_path, "halves")[2])
+    assert start([f"run.resume={tmp_path}/halves"], PROGRAM) == 0
+    assert_same_run(outcome(tmp_path, "straight"), outcome(tmp_path, "halves"))
+    scores = outcome(tmp_path, "halves")[2]["eval/linear"]
+    assert scores["frames"].tolist() == [0, 64, 128, 176]
+    untrained = learner_of(PROGRAM.read(SMALL))
+    again = Evaluation(PROGRAM.read(SMALL), torch.device("cpu")).scores(untrained, frames=0)
+    assert scores["top1"][0] == again[ScoreKey()]["top1"]
 
 
 def test_what_a_memory_holds_is_told_at_the_moments_of_training_and_cut_back_with_them(tmp_path):

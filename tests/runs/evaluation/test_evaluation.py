@@ -6,7 +6,7 @@ import torch
 from learners.run import learner_of
 from runs.config.composing import read
 from runs.evaluation import evaluation
-from runs.evaluation.evaluation import baselines, linear_scores, tasks
+from runs.evaluation.evaluation import baselines, linear_scores
 from runs.evaluation.features import PLAIN, encoded, labels_of, pooled
 from runs.evaluation.probes.few_labels import few_label_probes
 from runs.evaluation.probes.knn import knn_probe
@@ -35,8 +35,9 @@ def test_evaluation_images_are_a_function_of_seed_and_split():
 
 def test_a_run_is_scored_on_its_own_world_and_on_the_transfer_sets():
     settings = read(["env.size=16", "eval.train=60", "eval.validation=40", "eval.test=50"])
-    all_tasks, notes = tasks(settings, CPU)
-    assert not notes
+    of_run = evaluation.Evaluation(settings, CPU)
+    all_tasks = of_run.tasks
+    assert not of_run.notes
     sets = ("linear", "transfer/digits", "transfer/unseen_categories")
     assert [key.path for key in all_tasks] == [f"eval/{name}" for name in sets]
     assert all_tasks[ScoreKey()].test.images.shape == (50, 3, 16, 16)

@@ -157,23 +157,23 @@ def stopping(monkeypatch, number, how):
 
 
 @pytest.mark.parametrize(
-    ("number", "frames", "how", "done"),
+    ("number", "end", "how", "done"),
     [(2, 0, "gently", ["linear"]), (3, 32, "at once", []), (4, 32, "gently", ["linear"])],
 )
 def test_a_run_stopped_while_it_fine_tunes_goes_on_with_its_pending_tasks(
-    tmp_path, monkeypatch, capsys, short, straight, number, frames, how, done
+    tmp_path, monkeypatch, capsys, short, straight, number, end, how, done
 ):
     with monkeypatch.context() as patch:
         stopping(patch, number, how)
         if how == "gently":
             assert run(tmp_path, "halves", *TUNED) == 130
-            assert f"stopped and saved at {frames} frames" in capsys.readouterr().out
+            assert "stopped and saved at 32 frames" in capsys.readouterr().out
         else:
             with pytest.raises(KeyboardInterrupt):
                 run(tmp_path, "halves", *TUNED)
-    assert outcome(tmp_path, "halves")[1]["frames"] == frames
+    assert outcome(tmp_path, "halves")[1]["frames"] == 32
     series = outcome(tmp_path, "halves")[2]
-    last = {name for name, of in series.items() if "finetune" in name and frames in of["frames"]}
+    last = {name for name, of in series.items() if "finetune" in name and end in of["frames"]}
     assert last == {f"eval/finetune/{name}" for name in done}
     overrides = [*SMALL, *TUNED, f"results_dir={tmp_path}", "run.name=halves"]
     assert commands.start_or_resume(overrides, varied=[], program=PROGRAM) == 0  # as a sweep that is begun again does

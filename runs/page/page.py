@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from runs.analysis.grouping import grouped
-from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, load, marked, values
+from runs.analysis.grouping import grouped, whole
+from runs.analysis.reading import LoadedRun, baseline, baseline_degenerate, degenerate, load, marked, scored, values
 from runs.page.charts import TEMPLATES
 from runs.page.section import Groups, rendered, series_of_all
 from runs.scores import BASELINES, MEASURES, WORLD
 
 TOP1 = MEASURES["top1"]
-
+NAMED = 6  # groups that the title names
 
 MOST = 16  # groups that are shown one by one: more make a page that no browser opens
 
@@ -47,10 +47,17 @@ def page(runs: list[LoadedRun], *, made_by: str) -> Page:
     ]
     if len(groups) > MOST:
         damage.append(f"the first {MOST} of {len(groups)} groups are shown one by one; name fewer runs to see others")
-    sections, template = rendered(groups, each_run=False, notes=damage), TEMPLATES.get_template("report.html")
+    beside = {name: kept for name, group in groups.items() if (kept := _furthest(group))} or groups
+    sections, template = rendered(beside, each_run=False, notes=damage), TEMPLATES.get_template("report.html")
     notes = [*unfinished, *damage]
     text = template.render(**_header(groups), notes=notes, sections=sections, runs=each_run, made_by=made_by)
     return Page(text, damage)
+
+
+def _furthest(group: list[LoadedRun]) -> list[LoadedRun]:
+    """The runs that have come to their end; before any has, those that have a score."""
+    kept, _ = whole([run for run in group if scored(run)], named=(), at=None)
+    return kept
 
 
 def _header(groups: Groups) -> dict[str, Any]:
@@ -60,7 +67,9 @@ def _header(groups: Groups) -> dict[str, Any]:
     world, frames = first.settings["env.name"].replace("_", " "), max(run.frames for run in runs)
     lead = f"Watched {world} for {frames:,} frames; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}."
     if len(groups) > 1:
-        return {"title": " · ".join(groups), "lead": lead, "figures": [("runs", len(runs)), ("groups", len(groups))]}
+        names, more = list(groups)[:NAMED], len(groups) - NAMED
+        title = " · ".join(names) + (f" and {more} more" if more > 0 else "")
+        return {"title": title, "lead": lead, "figures": [("runs", len(runs)), ("groups", len(groups))]}
     learner, network, loss = (first.settings[f"{part}.name"] for part in ("learner", "network", "loss"))
     title = first.path.name if len(runs) == 1 else f"{learner}, {len(runs)} seeds"
     figures = []

@@ -137,6 +137,18 @@ def test_a_half_done_run_is_shown_up_to_its_last_commit(tmp_path, say):
     assert "is at 64 of 128 frames" in (tmp_path / "bp-seed0" / "report.html").read_text()
 
 
+def test_runs_of_a_sweep_that_goes_on_are_compared_where_they_have_ended(tmp_path, say):
+    for seed in (0, 1):
+        fake_run(tmp_path, learner="bp", seed=seed)
+        fake_run(tmp_path, learner="rf", seed=seed, gain=0.1)
+    fake_run(tmp_path, learner="rf", seed=2, frames=(0,))
+    assert say(tmp_path)[0] == 0
+    text = (tmp_path / "report.html").read_text()
+    assert "-10.0 [-10.0, -10.0]" in text
+    assert "Linear probe" in text
+    assert "rf-seed2 is at 0 of 128 frames" in text
+
+
 def test_the_folder_of_a_page_is_made_and_what_cannot_be_written_is_one_line(tmp_path, run, say):
     assert say(run, "--out", tmp_path / "new" / "page.html")[1].strip() == str(tmp_path / "new" / "page.html")
     status, out, text = say(run, "--out", tmp_path / "new" / "page.html" / "page.html")

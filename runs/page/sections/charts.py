@@ -34,9 +34,9 @@ def curves(groups: Groups) -> dict[str, Any] | None:
         means = {label: float(np.mean([baseline(run, each, key) for run in runs])) for each, label in BASELINES.items()}
         levels = {label: unit.scale * mean for label, mean in means.items() if np.isfinite(mean)}
         charts += chart(key.title, lines, levels, unit=unit.title)
-    if all("loss" in run.series.get("train", ()) for run in runs):
-        lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in groups.items()]
-        charts += chart("Training loss", lines)
+    losing = {name: [run for run in group if "loss" in run.series.get("train", ())] for name, group in groups.items()}
+    lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in losing.items() if group]
+    charts += chart("Training loss", lines)  # some rules have none
     return {"charts": charts, "bands": any(len(group) > 1 for group in groups.values())} if charts else None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from envs.errors import SettingError
 from runs.analysis.comparison import TASKS, compare
+from runs.analysis.grouping import whole
 from runs.analysis.reading import (
     LoadedRun,
     baseline,
@@ -27,8 +28,8 @@ from runs.store.folder import RunFolder
 
 @section(20, series=group_patterns(TASKS))
 def comparison(groups: Groups) -> dict[str, Any] | None:
-    """All runs, where there are several."""
-    runs = [run for group in groups.values() for run in group]
+    """All runs that have come to their end, where there are several; before any has, all."""
+    runs, _ = whole([run for group in groups.values() for run in group], named=(), at=None)
     if len(runs) < 2:
         return None
     try:

@@ -171,6 +171,7 @@ class RunLog:
                 with self.clock("eval"):
                     self._describe_tasks(self.evaluation)
                 self._score(self.evaluation, run.untrained, frames=0)
+            self.metrics.commit()  # for who watches, and for a run that is killed before its next checkpoint
             self._fine_tune_untrained()
         if self.evaluation and self._learned_due():  # else another rank has it
             self._score(self.evaluation, run.learner, frames=run.frames)

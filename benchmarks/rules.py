@@ -1,0 +1,136 @@
+"""The table of experiment=rules or experiment=losses: scores with intervals beside what an update costs.
+
+    python -m learners.online experiment=rules
+    python benchmarks/rules.py results/rules --varied learner --figure docs/images/rules.png
+    python benchmarks/rules.py results/losses --varied loss --figure docs/images/losses.png
+
+MACs are counted. The time of an update is that of one batch of the run's size on this machine, all in turns, in units
+of bp's or of the hinge's; so "cost" to the level is what a score took in such units: updates until the first evaluation
+that reaches it, times the time of one.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+from machine import in_turns, show
+
+from learners.audit import colours
+from learners.diagnostics.costs import macs
+from learners.online import PROGRAM
+from learners.run import learner_of
+from runs.analysis.bootstrap import Estimate
+from runs.analysis.comparison import TaskComparison, compare
+from runs.analysis.figures import draw_comparison
+from runs.analysis.reading import LoadedRun, find, load
+from runs.scores import WORLD
+from streams.process.errors import keep_memory
+from streams.types import Pairs
+
+ROUNDS, UPDATES = 7, 3  # of each row in a round
+FIRST = ("bp", "hinge")  # rows that the others' time is set beside
+HEAD = ("", "linear probe", "over random", "unseen categories", "MACs a pair", "time", "to the level: frames", "cost")
+
+
+def cost(name: str, varied: str) -> tuple[Any, float]:
+    """A learner of the default run but for this choice, and the MACs of its update, a pair."""
+    settings = PROGRAM.read([f"{varied}={name}", "device=cpu"])
+    learner = learner_of(settings)
+    return learner, macs(learner_of(settings), colours(settings.memory.batch, size=settings.env.size))
+
+
+def batch(rows: int, size: int) -> Pairs:
+    """Pairs of noise, channels_last as a stream gives them."""
+    views = torch.rand(2, rows, size, size, 3, generator=torch.Generator().manual_seed(0)).permute(0, 1, 4, 2, 3)
+    return Pairs(views[0], views[1], torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
+
+
+def frames_to(level: float, runs: list[LoadedRun]) -> float | None:
+    """Frames until the first evaluation that reaches a level, the mean over seeds; None where one never does."""
+    reached = []
+    for run in runs:
+        series = run.scores[WORLD]
+        frames = series["frames"][series["top1"] >= level]
+        reached.append(float(frames[0]) if len(frames) else None)
+    known = [frames for frames in reached if frames is not None]
+    return statistics.mean(known) if len(known) == len(runs) else None
+
+
+def text(of: Estimate, *, signed: bool = False) -> str:
+    """A mean and its interval in per cent."""
+    form = "{:+.1f} [{:+.1f}, {:+.1f}]" if signed else "{:.1f} [{:.1f}, {:.1f}]"
+    return form.format(*(100 * number for number in (of.mean, of.low, of.high)))
+
+
+def main() -> None:
+    """Prints the table, keeps benchmarks/results/NAME.json and draws the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="of the runs of the experiment")
+    parser.add_argument("--varied", choices=["learner", "loss"], default="learner", help="what a row is")
+    parser.add_argument("--level", type=float, default=50.0, help="top-1, per cent, until which frames are counted")
+    parser.add_argument("--figure", type=Path, help="where to draw it: .png, .pdf or .svg")
+    args = parser.parse_args()
+    keep_memory()
+    every = [load(path) for path in find([str(args.folder)])]
+    runs = [run for run in every if run.frames >= run.settings["run.frames"]]
+    comparison = compare(runs, against=None)
+    own, unseen = (_task(comparison.tasks, name) for name in ("linear", "transfer/unseen_categories"))
+    other = {row.group: row for row in unseen.groups}
+    names = {row.group: str(_run(runs, row.seeds[0].run).settings[f"{args.varied}.name"]) for row in own.groups}
+    settings = PROGRAM.read([])
+    pairs = batch(settings.memory.batch, settings.env.size)
+    built = {name: cost(name, args.varied) for name in names.values() if name != "none"}
+    jobs = {
+        name: lambda learner=learner: [learner.update(pairs) for _ in range(UPDATES)]
+        for name, (learner, _) in built.items()
+    }
+    took = {name: statistics.median(times) for name, times in in_turns(jobs, rounds=ROUNDS, warm=2).items()}
+    beside = next(name for name in (*FIRST, *took) if name in took)
+    results: dict[str, dict[str, Any]] = {}
+    rows = []
+    for row in own.groups:
+        name, group = names[row.group], [_run(runs, seed.run) for seed in row.seeds]
+        frames = frames_to(args.level / 100, group)
+        time = took[name] / took[beside] if name in took else None
+        updates = None if frames is None else frames * group[0].facts["updates"] / group[0].frames
+        results[name] = {
+            "linear": row.score.values,
+            "gain": row.gain.values,
+            "unseen_categories": other[row.group].score.values,
+            "macs": built[name][1] if name in built else 0,
+            "time": time,
+            "frames_to_level": frames,
+            "cost_to_level": updates and time and updates * time,
+        }
+        rows.append(
+            (
+                name,
+                text(row.score),
+                text(row.gain, signed=True),
+                text(other[row.group].score),
+                f"{results[name]['macs'] / 1e6:.0f} M" if name in built else "",
+                f"{time:.2f}" if time else "",
+                "" if frames is None else f"{frames:,.0f}",
+                f"{results[name]['cost_to_level']:,.0f}" if frames and time else "",
+            )
+        )
+    if args.figure:
+        draw_comparison(comparison, args.figure)
+    title = f"{own.frames:,} frames, {len(own.groups[0].seeds)} seeds; the level is {args.level:.0f} %"
+    notes = [f"{len(every) - len(runs)} unfinished runs are left out"] if len(every) > len(runs) else []
+    notes += ["| " + " | ".join(line) + " |" for line in (HEAD, ("---",) * len(HEAD), *rows)]
+    show(args.folder.name, {"rows": results, "level": args.level}, *notes, title=title, head=HEAD, rows=rows)
+
+
+def _task(tasks: list[TaskComparison], name: str) -> TaskComparison:
+    return next(task for task in tasks if task.key.name == name)
+
+
+def _run(runs: list[LoadedRun], path: str) -> LoadedRun:
+    return next(run for run in runs if str(run.path) == path)
+
+
+if __name__ == "__main__":
+    main()

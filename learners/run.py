@@ -23,6 +23,7 @@ from runs.config.aliases import merged
 from runs.config.composing import CHAIN
 from runs.evaluation.evaluation import EvalSettings
 from runs.evaluation.features import Encoder
+from runs.launch.log import Learner as LoggedLearner
 from runs.launch.log import Run as LoggedRun
 from runs.launch.settings import RunSettings
 from streams.pairing.frame_buffer import longest
@@ -66,9 +67,10 @@ class Run(LoggedRun):
 
     learner: Learner
 
-    def monitor(self) -> dict[str, dict[str, float]]:
+    def monitor(self, learner: LoggedLearner) -> dict[str, dict[str, float]]:
         """A row of each of the monitor's series; waits for the device."""
-        return monitor(self.learner, self.monitor_batch)
+        assert isinstance(learner, Learner)
+        return monitor(learner, self.monitor_batch)
 
     @cached_property
     def monitor_batch(self) -> Pairs:

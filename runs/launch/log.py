@@ -9,7 +9,6 @@ from torch import nn
 from runs.evaluation.evaluation import FINETUNE, BlockEncoder, Evaluation, evaluation_due, pending_tasks, probes_due
 from runs.launch.divergence import check_finite
 from runs.launch.progress import Progress
-from runs.scores import ScoreKey
 from runs.store.checkpoint import PARTS, save, save_part, weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics
@@ -50,7 +49,8 @@ class Run:
     def __init__(self, settings: DictConfig, stream: Stream, learner: Learner, *, ranks: Ranks | None = None):
         self.settings, self.stream, self.learner, self.means = settings, stream, learner, RunningMean()
         self.ranks = ranks or Ranks()  # of which each has its own stream
-        self.untrained = deepcopy(learner) if settings.eval.every else None  # the random encoder, until it is scored
+        looked_at = settings.eval.every or settings.watch.every
+        self.untrained = deepcopy(learner) if looked_at else None  # the random encoder, until it is scored
         self.frames = self.updates = 0  # world frames shown so far, updates of the weights
         self.previous = 0  # frames before the last update
 
@@ -64,8 +64,8 @@ class Run:
         self.means.add(losses)
         self.previous, self.frames, self.updates = self.frames, pairs.frames, self.updates + 1
 
-    def monitor(self) -> dict[str, dict[str, float]]:
-        """A row of each series about the network itself; waits for the device."""
+    def monitor(self, learner: Learner) -> dict[str, dict[str, float]]:
+        """A row of each series about the network itself, of a learner like the run's own; waits for the device."""
         raise NotImplementedError
 
     def preview(self) -> Stream:
@@ -111,15 +111,13 @@ class RunLog:
         self.run, self.evaluation, self.folder, self.metrics = run, evaluation, folder, metrics
         self.progress, self.stop, self.clock = progress, stop, Stopwatch()
         self.monitor_every = settings.eval.every if settings.watch.every is None else settings.watch.every
-        scored = any(map(ScoreKey.parse, metrics.latest))
-        self._untrained_waits = run.untrained is not None and not run.ranks.any(scored)
+        written = bool(metrics.latest.keys() - {"speed"})
+        self._untrained_waits = run.untrained is not None and not run.ranks.any(written)
         self._began = self._speed_at = run.frames  # at the start, and at the last row of the series speed
 
     def begin(self) -> None:
-        """Looks at the network before it learns; of a resumed run, does what is still to be done."""
+        """Saves a run before it learns; of a resumed one, does what is still to be done."""
         if self.run.frames == 0 and not self.metrics.begun:
-            if self.monitor_every:
-                self.monitor()
             self.save()
         if not self._untrained_waits:
             self._fine_tune_untrained()
@@ -130,8 +128,8 @@ class RunLog:
         return self.run.finished or self._due(self.run.settings.run.log_every)
 
     def score_due(self) -> bool:
-        """Whether an evaluation is due: of what has learned, or of the random encoder, once that learns."""
-        return self._learned_due() or (self._untrained_waits and self.train_due())
+        """Whether an evaluation is due: of what has learned, or of the random encoder, once numbers are written."""
+        return self._learned_due() or (self._untrained_waits and (self.train_due() or self.monitor_due()))
 
     def _learned_due(self) -> bool:
         run = self.run
@@ -159,7 +157,7 @@ class RunLog:
         self.progress.advance(run.frames, means)
 
     def score(self) -> None:
-        """Writes what the encoder scores on every task; the first time also what it scored before it learned.
+        """Writes what the encoder scores on every task; the first time also what is to be said of it before it learned.
 
         The random encoder is a copy, which waits until some frames have been learned from: so a run begins at once.
         """
@@ -167,10 +165,13 @@ class RunLog:
         check_finite(run, self.folder, self.metrics)
         if self._untrained_waits:
             self._untrained_waits = False
+            assert run.untrained is not None
             if self.evaluation:
                 with self.clock("eval"):
                     self._describe_tasks(self.evaluation)
                 self._score(self.evaluation, run.untrained, frames=0)
+            if self.monitor_every:
+                self._monitor(run.untrained, frames=0)
             self.metrics.commit()  # for who watches, and for a run that is killed before its next checkpoint
             self._fine_tune_untrained()
         if self.evaluation and self._learned_due():  # else another rank has it
@@ -184,8 +185,7 @@ class RunLog:
         self.metrics.name_classes(evaluation.class_names)
         self.metrics.add_all(0, evaluation.baselines())
 
-    def _score(self, evaluation: Evaluation, encoder: BlockEncoder | None, *, frames: int) -> None:
-        assert encoder is not None
+    def _score(self, evaluation: Evaluation, encoder: BlockEncoder, *, frames: int) -> None:
         with self.clock("eval"):
             scores = evaluation.scores(encoder, frames=frames)
             self.metrics.add_all(frames, scores)
@@ -194,9 +194,12 @@ class RunLog:
     def monitor(self) -> None:
         """Writes what goes on inside the network."""
         check_finite(self.run, self.folder, self.metrics)
+        self._monitor(self.run.learner, frames=self.run.frames)
+
+    def _monitor(self, learner: Learner, *, frames: int) -> None:
         if self.run.ranks.first:
             with self.clock("eval"):
-                self.metrics.add_all(self.run.frames, self.run.monitor())
+                self.metrics.add_all(frames, self.run.monitor(learner))
 
     def fine_tune(self) -> None:
         """Fine-tunes where that is pending. It takes minutes, so a checkpoint is saved before."""

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 
-from runs.analysis.figures import film_strip, learning_curve
 from runs.analysis.reading import LoadedRun
 from runs.scores import ScoreKey
 from runs.store.folder import RunFolder
@@ -16,6 +15,8 @@ STRIP_ROWS, STRIP_COLUMNS = 6, 12  # of the film strip
 
 def pictures(folder: RunFolder, stream: Stream, loaded: LoadedRun) -> list[Path]:
     """The film strip of the first frames of a stream that has not begun, pairs of those that follow, and the curve."""
+    from runs.analysis.figures import film_strip, learning_curve  # by matplotlib, for which a start need not wait
+
     stride = max(1, stream.gap)
     steps = STRIP_COLUMNS * stride
     columns = [frames for _, frames in zip(range(steps), stream.frames, strict=False)][::stride]

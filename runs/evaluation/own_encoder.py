@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from envs.arguments import typed
 from envs.devices import device as device_of
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, in_words_of, unknown
 from envs.settings import world
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import EvalSettings, baselines
@@ -25,9 +25,18 @@ from runs.scores import ScoreKey
 from streams.pairing.features import FeaturesOf
 
 OWN = "world"  # the task of the world's own categories
+ARGUMENTS = {  # what the settings of a run are called here, in messages
+    r"eval\.transfer=": "tasks=",
+    r"eval\.transfer\b": "tasks",
+    r"eval\.probes=": "probes=",
+    r", or set eval\.download=true": "",
+    r"eval\.(data_root|meshes|train|validation|test|seed)\b": r"\1",
+    r"try env\.categories=(\d+)": r"try env_settings={'categories': \1}",
+}
 
 
 @typed
+@in_words_of(ARGUMENTS)
 def evaluate(
     encode: Encoder,
     tasks: str | Path | Sequence[str | Path] = (OWN,),
@@ -42,6 +51,7 @@ def evaluate(
     seed: int = 0,
     device: torch.device | str = "cpu",
     data_root: str | Path | None = None,
+    meshes: str | Path | None = None,
     with_baselines: bool = False,
 ) -> dict[ScoreKey, Scores]:
     """The scores of an encoder on tasks, as runs score their own.
@@ -58,6 +68,7 @@ def evaluate(
         test: images that it is scored on, at most.
         seed: of the images.
         data_root: folder of the data sets that `tasks` names.
+        meshes: folder of meshes, whose sub-folders are categories, for the task `moving_meshes`.
         with_baselines: also those of raw pixels, mean colour, the commonest class and chance.
 
     Returns:
@@ -75,7 +86,9 @@ def evaluate(
     for name in probes:
         if name not in registered():
             raise unknown("probes", name, registered())
-    settings = _settings(env, dict(env_settings or {}) | {"size": size}, data_root, train, validation, test, seed)
+    places = {"data_root": data_root and str(data_root), "meshes": meshes and str(meshes)}
+    sizes = {"train": train, "validation": validation, "test": test}
+    settings = _settings(env, dict(env_settings or {}) | {"size": size}, **places, **sizes, seed=seed)
     where, encode = device_of(device), FeaturesOf(encode)
     named = [str(task) for task in tasks if task != OWN]
     settings.eval.transfer = named
@@ -98,6 +111,6 @@ def _scores(encode: Encoder, key: ScoreKey, task: Task, chosen, *, device, with_
     return scores | (baselines({key: task}, device=device) if with_baselines else {})
 
 
-def _settings(env: str, values: dict[str, Any], root, train: int, validation: int, test: int, seed: int) -> Any:
-    sizes = EvalSettings(train=train, validation=validation, test=test, seed=seed, data_root=root and str(root))
-    return OmegaConf.create({"env": asdict(world(env, values)), "eval": asdict(sizes)})  # type: ignore[call-overload]
+def _settings(env: str, values: dict[str, Any], **of_eval: Any) -> Any:
+    given = EvalSettings(**{name: value for name, value in of_eval.items() if value is not None})
+    return OmegaConf.create({"env": asdict(world(env, values)), "eval": asdict(given)})  # type: ignore[call-overload]

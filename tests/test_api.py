@@ -263,6 +263,19 @@ def test_the_numbers_of_a_run_are_tables(trained):
         run["nonsense"]
 
 
+def test_the_columns_of_tables_are_in_one_order(trained):
+    done, _ = trained
+    run = runs.open(done.path)
+    for name in run.names:
+        first, *others = run[name].columns
+        assert first == "frames"
+        assert others == sorted(others)
+    scores = ["frames", "encoder", "task", "split", "probe", "block", "measure", "value"]
+    assert [*run.scores.columns] == scores
+    about = ["run", "env", "learner", "loss", "network", "pairs", "seed"]
+    assert [*runs.open_all(done.path).columns] == [*about, *scores]
+
+
 def test_any_encoder_is_evaluated(tmp_path):
     sizes = {"train": 60, "validation": 20, "test": 40}
     labels = np.arange(200) % 4

@@ -50,7 +50,7 @@ class OpenedRun:
         return sorted([*self._loaded.series, *(key.path for key in self._loaded.scores)])
 
     def __getitem__(self, name: str) -> "pandas.DataFrame":
-        """A series as a table with a column `frames`. Raises KeyError: none has this name."""
+        """A series as a table: `frames`, then the others in alphabetical order. Raises KeyError: no such series."""
         return _pandas().DataFrame(_columns(self._series(name)))
 
     def _series(self, name: str) -> Series:

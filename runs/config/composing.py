@@ -38,6 +38,8 @@ EXAMPLES = {
     "Float": "give a number, as in 0.001",
     "ListConfig": "give a list, as in name=[a,b]",
 }
+OWN = {"loss": "kind", "learner": "schedule", "network": "name"}  # settings that name a part of one's own
+DIRECTLY = ("learner", "network")  # whose settings suit others' parts too
 ALIASES = {  # what choices are called elsewhere
     "loss": {"simclr": "ntxent", "nt_xent": "ntxent", "infonce": "ntxent", "contrastive": "hinge"},
     "learner": {
@@ -246,9 +248,20 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
             values.append((text, override))
         elif override.value() in groups[group] or (group == "experiment" and override.value() is None):
             picks.append(text)
+        elif group in OWN and re.fullmatch(r"[A-Za-z_]\w*([.:]\w+)+", str(override.value())):
+            raise _own_part(group, str(override.value()).replace(":", "."))
         else:
             raise unknown(group, override.value(), groups[group], aliases=ALIASES.get(group, {}))
     return picks, values
+
+
+def _own_part(group: str, path: str) -> SettingError:
+    """The error for a part of one's own that is given in place of a choice."""
+    directly = f"{group}.{OWN[group]}={path}, or " if group in DIRECTLY else ""
+    return SettingError(
+        f"{group}={path} is no choice; a {group} of your own is given as {directly}{group}=NAME "
+        f"hydra.searchpath=[FOLDER], where FOLDER/{group}/NAME.yaml says {OWN[group]}: {path} (see examples/conf)"
+    )
 
 
 def _each(override: Override) -> list[str]:

@@ -249,17 +249,18 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
         elif override.value() in groups[group] or (group == "experiment" and override.value() is None):
             picks.append(text)
         elif group in OWN and re.fullmatch(r"[A-Za-z_]\w*([.:]\w+)+", str(override.value())):
-            raise _own_part(group, str(override.value()).replace(":", "."))
+            raise _own_part(group, str(override.value()))
         else:
             raise unknown(group, override.value(), groups[group], aliases=ALIASES.get(group, {}))
     return picks, values
 
 
-def _own_part(group: str, path: str) -> SettingError:
+def _own_part(group: str, value: str) -> SettingError:
     """The error for a part of one's own that is given in place of a choice."""
+    path = value.replace(":", ".")
     directly = f"{group}.{OWN[group]}={path}, or " if group in DIRECTLY else ""
     return SettingError(
-        f"{group}={path} is no choice; a {group} of your own is given as {directly}{group}=NAME "
+        f"{group}={value} is no choice; a {group} of your own is given as {directly}{group}=NAME "
         f"hydra.searchpath=[FOLDER], where FOLDER/{group}/NAME.yaml says {OWN[group]}: {path} (see examples/conf)"
     )
 

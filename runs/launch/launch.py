@@ -434,8 +434,9 @@ def _by_another_rule(folder: RunFolder, run: Run) -> list[str]:
     if not run.settings.run.group:
         return same
     name = f"{run.settings.run.name}-{other}"
-    free = (each for each in (name, *(f"{name}-{count}" for count in itertools.count(2))))
-    return [*same, f"run.name={next(each for each in free if not folder.path.with_name(each).exists())}"]
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    free = next(each for each in names if not folder.path.with_name(each).exists())
+    return [*same, f"run.name={composing.as_text(free)}"]
 
 
 def _works(program: Program, overrides: list[str]) -> bool:

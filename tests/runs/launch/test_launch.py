@@ -283,6 +283,7 @@ def test_a_run_that_was_stopped_is_shown_as_unfinished(tmp_path, online, monkeyp
     assert f"stopped at 40 of 176 frames; python -m learners.online run.resume={path} goes on" in shown
     assert online(f"run.resume={path}")[0] == 0
     assert summary(tmp_path / "one")["complete"] is True
+    monkeypatch.setattr(sys, "argv", ["show", path])
     show.main()
     assert "stopped at" not in capsys.readouterr().out
 

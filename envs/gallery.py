@@ -56,7 +56,8 @@ def vector_world(world: str) -> type[VectorWorld]:
     if world in VECTORS:
         return VECTORS[world]
     entry: Any = gym.spec(WORLDS[world].id).vector_entry_point
-    return gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    vector: Any = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    return vector
 
 
 def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:

@@ -156,7 +156,7 @@ def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, 
     monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one"), "--json"])
     show.main()
     report = json.loads(capsys.readouterr().out)
-    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256"]
+    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256", "complete"]
     assert list(report) == [*facts, "eval", "baseline", "speed"]
     assert (report["run"], report["learner"], report["frames"], report["updates"]) == ("one", "dgl", 176, 20)
     assert report["eval"]["linear"]["frames"] == [0, 64, 128, 176]

@@ -15,6 +15,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from envs.arguments import fitting, typed
+from envs.devices import device as device_of
 from envs.devices import upload
 from envs.errors import SettingError, no_such, unknown
 from envs.scene.drift import first_age
@@ -47,6 +49,7 @@ class VectorWorld(VectorEnv):
     category_names: Sequence[str] = ()  # (K,) what each is called, where that is known
     has_bearing = False  # whether it says where its object is, for a gaze to follow
 
+    @typed
     def __init__(
         self,
         num_envs: int = 1,
@@ -63,10 +66,11 @@ class VectorWorld(VectorEnv):
             raise unknown("render_mode", render_mode, ["rgb_array"])
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
-        known = [field.name for field in fields(self.settings_class)]
-        for name in settings:
+        known = {field.name: field.type for field in fields(self.settings_class)}
+        for name, value in settings.items():
             if name not in known:
                 raise no_such(name, known)
+            settings[name] = fitting(name, value, known[name])
         if max_episode_steps is not None:
             settings["episode_length"] = max_episode_steps + 1
         # Who makes a world with Gymnasium expects reset() to begin an episode. Only the commands, which read all
@@ -74,7 +78,8 @@ class VectorWorld(VectorEnv):
         self.settings = self.settings_class(**{"stagger": False, **settings})
         size = self.settings.size
         self.num_envs, self.render_mode = num_envs, render_mode
-        self.device = torch.device(device)
+        there = isinstance(device, torch.device) and device.type != "cuda"
+        self.device = torch.device(device) if there else device_of(device)
         self.single_observation_space = gym.spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, num_envs)

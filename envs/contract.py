@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs.arguments import typed
 from envs.errors import SettingError
 
 SETTINGS = ("name", "id", "num_worlds", "size", "episode_length", "split", "stagger")  # fields that every world has
@@ -33,6 +34,7 @@ def missing(world: gym.vector.VectorEnv) -> list[str]:
     return lines
 
 
+@typed
 def check_world(world: gym.vector.VectorEnv, *, steps: int = 3) -> None:
     """Goes through a few steps of a vector world, and compares what it gives with what a run needs.
 

@@ -11,8 +11,9 @@ from envs.errors import SettingError
 os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
-def device(name: str) -> torch.device:
+def device(name: torch.device | str) -> torch.device:
     """The torch device of this name; `auto` is CUDA where there is one. Raises SettingError: no such device here."""
+    name = str(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

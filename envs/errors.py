@@ -1,6 +1,8 @@
 """The exception for settings that the user must change."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -37,6 +39,19 @@ def no_such(key: str, known: Iterable[str]) -> SettingError:
     beside = list(within.values()) or [name for name in known if "." not in name]
     hint = f"did you mean {near[0]}? " if near else ""
     return SettingError(f"{key} is no setting; {hint}known here: {', '.join(beside or known)}")
+
+
+@contextmanager
+def in_words_of(words: Mapping[str, str]) -> Iterator[None]:
+    """Messages of a SettingError within speak of what the user gave: regular expressions, and what stands for them."""
+    try:
+        yield
+    except SettingError as error:
+        text = str(error)
+        for pattern, instead in words.items():
+            text = re.sub(pattern, instead, text)
+        error.args = (text,)
+        raise
 
 
 def check_used(settings: object, given: Iterable[str], *, prefix: str = "") -> None:

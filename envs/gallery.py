@@ -4,14 +4,17 @@ python -m envs.gallery --out gallery
 python -m envs.gallery --out gallery --set axis=any occluder=true --gaze pursuit
 python -m envs.gallery --out gallery --world moving_images --set path=PICTURES speed=0.05
 python -m envs.gallery --out gallery env=moving_meshes env.path=FOLDER env.recolor=none
+python -m envs.gallery --out gallery env=MODULE:NAME      # a world of your own, as in learners.online
 """
 
 import argparse
 import math
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from omegaconf import OmegaConf
@@ -19,8 +22,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from envs.base import VectorWorld
 from envs.command.text import plain_warnings
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError
 from envs.gaze import GAZES
+from envs.gaze import gaze as gaze_of
 from envs.images.animation import gif
 from envs.images.tiles import tile
 from envs.moving_images import MovingImagesVector
@@ -28,7 +32,7 @@ from envs.moving_meshes import MovingMeshesVector
 from envs.moving_objects import MovingObjectsVector
 from envs.scene.categories import CATEGORIES
 from envs.settings import assign, split_override
-from envs.worlds import WORLDS
+from envs.worlds import WORLDS, find_world
 
 SCALE = 2  # pictures are shown larger, each pixel a block, so that one sees what the network sees
 FPS = 12.5
@@ -47,18 +51,31 @@ DEFAULTS: dict[str, dict[str, Any]] = {  # of a gallery
 }
 
 
+def vector_world(world: str) -> type[VectorWorld]:
+    """The class of the world of this name, one of ours or one that was registered."""
+    if world in VECTORS:
+        return VECTORS[world]
+    entry: Any = gym.spec(WORLDS[world].id).vector_entry_point
+    vector: Any = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    return vector
+
+
 def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.ndarray:
     """(K, instances, size, size, 3) uint8: a row of instances for each category, white where there are too few.
 
     No instance is there twice; those of meshes stand in the order of their files.
     """
-    vector, settings = VECTORS[world], settings | {"drift": "none"}
-    kinds = vector(1, **settings).categories
+    vector = vector_world(world)
+    if "drift" in {field.name for field in fields(vector.settings_class)}:
+        settings["drift"] = "none"
+    first = vector(1, **settings)
+    kinds, labels = first.categories, range(first.categories) if first.kinds is None else first.kinds
     frames, info = vector(5 * instances * kinds, **settings).reset(seed=0)
-    images, category, instance = (part.cpu().numpy() for part in (frames, info["category"], info["instance"]))
+    told = frames, info["category"], info.get("instance", info["episode_id"])
+    images, category, instance = (part.cpu().numpy() for part in told)
     pictures = np.full((min(kinds, ROWS), instances, *images.shape[1:]), 255, np.uint8)
-    for number, row in enumerate(pictures):
-        rows = np.flatnonzero(category == number)
+    for label, row in zip(labels, pictures, strict=False):
+        rows = np.flatnonzero(category == label)
         firsts = np.unique(instance[rows], return_index=True)[1]
         members = images[rows[firsts if world == "moving_meshes" else np.sort(firsts)][:instances]]
         row[: len(members)] = members
@@ -67,11 +84,12 @@ def sheet(instances: int, *, world: str = "moving_objects", **settings) -> np.nd
 
 def episodes(count: int, *, world: str = "moving_objects", gaze: str = "fixed", **settings) -> np.ndarray:
     """(count, T, size, size, 3) uint8: whole episodes."""
-    vector = VECTORS[world](count, **settings)
+    vector = vector_world(world)(count, **settings)
+    look = gaze_of(gaze, vector)
     image, info = vector.reset(seed=0)
     frames = [image]
     for step in range(vector.episode_length - 1):
-        image, *_, info = vector.step(GAZES[gaze](0, step, info))
+        image, *_, info = vector.step(look(0, step, info))
         frames.append(image)
     return torch.stack(frames, 1).cpu().numpy()
 
@@ -80,11 +98,11 @@ def write_gallery(
     out: Path, *, world: str = "moving_objects", gaze: str = "fixed", instances: int = 12, count: int = 6, **settings
 ) -> list[Path]:
     """Writes sheet.png, strips.png and episodes.gif into a folder and returns their paths."""
-    settings = DEFAULTS[world] | {"size": 64} | settings
+    settings = DEFAULTS.get(world, {}) | {"size": 64} | settings
     films, pictures = episodes(count, world=world, gaze=gaze, **settings), sheet(instances, world=world, **settings)
     out.mkdir(parents=True, exist_ok=True)
     stride = max(1, films.shape[1] // 12)
-    names = [str(name).replace("_", " ") for name in VECTORS[world](1, **settings).category_names] or LABELS
+    names = [str(name).replace("_", " ") for name in vector_world(world)(1, **settings).category_names] or LABELS
     named(tile(pictures, scale=SCALE), names, row=SCALE * settings["size"]).save(out / "sheet.png")
     Image.fromarray(tile(films[:, ::stride][:, :12], scale=SCALE)).save(out / "strips.png")
     steps = (tile(films[None, :, step], scale=SCALE) for step in range(films.shape[1]))
@@ -123,9 +141,7 @@ def _as_options(args: argparse.Namespace) -> None:
     for text in args.overrides:
         key, value = split_override(text)
         if key == "env":
-            if value not in VECTORS:
-                raise unknown("env", value, VECTORS)
-            args.world = value
+            args.world = find_world(value)
         elif key.startswith("env."):
             args.set = [*args.set, text.removeprefix("env.")]
         else:
@@ -156,7 +172,8 @@ def main() -> None:
         blamed = str(getattr(error, "filename", None) or args.out)
         place = f"--out {blamed}" if blamed.startswith(str(args.out)) else blamed
         way_out = f"{place} cannot be written into ({getattr(error, 'strerror', error)}); choose another folder"
-        print(error if isinstance(error, SettingError) else way_out, file=sys.stderr)  # noqa: T201
+        own = str(error).replace("stream.gaze=", "--gaze ")
+        print(own if isinstance(error, SettingError) else way_out, file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped at once; nothing whole was written", file=sys.stderr)  # noqa: T201

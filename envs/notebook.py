@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from envs.arguments import typed
 from envs.images.animation import gif
 from envs.images.tiles import tile
 
@@ -36,6 +37,7 @@ class Film:
         return path
 
 
+@typed
 def show(
     world: gym.Env | gym.vector.VectorEnv,
     *,

@@ -15,15 +15,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from envs.arguments import typed
 from envs.devices import device as device_of
 from envs.errors import SettingError
 from envs.settings import as_object
 from learners.build import build_learner
 from learners.losses.base import Loss
+from learners.networks.images import as_images
 from learners.networks.network import SPECS, Network, NetworkSettings, Spec
 from learners.online import PROGRAM, train_loop
 from learners.rules.base import Learner
@@ -39,6 +42,7 @@ Settings = Mapping[str, Any]  # by their dotted names, as on the command line: {
 Callback = Callable[[Run, dict[str, Tensor]], None]  # after every update, with what the learner reports
 
 
+@typed
 def make(
     learner: str = "dgl",
     *,
@@ -71,6 +75,9 @@ def make(
         SettingError: an unknown name, or settings that cannot work together.
     """
     chosen = {"learner": learner, "loss": loss, "network": network}
+    for name in settings or {}:
+        if name.partition(".")[0] not in chosen:
+            raise SettingError(f"settings: {name} is none of the learner's, its loss's or network's; leave it out")
     named = {group: choice for group, choice in chosen.items() if isinstance(choice, str)}
     config = PROGRAM.read(overrides_of(named | {"seed": seed, "device": str(device)} | dict(settings or {})))
     parts = {group: as_object(config[group]) for group in chosen}
@@ -85,7 +92,7 @@ def make(
         size=size,
         updates=updates,
         seed=seed,
-        device=device_of(str(device)),
+        device=device_of(device),
     )
 
 
@@ -98,6 +105,7 @@ class TrainedRun(NamedTuple):
     finished: bool  # or stopped before its end, to be resumed by train({"run.resume": path})
 
 
+@typed
 def train(settings: Settings | None = None, *, callbacks: Iterable[Callback] = ()) -> TrainedRun:
     """The main job as a function: what `python -m learners.online` does, in this process.
 
@@ -131,36 +139,28 @@ class Encoder(nn.Module):
         self.network, self.settings, self.frames = network.requires_grad_(False), settings, frames
         self.eval()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) or (B, H, W, 3), uint8 or float in [0, 1], to features (B, D).
+    def forward(self, images: Tensor | np.ndarray) -> Tensor:
+        """(B, 3, H, W) or (B, H, W, 3), uint8 or float in [0, 1], a tensor or an array, to features (B, D).
 
-        Raises ValueError: another shape, or floats outside [0, 1], such as images that were normalised already.
+        Raises SettingError: another shape, or floats outside [0, 1], such as images that were normalised already.
         """
         return self.network(self._as_input(images))
 
-    def blocks(self, images: Tensor) -> list[Tensor]:
+    def blocks(self, images: Tensor | np.ndarray) -> list[Tensor]:
         """The output (B, C, H, W) of every block; takes and raises what `forward` does."""
         return self.network.outputs(self._as_input(images))
 
-    def _as_input(self, images: Tensor) -> Tensor:
-        size = self.settings["env.size"]
-        if images.ndim == 4 and tuple(images.shape[1:]) == (size, size, 3):
-            images = images.permute(0, 3, 1, 2)
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, size, size):
-            raise ValueError(
-                f"images {tuple(images.shape)} do not fit; give (B, 3, {size}, {size}), resized if need be"
-            )
-        images = images.to(next(self.network.parameters()).device)
-        if images.dtype == torch.uint8:
-            return images.float() / 255
+    def _as_input(self, images: Tensor | np.ndarray) -> Tensor:
+        images = as_images(images, self.network, size=self.settings["env.size"])
         if len(images) and not (images.amin() >= 0 and images.amax() <= 1):
-            raise ValueError(
+            raise SettingError(
                 f"float images lie in [{images.amin():.3g}, {images.amax():.3g}]; give them in [0, 1], or as uint8: "
                 "the network scales them itself"
             )
-        return images.float()
+        return images
 
 
+@typed
 def load(
     path: str | Path, *, frames: int | None = None, device: torch.device | str = "cpu", trust: bool = False
 ) -> Encoder:
@@ -231,7 +231,7 @@ def _exported(path: Path, *, device: torch.device | str, trust: bool) -> Encoder
         if isinstance(error, SettingError):
             raise
         raise SettingError(f"{path} is no encoder that learners.export has written ({error})") from error
-    return Encoder(network.to(device_of(str(device))), settings=settings, frames=frames)
+    return Encoder(network.to(device_of(device)), settings=settings, frames=frames)
 
 
 def _settings_of(folder: RunFolder, *, trust: bool) -> DictConfig:

@@ -24,6 +24,7 @@ from streams.process.errors import guarded
 from streams.process.versions import versions
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch": ".pt2"}
+WORDS = {r"trust=True": "--trust", r"^frames=": "--frames "}  # of messages, as the command line has them
 EXAMPLES = 2  # images that a graph is traced with
 
 
@@ -159,7 +160,7 @@ def main() -> None:
     )
     parser.add_argument("--trust", action="store_true", help="import the code that the run's settings name")
     args = parser.parse_args()
-    guarded(_export, args, place="--out", stopped="nothing was written")
+    guarded(_export, args, place="--out", stopped="nothing was written", words=WORDS)
 
 
 def _export(args: argparse.Namespace) -> None:

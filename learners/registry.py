@@ -11,7 +11,9 @@ T = TypeVar("T")
 
 
 def look_up(setting: str, value: Any, known: Mapping[str, T], *, expected: str, fits: Callable[[Any], bool]) -> T:
-    """The part that `value` names: a key of `known`, or the dotted path of something that can be imported and `fits`.
+    """The part that `value` names: a key of `known`, or the path of something that can be imported and `fits`.
+
+    A path is package.module.name, or package.module:name.
 
     A value that is no text is such a part itself.
 
@@ -19,7 +21,7 @@ def look_up(setting: str, value: Any, known: Mapping[str, T], *, expected: str, 
     """
     if value in known:
         return known[value]
-    module, _, name = value.rpartition(".") if isinstance(value, str) else ("itself", "", "")
+    module, _, name = value.replace(":", ".").rpartition(".") if isinstance(value, str) else ("itself", "", "")
     if not module:
         raise unknown(setting, value, known)
     try:

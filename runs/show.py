@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from runs.analysis.reading import load_numbers
-from runs.analysis.summary import summary_table, summed
+from runs.analysis.summary import summary_table, summed, unfinished
 from runs.store.mirror import Mirror
 from streams.process.errors import guarded
 from streams.process.terminal import Terminal, say
@@ -28,6 +28,9 @@ def _show(place: str, *, as_json: bool) -> None:
             print(json.dumps(summed(run), indent=2, allow_nan=False))  # noqa: T201
         else:
             Terminal().print(summary_table(run))
+            if line := unfinished(run):
+                stays = mirror.shown(line) == line  # else it is only seen here, and goes on elsewhere
+                Terminal().print(line if stays else line.partition(";")[0], soft_wrap=True)
         say(map(mirror.shown, run.notes))
 
 

@@ -10,6 +10,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from envs.arguments import typed
 from envs.contract import missing
 from envs.devices import device as device_of
-from envs.errors import SettingError, unknown
+from envs.errors import SettingError, no_such, unknown
 from streams.live import Live
+from streams.pairing.features import FeaturesOf
 from streams.pairing.memory import BufferSettings, MemorySettings
 from streams.pairing.pairing import AugmentationSettings, BothSettings, PairStream, TemporalSettings, build_pairs
 from streams.recording.arrays import RecordedArrays
@@ -35,6 +38,7 @@ World = gym.vector.VectorEnv
 KINDS = {"temporal": TemporalSettings, "augmentation": AugmentationSettings, "both": BothSettings}
 
 
+@typed
 def pairs(
     source: World | str | Path | Sequence[str | Path],
     *,
@@ -87,6 +91,7 @@ def pairs(
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
+    device = device_of(device)
     fields: dict[str, Any] = {"gap": gap, "gap_distribution": gap_distribution}
     fields |= {"views": views} if kind != "temporal" else {}
     fields |= {"symmetric": symmetric} if kind != "augmentation" else {}
@@ -96,6 +101,7 @@ def pairs(
     replay = ReplaySettings(order=order, worlds=worlds, repeat=repeat)
     frames, count = _source(source, replay, gaze=gaze, policy=policy, seed=seed, device=device)
     settings = KINDS[kind](**fields)
+    encode = encode and FeaturesOf(encode)
     return build_pairs(frames, pairs=settings, memory=buffer, worlds=count, seed=seed, encode=encode, least=1)
 
 
@@ -106,21 +112,20 @@ def _source(
     gaze: str,
     policy: Policy | None,
     seed: int,
-    device: torch.device | str,
+    device: torch.device,
 ) -> tuple[Source, int]:
     """The source of frames, and how many there are a step."""
     if isinstance(source, gym.vector.VectorEnv):
         if policy is None and not missing(source):
             return Live(source, seed=seed, gaze=gaze), source.num_envs
-        return Watched(source, seed=seed, policy=policy, device=device_of(str(device))), source.num_envs
-    if isinstance(source, gym.Env):
-        raise SettingError("a single environment shows one frame a step; use gymnasium.make_vec(ID, num_envs=N)")
+        return Watched(source, seed=seed, policy=policy, device=device), source.num_envs
     replay.path = str(source) if isinstance(source, str | Path) else [str(path) for path in source]
     kind = ShuffledReplay if replay.order in ("window", "shuffled") else Replay
-    replayed = kind(replay, seed=seed, device=device_of(str(device)))
+    replayed = kind(replay, seed=seed, device=device)
     return replayed, replayed.rows
 
 
+@typed
 def open_recording(path: str | Path) -> RecordedArrays:
     """A recording as arrays that are read when they are indexed; public as `streams.open`.
 
@@ -129,6 +134,7 @@ def open_recording(path: str | Path) -> RecordedArrays:
     return RecordedArrays(str(path))
 
 
+@typed
 def write(world: World, path: str | Path, *, frames: int, seed: int = 0, gaze: str = "fixed") -> RecordedArrays:
     """Records a world of ours; a path that has its recording already goes on with it.
 
@@ -168,8 +174,13 @@ class PairDataset(IterableDataset):
         batches: how many there are; None for as many as the source gives.
     """
 
+    @typed
     def __init__(self, source: Any, *, as_views: bool = False, batches: int | None = None, **options: Any):
         super().__init__()
+        known = [*signature(pairs).parameters][1:]
+        for name in options:
+            if name not in known:
+                raise no_such(name, known)
         self.source, self.options, self.as_views, self.batches = source, options, as_views, batches
 
     def __iter__(self) -> Iterator[Any]:

@@ -9,8 +9,9 @@ python -m streams.importing source=~/data dataset=CIFAR10 path=cifar.zarr  # eac
 
 names=frames (each folder an episode, in the order of its names), turntable (object and angle), time, single (each
 picture an episode) or a regular expression with groups object and angle, frame or time says how file names are read,
-where that is not clear. A LeRobot data set (camera=NAME of several) has a film an episode and a category for what was
-asked; WebDataset's .tar shards hold pictures with a .cls or .json. every=2 takes every second frame of a film.
+where that is not clear: folders whose pictures do not follow one another may be classes of single ones. A LeRobot data
+set (camera=NAME of several) has a film an episode and a category for what was asked; WebDataset's .tar shards hold
+pictures with a .cls or .json. every=2 takes every second frame of a film.
 skip_broken=true passes over torn files, by name.
 time=NAME names the array that says when pictures come.
 
@@ -75,6 +76,8 @@ def import_stream(settings: ImportSettings) -> int:
             raise SettingError(f"{name} is not given; write source=PICTURES path=NEW.zarr")
     check_free(settings.path, setting="path")
     found = source_of(settings)
+    if doubt := found.doubt():
+        raise SettingError(f"source={settings.source} {doubt}")
     for line in found.plan:
         print(visible(line))  # noqa: T201
     coming = blocks(settings, found)

@@ -225,6 +225,11 @@ def test_the_encoder_takes_images_as_people_have_them(trained):
         assert torch.equal(encoder(same), features)
     assert torch.equal(encoder.blocks(images)[-1].permute(0, 2, 3, 1).flatten(1), features)
     assert not encoder.training
+    assert torch.equal(encoder(images.numpy()), features)
+    with pytest.raises(SettingError, match="a list; give"):
+        encoder(images.tolist())
+    with pytest.raises(SettingError, match="device=cuda:99 is not on this machine"):
+        learners.load(done.path, device="cuda:99")
     with pytest.raises(ValueError, match="as uint8"):
         encoder(channels_first.float() / 127.5 - 1)
     with pytest.raises(ValueError, match=r"give \(B, 3, 16, 16\)"):
@@ -258,6 +263,19 @@ def test_the_numbers_of_a_run_are_tables(trained):
         run["nonsense"]
 
 
+def test_the_columns_of_tables_are_in_one_order(trained):
+    done, _ = trained
+    run = runs.open(done.path)
+    for name in run.names:
+        first, *others = run[name].columns
+        assert first == "frames"
+        assert others == sorted(others)
+    scores = ["frames", "encoder", "task", "split", "probe", "block", "measure", "value"]
+    assert [*run.scores.columns] == scores
+    about = ["run", "env", "learner", "loss", "network", "pairs", "seed"]
+    assert [*runs.open_all(done.path).columns] == [*about, *scores]
+
+
 def test_any_encoder_is_evaluated(tmp_path):
     sizes = {"train": 60, "validation": 20, "test": 40}
     labels = np.arange(200) % 4
@@ -274,6 +292,87 @@ def test_any_encoder_is_evaluated(tmp_path):
         runs.evaluate(lambda images: images, env="counting", size=16, **sizes)
     with pytest.raises(SettingError, match="probes=lineer is unknown; did you mean linear"):
         runs.evaluate(lambda images: images, probes=["lineer"])
+
+
+EVALUATED = {"env": "counting", "size": 16, "train": 60, "validation": 20, "test": 40}
+
+
+def test_features_as_arrays_are_scored_like_tensors():
+    of_tensors = runs.evaluate(lambda images: images.flatten(1), **EVALUATED)
+    assert runs.evaluate(lambda images: images.flatten(1).numpy(), **EVALUATED) == of_tensors
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (lambda images: images.mean((1, 2, 3)), r"encode gives \(32,\) for images \(32, 3, 16, 16\)"),
+        (lambda images: images.flatten(1)[:5], r"encode gives \(5, 768\) .* B=32"),
+        (lambda images: images.flatten(1)[:, : len(images)], "encode gives 28 features an image, and gave 32 before"),
+        (lambda images: images.flatten(1) / 0, "NaN or infinite"),
+        (lambda images: None, "encode gives None"),
+        (lambda images: images @ "weights", r"encode raised TypeError \(unsupported operand"),
+        ("encoder", "encode='encoder' is a str; give a function"),
+    ],
+)
+def test_what_is_no_features_is_said_in_a_line(encode, message):
+    with pytest.raises(SettingError, match=message) as raised:
+        runs.evaluate(encode, **EVALUATED)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(SettingError, match="tasks=.. leaves nothing to score"):
+        runs.evaluate(encode if callable(encode) else len, [], **EVALUATED)
+
+
+@pytest.mark.parametrize("rule", ["dgl", "none"])
+def test_a_learner_takes_images_of_its_size_alone(rule):
+    learner, (good, bad) = learners.make(rule, size=16), (next(streams.pairs(counting(8), gap=2)) for _ in range(2))
+    images = torch.randint(256, (2, 16, 16, 3), dtype=torch.uint8)
+    same = learner.encode(images.permute(0, 3, 1, 2).float() / 255)
+    for given in (images, images.permute(0, 3, 1, 2), images.numpy()):
+        assert torch.equal(learner.encode(given), same)
+    with pytest.raises(SettingError, match=r"images \(2, 3, 8, 8\) do not fit; give \(B, 3, 16, 16\)"):
+        learner.encode(torch.rand(2, 3, 8, 8))
+    large = torch.rand(8, 3, 32, 32)
+    for wrong, message in (
+        (bad._replace(first=large, second=large), r"pairs.first is \(8, 3, 32, 32\) float32 .* give \(B, 3, 16, 16\)"),
+        (bad._replace(second=bad.second.byte()), "pairs.second is .* uint8"),
+        (bad._replace(first=bad.first[:3]), "3 of first, 8 of second"),
+        (bad.first, "pairs are a Tensor; give streams.Pairs"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            learner.update(wrong)
+    assert "loss" in learner.update(good)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: streams.pairs(counting(), gap="4"), "gap='4' is a str; give a whole number"),
+        (lambda: streams.pairs(None), "source is None; give worlds, as from gymnasium.make_vec"),
+        (lambda: streams.pairs(counting(), device="cuda:99"), "device=cuda:99 is not on this machine"),
+        (lambda: streams.PairDataset(counting(), gaap=2), "gaap is no setting; did you mean gap"),
+        (lambda: streams.write(counting(), None, frames=4), "path is None"),
+        (lambda: streams.open(None), "path is None"),
+        (lambda: streams.select(None, "new.zarr"), "sources is None"),
+        (lambda: learners.train("learner=bp"), "settings='learner=bp' is a str; give a dict"),
+        (lambda: learners.train({}, callbacks=print), "callbacks=.* give a list, each a function"),
+        (lambda: learners.train({"device": "cuda:99"}), "device=cuda:99 is not on this machine"),
+        (lambda: learners.make(device="cuda:99"), "device=cuda:99 is not on this machine"),
+        (lambda: learners.make(size="16"), "size='16' is a str"),
+        (lambda: learners.make(settings={"env.size": 16}), "settings: env.size is none of the learner's"),
+        (lambda: learners.load(None), "path is None"),
+        (lambda: runs.open(None), "path is None"),
+        (lambda: runs.open_all(), "patterns are not given"),
+        (lambda: runs.evaluate(len, device="cuda:99"), "device=cuda:99 is not on this machine"),
+        (lambda: envs.show("walk.zarr"), "world='walk.zarr' is a str"),
+        (lambda: envs.check_world(gym.make("Counting-v0")), "give worlds, as from gymnasium.make_vec"),
+        (lambda: gym.make_vec("Counting-v0", size="16"), "size='16' is a str"),
+        (lambda: gym.make_vec("Counting-v0", device="cuda:99"), "device=cuda:99 is not on this machine"),
+    ],
+)
+def test_an_argument_that_cannot_work_is_said_in_a_line(call, message):
+    with pytest.raises(SettingError, match=message) as raised:
+        call()
+    assert "\n" not in str(raised.value)
 
 
 def test_a_world_keeps_its_contract():

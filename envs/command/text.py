@@ -9,9 +9,9 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things: `1 picture`, `2 pictures`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, *, plural: str = "") -> str:
+    """A number of things: `1 picture`, `2 pictures`; where an s at its end is no plural, `plural` is."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def plain_warnings() -> None:

@@ -25,7 +25,7 @@ LEAST = 8  # pixels along the edges of one RGBA picture, which might as well be 
 HDF5 = (".h5", ".hdf5")
 NPY = b"\x93NUMPY"  # how such a file begins
 BLOCK = 256  # pictures that are converted at once
-RESIZE = "resize them to one, or set env.fit=crop or pad"
+RESIZE, FIT = "resize them to one", ", or set env.fit=crop or pad"  # the latter where pictures are a world's
 Square = Callable[[np.ndarray], np.ndarray]  # a picture (H, W, 3) of any size to one of the common size
 
 
@@ -89,7 +89,8 @@ def load_pictures(
         stored = _load(where, dataset, options or {}, absent=absent, setting=called, square=square, storage=storage)
         return _checked(stored, storage)
     except SettingError as error:
-        raise SettingError(f"{setting}={path} {error}") from None
+        what = str(error) if setting == "env.path" else str(error).removesuffix(FIT)
+        raise SettingError(f"{setting}={path} {what}") from None
 
 
 def _load(
@@ -279,7 +280,7 @@ def _folder(where: Path, square: Square | None, storage: Storage) -> Stored:
         if image.shape != images.shape[1:]:
             one, other = (f"{shape[1]}x{shape[0]}" for shape in (images.shape[1:], image.shape))
             names = Path(files[0]).name, Path(file).name
-            raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; {RESIZE}")
+            raise SettingError(f"mixes sizes: {names[0]} is {one}, {names[1]} is {other}; {RESIZE}{FIT}")
         images[number] = image
     notes = [f"passed over: {named(kind, names)}" for kind, names in passed_over.items()]
     if moving := [Path(file).name for file in files if moves(file)]:

@@ -115,7 +115,8 @@ class Network(nn.Module):
         super().__init__()
         if heads not in HEADED:
             raise unknown("heads", heads, HEADED)
-        self.spec = spec = spec_of(settings)
+        self.spec, self.size = spec_of(settings), size
+        spec = self.spec
         name = settings if isinstance(settings, str) else settings.name
         if size < spec.stride():
             halvings = f"makes it {spec.stride()} times smaller"

@@ -13,6 +13,7 @@ from learners.distributed import Batch, SharedBatch, check_network, tensors_of
 from learners.losses import Report
 from learners.losses.base import Loss, losses_of
 from learners.networks.feedback import feedback_cosine, feedback_twins, use_own_weights
+from learners.networks.images import as_images, check_pairs
 from learners.networks.network import Network, eval_mode
 from learners.rules.optimizer import OptimizerConfig
 from streams.process.ranks import Ranks
@@ -81,7 +82,10 @@ class Learner:
 
         Where no row has a positive (a loss that remembers, at the beginning of an episode), nothing is learned and the
         report is empty.
+
+        Raises SettingError: pairs of other images than the network's.
         """
+        check_pairs(pairs, self.network, size=self.network.size)
         self.optimiser.zero_grad()
         self.batch = self.batch_of(pairs)
         report = self.learn(pairs)
@@ -150,15 +154,18 @@ class Learner:
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float in [0, 1] to features (B, D)."""
+        """(B, 3, H, W) or (B, H, W, 3), uint8 or float in [0, 1], to features (B, D).
+
+        Raises SettingError: images of another shape or size.
+        """
         with eval_mode(self.network):
-            return self.network(images)
+            return self.network(as_images(images, self.network, size=self.network.size))
 
     @torch.no_grad()
     def encode_blocks(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) float in [0, 1] to every block's output (B, C, H, W); `encode` flattens the last."""
+        """The output (B, C, H, W) of every block, the last of which `encode` flattens; it takes the same images."""
         with eval_mode(self.network):
-            return self.network.outputs(images)
+            return self.network.outputs(as_images(images, self.network, size=self.network.size))
 
     def trainable(self) -> nn.Module:
         """A copy of the encoder, from images to the same features, that learns by true backpropagation."""

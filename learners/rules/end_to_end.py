@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from learners.losses import Report
+from learners.networks.images import check_pairs
 from learners.rules.base import Learner
 from streams.types import Pairs
 
@@ -39,6 +40,7 @@ class Untrained(EndToEnd):
 
     def update(self, pairs: Pairs) -> Report:
         """The report of the loss; no weight changes."""
+        check_pairs(pairs, self.network, size=self.network.size)
         self.updates += 1
         with torch.no_grad():
             u, v = self.embed(pairs.first), self.embed(pairs.second)

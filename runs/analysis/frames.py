@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envs.arguments import typed
 from envs.errors import SettingError
 from runs.analysis.reading import LoadedRun, find, load
 from runs.scores import MEASURES, ScoreKey, measure_of
@@ -49,7 +50,7 @@ class OpenedRun:
         return sorted([*self._loaded.series, *(key.path for key in self._loaded.scores)])
 
     def __getitem__(self, name: str) -> "pandas.DataFrame":
-        """A series as a table with a column `frames`. Raises KeyError: none has this name."""
+        """A series as a table: `frames`, then the others in alphabetical order. Raises KeyError: no such series."""
         return _pandas().DataFrame(_columns(self._series(name)))
 
     def _series(self, name: str) -> Series:
@@ -92,11 +93,13 @@ class OpenedRun:
         return f"<run {self.path}: {about}, {self.facts.get('frames', 0):,} frames>"
 
 
+@typed
 def open_run(path: str | Path) -> OpenedRun:
     """A run's settings, series and scores; public as `runs.open`. Raises SettingError: no run, or a damaged one."""
     return OpenedRun(load(Path(path).expanduser()))
 
 
+@typed
 def open_all(*patterns: str | Path) -> "pandas.DataFrame":
     """The scores of all runs in folders or patterns with *, one a row, with the run's settings beside them.
 
@@ -104,6 +107,8 @@ def open_all(*patterns: str | Path) -> "pandas.DataFrame":
 
     Raises SettingError: a pattern that has no runs, or a damaged one.
     """
+    if not patterns:
+        raise SettingError("patterns are not given; give the folder of a run or of several, as in results/*")
     rows = []
     for path in find(map(str, patterns)):
         loaded = load(path)

@@ -112,6 +112,15 @@ def load_numbers(path: Path, *, series: Iterable[str] = ("*",)) -> LoadedRun:
     return LoadedRun(path, facts, {}, others, scores, damaged, tuple(altered))
 
 
+def planned_frames(path: Path) -> int | None:
+    """How many frames a run is to see by its settings; None where they are not there, or damaged."""
+    try:
+        planned = flat(RunFolder(path).values).get("run.frames")
+    except (SettingError, OSError):
+        return None
+    return planned if type(planned) is int else None
+
+
 def scored(run: LoadedRun, patterns: Iterable[str] = ("*",)) -> list[ScoreKey]:
     """The keys of a run's own scores whose names fit one of the patterns: `linear`, `transfer/*`, ..."""
     own = [key for key, series in run.scores.items() if key.encoder is None and measure_of(series)]

@@ -1,5 +1,6 @@
 """One run summed up: as the JSON object that scripts rely on, and as tables for a terminal."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from runs.analysis.reading import (
     marked,
     measure,
     measure_name,
+    planned_frames,
     probe_keys,
     scored,
     task_keys,
@@ -31,6 +33,7 @@ from runs.analysis.tables import new_table
 from runs.evaluation.continual import score_matrix, summed_up
 from runs.loggers.logger import ScoreTable
 from runs.scores import BASELINES, FINETUNE, MARK_NOTE, MEASURES, WORLD, ScoreKey
+from runs.store.folder import RunFolder
 
 FEATURES = "features"  # the column of how many numbers a probe reads
 SHARES = ("world", "stream", "learner", "eval")
@@ -44,10 +47,11 @@ def summary(path: Path) -> dict[str, Any]:
 def summed(run: LoadedRun) -> dict[str, Any]:
     """A run as one JSON object, None for what was not measured."""
     keys = [WORLD, *(key for key in scored(run) if key != WORLD)]
-    continual, shares = _continual(run), {part: _last(run, part) for part in SHARES}
+    planned, continual, shares = planned_frames(run.path), _continual(run), {part: _last(run, part) for part in SHARES}
     return {
         **{name: run.facts.get(name) for name in ("run", "learner", "loss", "seed")},
         **{name: run.facts.get(name) for name in ("frames", "updates", "device", "weights_sha256")},
+        "complete": None if planned is None else run.frames >= planned,
         "eval": _tree({key: _curve(run, key) for key in keys}),
         "baseline": {name: _tree(_levels(run, name, keys)) for name in BASELINES},
         "speed": {"frames_per_s": _last(run, "frames_per_s"), "loop_share": shares},
@@ -93,6 +97,17 @@ def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
 def _last(run: LoadedRun, name: str) -> float | None:
     series = run.series.get("speed", {})
     return number(series[name][-1]) if name in series else None
+
+
+def unfinished(run: LoadedRun) -> str:
+    """A line where a run has not seen all of its frames, with the way to go on; else empty."""
+    planned, folder = planned_frames(run.path), RunFolder(run.path)
+    if planned is None or run.frames >= planned:
+        return ""
+    where = f"{run.frames:,} of {planned:,} frames"
+    if folder.is_being_written:
+        return f"unfinished, and still running: it is at {where}"
+    return f"stopped at {where}; python -m learners.online run.resume={shlex.quote(str(run.path))} goes on"
 
 
 def final_scores(run: LoadedRun) -> ScoreTable:

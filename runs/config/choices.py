@@ -27,10 +27,15 @@ def choices(*roots: Traversable) -> dict[str, list[str]]:
     return names
 
 
-def line_of(group: str, name: str) -> str:
+def text_of(group: str, name: str, *roots: Traversable) -> str:
+    """The YAML file of a choice, as it is written, also of one in `roots`; empty where it has none."""
+    paths = (root.joinpath(group, *f"{name}.yaml".split("/")) for root in (files("runs.conf"), *roots))
+    return next((path.read_text() for path in paths if path.is_file()), "")
+
+
+def line_of(group: str, name: str, *roots: Traversable) -> str:
     """What a choice is: the first comment of its YAML file; empty where it has none."""
-    path = files("runs.conf").joinpath(group, *f"{name}.yaml".split("/"))
-    text = path.read_text() if path.is_file() else ""
+    text = text_of(group, name, *roots)
     comments = [line[1:].strip() for line in text.splitlines() if re.match("#(?! @package)", line)]
     return comments[0] if comments else ""
 

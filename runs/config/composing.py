@@ -38,6 +38,8 @@ EXAMPLES = {
     "Float": "give a number, as in 0.001",
     "ListConfig": "give a list, as in name=[a,b]",
 }
+OWN = {"loss": "kind", "learner": "schedule", "network": "name"}  # settings that name a part of one's own
+DIRECTLY = ("learner", "network")  # whose settings suit others' parts too
 ALIASES = {  # what choices are called elsewhere
     "loss": {"simclr": "ntxent", "nt_xent": "ntxent", "infonce": "ntxent", "contrastive": "hinge"},
     "learner": {
@@ -157,7 +159,7 @@ def one_at_a_time(values: dict[str, list[str]]) -> Iterator[list[str]]:
             yield list((first | {name: text}).values())
 
 
-def _own_choices(overrides: list[str]) -> list[Path]:
+def own_choices(overrides: list[str]) -> list[Path]:
     """The folders of choices of one's own, given as `hydra.searchpath=[folder]`."""
     given = [override.value() for override in map(_parse, overrides) if override.key_or_group == SEARCHPATH]
     paths = [path for value in given for path in (value if isinstance(value, list) else [value])]
@@ -170,17 +172,44 @@ def _own_choices(overrides: list[str]) -> list[Path]:
     return folders
 
 
+def with_setting(key: str, picks: list[str]) -> tuple[DictConfig, list[str]]:
+    """The settings that choices come to, and, where only other choices of its group have this one, which these are.
+
+    The settings are then those of the first of these. Raises SettingError: no choice has it.
+    """
+    picks = [_with_world(current_override(text)) for text in picks]
+    _sorted(picks)
+    with _hydra():
+        config = _compose(picks)
+        if key in keys(config):
+            return config, []
+        owners = _owners(key, picks)
+        if not owners:
+            raise no_such(key, keys(config))
+        group = key.partition(".")[0]
+        return _compose([*_of_other_groups(group, picks), f"{group}={owners[0]}"]), owners
+
+
 def _of_another_choice(key: str, picks: list[str]) -> SettingError | None:
     """The error for a key that its group has with other choices than those picked; None where it has it with none."""
-    group = key.partition(".")[0]
-    others, owners = [pick for pick in picks if not pick.startswith(f"{group}=")], []
-    for choice in choices().get(group, []):
-        with suppress(SettingError):
-            if key in keys(_compose([*others, f"{group}={choice}"])):
-                owners.append(choice)
-    if not owners or group == "experiment":
+    group, owners = key.partition(".")[0], _owners(key, picks)
+    if not owners:
         return None
     return SettingError(f"{key} is a setting of {group}={' or '.join(owners)} alone; add {group}={owners[0]}")
+
+
+def _owners(key: str, picks: list[str]) -> list[str]:
+    """The choices of a key's group that have it."""
+    group, owners = key.partition(".")[0], []
+    for choice in choices().get(group, []) if group != "experiment" else []:
+        with suppress(SettingError):
+            if key in keys(_compose([*_of_other_groups(group, picks), f"{group}={choice}"])):
+                owners.append(choice)
+    return owners
+
+
+def _of_other_groups(group: str, picks: list[str]) -> list[str]:
+    return [pick for pick in picks if not pick.startswith(f"{group}=")]
 
 
 def _with_recorded_env(config: DictConfig, picks: list[str], values: list[tuple[str, Override]]) -> DictConfig:
@@ -209,7 +238,7 @@ def _with_recorded_env(config: DictConfig, picks: list[str], values: list[tuple[
 
 def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]]:
     """Overrides that choose from a group, and those that set a value."""
-    groups, picks, values = choices(*_own_choices(overrides)), [], []
+    groups, picks, values = choices(*own_choices(overrides)), [], []
     for text in overrides:
         override = _parse(text)
         group = override.key_or_group
@@ -219,9 +248,21 @@ def _sorted(overrides: list[str]) -> tuple[list[str], list[tuple[str, Override]]
             values.append((text, override))
         elif override.value() in groups[group] or (group == "experiment" and override.value() is None):
             picks.append(text)
+        elif group in OWN and re.fullmatch(r"[A-Za-z_]\w*([.:]\w+)+", str(override.value())):
+            raise _own_part(group, str(override.value()))
         else:
             raise unknown(group, override.value(), groups[group], aliases=ALIASES.get(group, {}))
     return picks, values
+
+
+def _own_part(group: str, value: str) -> SettingError:
+    """The error for a part of one's own that is given in place of a choice."""
+    path = value.replace(":", ".")
+    directly = f"{group}.{OWN[group]}={path}, or " if group in DIRECTLY else ""
+    return SettingError(
+        f"{group}={value} is no choice; a {group} of your own is given as {directly}{group}=NAME "
+        f"hydra.searchpath=[FOLDER], where FOLDER/{group}/NAME.yaml says {OWN[group]}: {path} (see examples/conf)"
+    )
 
 
 def _each(override: Override) -> list[str]:

@@ -1,5 +1,6 @@
 """What stands around a run: its settings, its folder, Ctrl-C, one line for an error, the last table."""
 
+import itertools
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -370,7 +371,7 @@ def _trained(
     console.print(summary_table(loaded))
     paths = pictures(folder, run.preview(), loaded)
     loggers.end(paths, final_scores(loaded), frames=run.frames)
-    for line in (*paths, "try next:", *_next(folder, run.settings, program)):
+    for line in (*paths, "try next:", *_next(folder, run, program)):
         tell(str(line))
     return 0
 
@@ -414,14 +415,52 @@ def shared_metrics(metrics: Metrics | None, folder: RunFolder, ranks: Ranks) -> 
     return metrics or NoMetrics(run_id, begun=begun)
 
 
-def _next(folder: RunFolder, settings: DictConfig, program: Program) -> list[str]:
-    other = "bp" if settings.learner.name != "bp" else "dgl"
-    same = [text for text in folder.overrides if not text.startswith(("learner", "run.name=", "run.resume="))]
-    return [
-        f"  python -m runs.show {shlex.quote(str(folder.path))} --json",
-        f"  {_online([*same, f'learner={other}'])}",
-        f"  {_resuming(folder, settings, program)} run.frames={2 * settings.run.frames}",
-    ]
+def _next(folder: RunFolder, run: Run, program: Program) -> list[str]:
+    """Commands that may follow a run, each of which works: to see it, by another rule, and longer."""
+    lines, by_another = [f"python -m runs.show {shlex.quote(str(folder.path))} --json"], _by_another_rule(folder, run)
+    if not run.settings.run.group or _works(program, by_another):
+        lines.append(_online(by_another))
+    frames = 2 * max(run.frames, run.settings.run.frames)
+    if _extends(run, frames):
+        lines.append(f"{_resuming(folder, run.settings, program)} run.frames={frames}")
+    return [f"  {line}" for line in lines]
+
+
+def _by_another_rule(folder: RunFolder, run: Run) -> list[str]:
+    """The overrides of the same run by another rule; in a group, where an experiment may name runs, by a free name."""
+    other = "bp" if run.settings.learner.name != "bp" else "dgl"
+    own = ("learner", "run.name=", "run.resume=", "stream.record=")
+    same = [*(text for text in folder.overrides if not text.startswith(own)), f"learner={other}"]
+    if not run.settings.run.group:
+        return same
+    name = f"{run.settings.run.name}-{other}"
+    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
+    free = next(each for each in names if not folder.path.with_name(each).exists())
+    return [*same, f"run.name={composing.as_text(free)}"]
+
+
+def _works(program: Program, overrides: list[str]) -> bool:
+    """Whether a run may begin with these overrides."""
+    try:
+        program.check(program.read(overrides))
+    except SettingError:
+        return False
+    return True
+
+
+def _extends(run: Run, frames: int) -> bool:
+    """Whether a run may go on to so many frames."""
+    stream, planned = run.settings.stream, run.settings.run.frames
+    if stream.name == "replay" and not stream.repeat:  # whose recording may end before
+        return False
+    run.settings.run.frames = frames
+    try:
+        run.check_extension(planned)
+    except SettingError:
+        return False
+    finally:
+        run.settings.run.frames = planned
+    return True
 
 
 def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:

@@ -75,6 +75,18 @@ class RunFolder:
         return self._config.is_file()
 
     @property
+    def is_being_written(self) -> bool:
+        """Whether a process of this machine writes to it now."""
+        try:
+            with (self.path / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    @property
     def settings(self) -> DictConfig:
         """The settings that the run was begun with, defaults and all. Raises SettingError: the file is damaged."""
         try:

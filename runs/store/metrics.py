@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -217,7 +218,7 @@ class Metrics:
         for name in given:
             if name not in node:
                 self._create(node, name, next(row[name] for row in rows if name in row))
-        for name, array in node.arrays():
+        for name, array in sorted(node.arrays(), key=itemgetter(0)):  # which come in any order
             if _grows(array):
                 array.resize((total, *array.shape[1:]))
                 if name not in checksums:  # it is new, or was begun by a run that was killed
@@ -245,6 +246,7 @@ def read(
     path: Path, *, only: Iterable[str] = ("*",), damaged: dict[str, str] | None = None
 ) -> tuple[dict[str, Any], dict[str, Series]]:
     """A run's attributes, and its series by name: {group: {name: (rows,)}}, of the groups that fit a pattern in `only`.
+    Names within a group are in alphabetical order.
 
     Samples and mistakes are apart, in `read_samples` and `read_mistakes`. Runs of version 0.1 have the majority class's
     share as `baseline/chance` and no 1/classes: here their groups have the names of today. A damaged series is left out
@@ -257,7 +259,8 @@ def read(
     for group, name in names.items():
         if any(fnmatch(name, pattern) for pattern in only):
             try:
-                series[name] = {each: array.values for each, array in read_group(path, group, record).items()}
+                arrays = read_group(path, group, record)
+                series[name] = {each: arrays[each].values for each in sorted(arrays)}
             except SettingError as error:
                 if damaged is None:
                     raise

@@ -1,6 +1,7 @@
 """Folders of pictures and films, and single files of either, as a source."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +12,9 @@ from envs.command.text import counted, printable
 from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
 from envs.images.folders import listing, named
+from streams.media.continuity import follow
 from streams.media.lerobot import episodes_of, is_lerobot
-from streams.media.names import FACTORS, Names, as_text, read_names
+from streams.media.names import AUTO, FACTORS, Names, as_text, read_names
 from streams.media.pictures import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
 from streams.media.source import MOST_FRAMES, Batch, ImportSettings, Report, Source, resampled
 from streams.media.video import VIDEOS, Clip, Frame, film_frames
@@ -55,7 +57,36 @@ def files_source(where: Path, settings: ImportSettings) -> Source:
     if settings.every > 1 and not files.films:
         raise SettingError(f"has no films, of which every={settings.every} is to be taken; leave every out")
     factors = _factors(files)
-    return Source(_batches(files, factors, settings, report), _plan(files), files.called, report)
+    plan = _plan(files)
+    if by_folder := settings.names == AUTO and _by_folder(files):
+        plan.insert(1, "each folder is an episode; names=single makes each picture one")
+    doubt = partial(_doubt, files) if by_folder else str
+    return Source(_batches(files, factors, settings, report), plan, files.called, report, doubt)
+
+
+def _by_folder(files: Files) -> bool:
+    """Whether each of several folders is an episode of stills."""
+    names = files.names
+    if names is None or names.factor not in ("", "frame"):
+        return False
+    episodes: dict[str, set[int]] = {}
+    for file, episode in zip(files.stills, names.episode, strict=True):
+        episodes.setdefault(file.rpartition("/")[0], set()).add(episode)
+    return 1 < len(episodes) < len(files.stills) and all(len(own) == 1 for own in episodes.values())
+
+
+def _doubt(files: Files) -> str:
+    """Why folders may be classes of single pictures; empty where their pictures follow one another as frames do."""
+    assert files.names
+    folders: dict[int, list[str]] = {}
+    for file, episode in zip(files.stills, files.names.episode, strict=True):
+        folders.setdefault(episode, []).append(file)
+    if follow([*folders.values()]):
+        return ""
+    return (
+        f"has {len(folders):,} folders whose neighbouring pictures are no more alike than any two of the folder; say "
+        "whether each folder is one episode (names=frames) or a class of single pictures (names=single)"
+    )
 
 
 def _files(where: Path, settings: ImportSettings) -> Files:
@@ -212,7 +243,8 @@ def _plan(files: Files) -> list[str]:
         if names.factor and same:
             lines.append(f"{counted(same, 'picture')} of a number that another of the same episode has; both are taken")
     if files.films:
-        lines.append(f"{counted(len(files.films), 'film or moving picture')}, each an episode")
+        films = counted(len(files.films), "film or moving picture", plural="films or moving pictures")
+        lines.append(f"{films}, each an episode")
     if len(files.called) > 1:
         shown = ", ".join(map(printable, files.called[:SHOWN])) + (", ..." if len(files.called) > SHOWN else "")
         lines.append(f"{len(files.called):,} categories: {shown}")

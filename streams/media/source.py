@@ -1,6 +1,6 @@
 """What is imported: the settings, the frames of a source as they come, and what is to be said of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -76,6 +76,7 @@ class Source(NamedTuple):
     plan: list[str]  # what was understood, a line each
     categories: list[str]  # what category 0, 1, ... are called; empty where nobody said
     report: Report
+    doubt: Callable[[], str] = str  # says, of a source that is imported anew, why it may be understood otherwise
 
 
 def resampled(frames: Iterable[tuple[float, Item]], fps: float) -> Iterator[tuple[float, Item]]:

@@ -2,13 +2,14 @@
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from textwrap import shorten
+from types import MappingProxyType
 from typing import Any
 
 from envs.command.startup_errors import of_memory
 from envs.command.text import plain_warnings
-from envs.errors import SettingError
+from envs.errors import SettingError, in_words_of
 from streams.process.output import keep_writing
 from streams.process.terminal import one_line
 
@@ -17,7 +18,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def guarded(
-    job: Callable, *arguments, place: str, stopped: str, crowded: str = CROWDED, leave: bool = True, **named
+    job: Callable,
+    *arguments,
+    place: str,
+    stopped: str,
+    crowded: str = CROWDED,
+    leave: bool = True,
+    words: Mapping[str, str] = MappingProxyType({}),
+    **named,
 ) -> Any:
     """Returns job(*arguments, **named); errors of the user or the disk become one line and exit status 2, Ctrl-C 130.
 
@@ -25,6 +33,7 @@ def guarded(
         place: the setting that says where things are written.
         stopped: the end of the message after a second Ctrl-C.
         crowded: the advice where there is too little memory.
+        words: what messages call things, as regular expressions, and what the command line calls them.
         leave: whether the process ends with that status, or it is returned.
     """
     keep_memory()
@@ -32,7 +41,8 @@ def guarded(
     plain_warnings()
     status = 2
     try:
-        return job(*arguments, **named)
+        with in_words_of(words):
+            return job(*arguments, **named)
     except SettingError as error:
         text = str(error)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does

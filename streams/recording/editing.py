@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from envs.arguments import typed
 from envs.errors import SettingError
 from streams.recording.arrays import Episode, RecordedArrays
 from streams.recording.imported import ImportedSettings
@@ -18,6 +19,7 @@ from streams.recording.writer import Writer, check_free
 BLOCK = 256  # steps read at once
 
 
+@typed
 def select(
     sources: str | Path | Sequence[str | Path],
     path: str | Path,

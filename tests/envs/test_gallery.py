@@ -59,6 +59,19 @@ def test_meshes_of_ones_own_have_one_with_each_object_once(tmp_path, monkeypatch
     assert page[:, : 5 * 32].std() > 0
 
 
+@pytest.mark.parametrize("env", ["examples.bouncing_square:bouncing_square", "counting"])
+def test_any_world_that_a_run_takes_has_a_gallery(tmp_path, monkeypatch, capsys, env):
+    given = [f"env={env}", "env.size=16", "env.episode_length=4", "--instances", "2"]
+    monkeypatch.setattr("sys.argv", ["gallery", *given, "--out", str(tmp_path / "out")])
+    gallery.main()
+    assert "sheet.png" in capsys.readouterr().out
+    assert read(tmp_path / "out" / "sheet.png").std() > 0
+    monkeypatch.setattr("sys.argv", ["gallery", *given, "--gaze", "pursuit", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        gallery.main()
+    assert "--gaze pursuit needs a world that says where its object is" in capsys.readouterr().err
+
+
 def test_the_eye_of_the_strips_may_follow(tmp_path):
     still, followed = (gallery.episodes(2, gaze=gaze, size=16, episode_length=9) for gaze in ("fixed", "pursuit"))
     assert np.array_equal(still[:, 0], followed[:, 0])

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import learners
 from envs.errors import SettingError
 from learners.export import export, main
 from learners.online import PROGRAM
+from learners.score import main as score_command
 from learners.score import score
 from runs.launch.launch import start
 from runs.scores import ScoreKey
@@ -89,3 +91,44 @@ def test_a_finished_run_is_scored_on_new_data(run, tmp_path):
     assert 0 <= scores[ScoreKey()]["top1"] <= 1
     assert own.frames == 48
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (["nope.npz"], "nope.npz isn't there; give a .npz"),
+        (["digit"], "digit is unknown; did you mean digits?"),
+        (["cifar10"], "cifar10 is looked for in --data-root, which is not given"),
+        (["moving_meshes"], "moving_meshes needs --meshes FOLDER"),
+        (["world", "--frames", "7"], "--frames 7 is no checkpoint of"),
+        (["a/x.npz", "b/x.npz"], "a/x.npz isn't there"),
+    ],
+)
+def test_a_mistake_in_what_to_score_on_is_said_in_the_words_of_the_command(run, monkeypatch, capsys, data, line):
+    monkeypatch.setattr("sys.argv", ["score", str(run), *data])
+    with pytest.raises(SystemExit):
+        score_command()
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.count("\n") == 1
+    assert "eval." not in said
+
+
+def test_pictures_of_several_sizes_are_to_be_resized_and_not_to_have_a_setting_of_worlds(run, tmp_path):
+    for number, name in enumerate("abcd"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16 + number, 16)).save(tmp_path / name / "x.png")
+    with pytest.raises(SettingError, match="mixes sizes: .*; resize them to one$"):
+        score(run, [str(tmp_path)])
+
+
+@pytest.mark.parametrize("command", [score_command, main])
+def test_code_of_ones_own_is_trusted_by_an_option_of_the_command(tmp_path, monkeypatch, capsys, command):
+    own = ["loss=triplet", "hydra.searchpath=[file://examples/conf]"]
+    small = [*SMALL, "run.frames=32", "eval.every=0", f"results_dir={tmp_path}", "run.name=own"]
+    assert start([*small, *own], PROGRAM) == 0
+    data = ["digits"] if command is score_command else ["--to", "torch"]
+    monkeypatch.setattr("sys.argv", ["command", str(tmp_path / "own"), *data])
+    with pytest.raises(SystemExit):
+        command()
+    assert capsys.readouterr().err.rstrip().endswith("; if you trust it, --trust")

@@ -1,5 +1,6 @@
 """What is imported is what was there, neighbours beside neighbours; and what can't be is one line."""
 
+import shutil
 import struct
 from contextlib import closing
 from fractions import Fraction
@@ -131,6 +132,47 @@ def test_a_folder_is_an_episode_and_ten_comes_after_two(tmp_path):
     pixels, episode, factors = brought(tmp_path, f"source={tmp_path}/walks", "names=.*")
     assert pixels[:, 0, 0, 0].tolist() == [1, 2, 10, 101, 102, 110]
     assert episode.tolist() == factors["category"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def of_classes(folder, *, follows):
+    """Two folders of numbered pictures: of a disc that moves, or of noise."""
+    draws = np.random.default_rng(0)
+    for label, name in enumerate(("cat", "dog")):
+        (folder / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = draws.integers(256, size=(16, 16, 3), dtype=np.uint8)
+            if follows:
+                pixels = np.full((16, 16, 3), 60 * label, np.uint8)
+                pixels[4:12, number : number + 4] = 250
+            Image.fromarray(pixels).save(folder / name / f"{number:04}.png")
+    return folder
+
+
+def test_folders_of_frames_are_episodes_and_it_is_said_how_they_would_be_none(tmp_path, capsys):
+    folder = of_classes(tmp_path / "walks", follows=True)
+    assert brought(tmp_path, f"source={folder}")[1].tolist() == [0] * 12 + [1] * 12
+    assert "each folder is an episode; names=single makes each picture one" in capsys.readouterr().out
+
+
+def test_folders_of_numbered_pictures_that_do_not_follow_one_another_are_asked_about(tmp_path):
+    folder = of_classes(tmp_path / "kinds", follows=False)
+    with pytest.raises(SettingError, match="source=.*kinds has 2 folders whose .*names=frames.* .names=single"):
+        brought(tmp_path, f"source={folder}")
+    assert not (tmp_path / "new.zarr").exists()
+    assert brought(tmp_path, f"source={folder}", "names=frames")[1].tolist() == [0] * 12 + [1] * 12
+    shutil.rmtree(tmp_path / "new.zarr")
+    _, episode, factors = brought(tmp_path, f"source={folder}", "names=single")
+    assert episode.tolist() == list(range(24))
+    assert factors["category"].tolist() == [0] * 12 + [1] * 12
+
+
+def test_several_films_are_counted_in_plain_words(tmp_path, capsys):
+    for name in "ab":
+        frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 100, 200)]
+        (tmp_path / "films").mkdir(exist_ok=True)
+        frames[0].save(tmp_path / "films" / f"{name}.gif", save_all=True, append_images=frames[1:])
+    brought(tmp_path, f"source={tmp_path}/films")
+    assert "2 films or moving pictures, each an episode" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["npy", "zarr"])

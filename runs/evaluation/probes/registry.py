@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from envs.arguments import typed
 from envs.errors import SettingError
 from runs.evaluation.features import Encoder, Split, Task, encoded, labels_of
 from runs.evaluation.probes.ridge import Predictions, Scores, ridge_predictions, ridge_probes, scored
@@ -61,6 +62,7 @@ def find_probe(named: str) -> str:
     return name
 
 
+@typed
 def probe(name: str, *, label: str | Callable[[str], str] | None = None, **options) -> Callable[[Callable], Callable]:
     """Registers the function below it: `score(features: Split, labels: Split, *, classes) -> scores`.
 

@@ -241,3 +241,9 @@ def two(u, v, *, episode):
 def test_a_loss_that_cannot_work_is_refused_before_any_work(message, settings):
     with pytest.raises(SettingError, match=message):
         made(**settings)
+
+
+def test_a_loss_of_ones_own_is_named_with_a_dot_or_a_colon():
+    for path in ("examples.triplet.triplet", "examples.triplet:triplet"):
+        (loss,) = build_losses({"kind": path, "margin": 0.25}, widths=[5], feedback="backprop", seed=0)
+        assert loss(*embeddings(1), episode=EPISODE)[0] > 0

@@ -19,6 +19,9 @@ from runs.launch.validate import check
         ("env.num_worlds=many", "env.num_worlds=many"),
         ("+new=1", "new is no setting"),
         ("rubbish", "name=value"),
+        ("loss=mine:nearer", "where FOLDER/loss/NAME.yaml says kind: mine.nearer (see examples/conf)"),
+        ("learner=mine.Rule", "is given as learner.schedule=mine.Rule, or learner=NAME hydra.searchpath=[FOLDER]"),
+        ("network=mine:SPEC", "is given as network.name=mine.SPEC"),
     ],
 )
 def test_an_unknown_or_unfit_setting_is_told_in_one_line_with_the_near_miss(override, message):

@@ -100,3 +100,29 @@ def test_an_experiment_is_shown_as_it_is_written():
 def test_a_group_without_choices_says_so():
     with pytest.raises(SettingError, match="--list eval=linear: eval has no choices; --list eval shows"):
         list_text("eval=linear")
+
+
+def test_a_setting_alone_is_listed_with_its_type_default_and_line_of_help():
+    composing.register(SCHEMAS)
+    assert list_text("run.frames") == "  run.frames=32768  (int) world frames to learn from"
+    assert list_text("seed").startswith("  seed=0  (int) of the weights")
+    assert list_text("learner.lr", ["learner=softhebb"]) != list_text("learner.lr")
+    assert list_text("stream.order").endswith("a setting of stream=replay alone")
+    with pytest.raises(SettingError, match=r"run.frame is no setting; did you mean run.frames"):
+        list_text("run.frame")
+
+
+def test_choices_of_ones_own_are_listed_from_their_folder(tmp_path):
+    composing.register(SCHEMAS)
+    folder = tmp_path / "loss"
+    folder.mkdir()
+    (folder / "mine.yaml").write_text("# as I like it\ndefaults: [hinge_schema, _self_]\npositive_margin: 7.0\n")
+    given = [f"hydra.searchpath=[file://{tmp_path}]"]
+    assert "mine" in list_text(picks=given)
+    assert f"  loss={'mine':24} as I like it" in list_text("loss", given)
+    assert "loss.positive_margin=7.0" in list_text("loss=mine", given)
+    assert "mine" not in list_text("loss")
+    command = [sys.executable, "-m", "learners.online", "--list", "loss", *given]
+    assert "as I like it" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    with pytest.raises(SettingError, match=r"hydra.searchpath=\[/nowhere\] is no folder"):
+        list_text("loss", ["hydra.searchpath=[file:///nowhere]"])

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
 
+import streams
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs import show
@@ -154,7 +156,7 @@ def test_the_json_of_a_run_is_the_object_that_scripts_rely_on(tmp_path, online, 
     monkeypatch.setattr(sys, "argv", ["show", str(tmp_path / "one"), "--json"])
     show.main()
     report = json.loads(capsys.readouterr().out)
-    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256"]
+    facts = ["run", "learner", "loss", "seed", "frames", "updates", "device", "weights_sha256", "complete"]
     assert list(report) == [*facts, "eval", "baseline", "speed"]
     assert (report["run"], report["learner"], report["frames"], report["updates"]) == ("one", "dgl", 176, 20)
     assert report["eval"]["linear"]["frames"] == [0, 64, 128, 176]
@@ -235,6 +237,55 @@ def test_what_to_try_next_is_the_same_run_by_another_rule(tmp_path, capsys):
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.endswith("learner=bp")]
     overrides = shlex.split(line)[3:-1]
     assert overrides == [*TINY, f"results_dir={tmp_path}"]
+
+
+def suggested(capsys):
+    """The overrides of the commands of the main job that are suggested at a run's end."""
+    lines = capsys.readouterr().out.partition("try next:")[2].splitlines()
+    return [shlex.split(line)[3:] for line in lines if "learners.online" in line]
+
+
+def test_what_to_try_next_works_within_a_group_whose_runs_an_experiment_names(tmp_path, capsys):
+    walk = tmp_path / "walk.zarr"
+    world = gym.make_vec("Counting-v0", num_envs=8, size=16, episode_length=8)
+    streams.write(world, walk, frames=8 * 24)
+    of_runs = ["experiment=online_vs_batch", f"stream.path={walk}", "pairs=temporal", "pairs.gap=2", "seed=0"]
+    small = [text for text in TINY if text.startswith(("network", "run", "eval", "device", "watch"))]
+    commands.start_or_resume([*of_runs, *small, f"results_dir={tmp_path}"], varied=[], program=PROGRAM)
+    (by_another,) = suggested(capsys)  # and no longer one: the recording has an end
+    assert by_another[-2:] == ["learner=bp", "run.name=temporal-sequential-none-seed0-bp"]
+    assert commands.start_or_resume(by_another, varied=[], program=PROGRAM) == 0
+    assert len(list((tmp_path / "online_vs_batch").iterdir())) == 2
+
+
+def test_what_to_try_next_records_nothing_twice_and_goes_on_to_more_frames(tmp_path, capsys):
+    own = [f"results_dir={tmp_path}", "run.name=a", f"stream.record={tmp_path}/seen.zarr"]
+    commands.start([*TINY, *own], PROGRAM)
+    by_another, on = suggested(capsys)
+    assert not any(text.startswith("stream.record") for text in by_another)
+    assert on == [f"run.resume={tmp_path}/a", "run.frames=64"]
+    commands.start([f"run.resume={tmp_path}/a", "run.frames=64"], PROGRAM)
+    commands.start([f"run.resume={tmp_path}/a"], PROGRAM)  # whose settings still say 32
+    assert suggested(capsys)[-1][-1] == "run.frames=128"
+    commands.start([*TINY, f"results_dir={tmp_path}", "learner=gll", "run.name=b"], PROGRAM)
+    assert len(suggested(capsys)) == 1  # a greedy schedule has shared out its updates
+
+
+def test_a_run_that_was_stopped_is_shown_as_unfinished(tmp_path, online, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stopping(patch, 3)
+        assert online(*SMALL, "eval.every=0", f"results_dir={tmp_path}", "run.name=one")[0] == 130
+    path = str(tmp_path / "one")
+    assert summary(tmp_path / "one")["complete"] is False
+    monkeypatch.setattr(sys, "argv", ["show", path])
+    show.main()
+    shown = capsys.readouterr().out
+    assert f"stopped at 40 of 176 frames; python -m learners.online run.resume={path} goes on" in shown
+    assert online(f"run.resume={path}")[0] == 0
+    assert summary(tmp_path / "one")["complete"] is True
+    monkeypatch.setattr(sys, "argv", ["show", path])
+    show.main()
+    assert "stopped at" not in capsys.readouterr().out
 
 
 def test_the_same_command_begins_a_run_goes_on_with_it_and_passes_it_over(tmp_path, online, monkeypatch):

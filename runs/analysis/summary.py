@@ -110,6 +110,11 @@ def unfinished(run: LoadedRun) -> str:
     return f"stopped at {where}; python -m learners.online run.resume={shlex.quote(str(run.path))} goes on"
 
 
+def _not_scored(run: LoadedRun) -> str:
+    """Why there are no scores, of a run whose settings may not be there to ask."""
+    return "not scored yet" if unfinished(run) else "never scored (eval.every=0)"
+
+
 def final_scores(run: LoadedRun) -> ScoreTable:
     """Every score that a run ended with, as a share or R², beside the random encoder's."""
     keys = scored(run)
@@ -122,7 +127,7 @@ def summary_table(run: LoadedRun) -> Group:
     """Scores beside their baselines, and the speed, for a terminal."""
     keys, name, learner = scored(run), run.facts["run"], run.facts["learner"]
     if WORLD not in keys:
-        return Group(f"{name}: never scored (eval.every=0)", *_facts(run))
+        return Group(f"{name}: {_not_scored(run)}", *_facts(run))
     linear = task_keys(run)
     measured = [each for each in BASELINES if any(baseline(run, each, key) >= 0 for key in linear)]
     said = _features_of(run, [*linear, *probe_keys(run)])

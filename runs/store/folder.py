@@ -1,11 +1,10 @@
 """A run's folder: results/NAME with its settings, versions, lock, checkpoints, metrics and pictures."""
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,11 +14,13 @@ from envs.errors import SettingError
 from runs.config.aliases import current_values, merged
 from runs.store.files import DamagedFileError, read_bytes, read_json, read_lines, read_values
 from streams.process.versions import versions
+from streams.recording.lock import Lock, is_locked, lock_folder
 from streams.recording.storage import replace
 
 CHECKSUMS = "checksums.json"  # {run: what its metrics and checkpoints know it by, files: {name: [sha256, ...]}}
 CONFIG, OVERRIDES, VERSIONS = ".hydra/config.yaml", ".hydra/overrides.yaml", "versions.json"
-UNBORN = {"checkpoints", ".hydra", "lock", VERSIONS, CHECKSUMS}  # all that a run killed while it was made can leave
+LOCK = "lock"
+UNBORN = {"checkpoints", ".hydra", LOCK, VERSIONS, CHECKSUMS}  # all that a run killed while it was made can leave
 
 
 class RunFolder:
@@ -28,7 +29,7 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path, self.checkpoints, self.metrics = path, path / "checkpoints", path / "metrics.zarr"
         self._config = path / CONFIG
-        self._lock: IO[str] | None = None
+        self._lock: Lock | None = None
 
     @classmethod
     def create(cls, results: Path, name: str, settings: DictConfig, overrides: list[str]) -> "RunFolder":
@@ -78,13 +79,9 @@ class RunFolder:
     def is_being_written(self) -> bool:
         """Whether a process of this machine writes to it now."""
         try:
-            with (self.path / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return is_locked(self.path / LOCK)
         except OSError:
             return False
-        return False
 
     @property
     def settings(self) -> DictConfig:
@@ -197,12 +194,8 @@ class RunFolder:
         replace(self.path / CHECKSUMS, json.dumps({"run": run_id, "files": sums}, indent=2).encode())
 
     def _take(self) -> None:
-        self._lock = lock = (self.path / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however the process ends
-        except BlockingIOError:
-            lock.close()
-            raise SettingError(f"{self.path} is being written by another process; wait for it or stop it") from None
+        (self.path / LOCK).touch()
+        self._lock = lock_folder(self.path, file=LOCK, way_out="wait for it or stop it")
 
     def __enter__(self) -> "RunFolder":
         return self

@@ -1,4 +1,4 @@
-"""The lock of a recording: who holds it is the only writer."""
+"""The lock of a recording, or of a run: who holds it is the only writer."""
 
 import fcntl
 import os
@@ -18,20 +18,20 @@ class Lock(ExitStack):
     __del__ = ExitStack.close
 
 
-def lock_folder(path: Path) -> Lock:
-    """Locks a folder of this machine; the system releases the lock however the process ends.
+def lock_folder(path: Path, *, way_out: str = "wait for it, or choose another path", file: str = "") -> Lock:
+    """Locks a folder of this machine, or a file in it; the system releases the lock however the process ends.
 
     Raises SettingError: another process holds it.
     """
     for _ in range(PATIENCE):
-        if lock := _flock(path, fcntl.LOCK_EX):
+        if lock := _flock(path / file, fcntl.LOCK_EX):
             return lock
         sleep(0.02)
-    raise SettingError(f"{path} is being written by another process; wait for it, or choose another path")
+    raise SettingError(f"{path} is being written by another process; {way_out}")
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock of a folder of this machine."""
+    """Whether some process holds the lock of a folder or file of this machine."""
     if lock := _flock(path, fcntl.LOCK_SH):
         lock.close()
     return lock is None
@@ -39,7 +39,7 @@ def is_locked(path: Path) -> bool:
 
 def _flock(path: Path, kind: int) -> Lock | None:
     with Lock() as lock:
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(path, os.O_RDONLY)
         lock.callback(os.close, handle)
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)

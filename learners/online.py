@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from learners.run import SCHEMAS, Run, build, named_code, validate
-from runs.launch.launch import Program, launch
+from runs.launch.launch import launch
 from runs.launch.log import RunLog
+from runs.launch.program import Program
 from streams.process.signals import Stop
 
 

@@ -1,16 +1,14 @@
 """What stands around a run: its settings, its folder, Ctrl-C, one line for an error, the last table."""
 
-import itertools
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from omegaconf import DictConfig
@@ -29,8 +27,9 @@ from runs.evaluation.evaluation import Evaluation, is_pending
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.log import NoMetrics, Run, RunLog
 from runs.launch.pictures import pictures
+from runs.launch.program import AnyRun, Program
 from runs.launch.progress import Progress
-from runs.launch.validate import check
+from runs.launch.suggestions import next_commands, resuming_command
 from runs.loggers.logger import RunIdentity
 from runs.loggers.registry import Loggers
 from runs.store.checkpoint import load_newest
@@ -45,7 +44,6 @@ from streams.recording.writer import check_free
 
 VALUED = ("--cfg", "-c", "--package", "-p", "--info", "-i")  # of Hydra's flags, those whose value follows
 ASSIGNED = ("--package", "--config-path", "--config-name", "--config-dir", "--cfg", "--info", "--experimental-rerun")
-AnyRun = TypeVar("AnyRun", bound=Run)
 REQUEUING = "hydra/launcher=submitit_slurm"
 AUTO = "auto"  # the value of run.resume by which one command begins a run, goes on with it, and passes it over
 MAY_CHANGE = ("run.frames", "run.resume", "run.loggers", "results_dir", "device")  # between a run and its resumption
@@ -57,29 +55,6 @@ _guarded = partial(
     stopped="what the last checkpoint holds can be resumed with run.resume=FOLDER",
     crowded="try a smaller env.num_worlds, env.size, memory.capacity or eval.train",
 )
-
-
-@dataclass(frozen=True)
-class Program(Generic[AnyRun]):
-    """A main job: what its settings are, and how a run of them is made and trained."""
-
-    build: Callable[[DictConfig], AnyRun]
-    train: Callable[[AnyRun, RunLog, Stop], None]
-    validate: Callable[[DictConfig], None]  # raises SettingError where settings contradict one another
-    named_code: Callable[[DictConfig], dict[str, Any]]  # settings that lead to code which is none of ours
-    schemas: Mapping[tuple[str | None, str], type]
-    description: str  # of the command, for --help
-
-    def read(self, overrides: list[str]) -> DictConfig:
-        """The settings that command-line overrides ask for."""
-        composing.register(self.schemas)
-        return composing.read(overrides)
-
-    def check(self, settings: DictConfig) -> DictConfig:
-        """The same settings; raises SettingError where they cannot work, before any work is done."""
-        check(settings)
-        self.validate(settings)
-        return settings
 
 
 def launch(program: Program) -> None:
@@ -363,7 +338,7 @@ def _trained(
     pending = is_pending(run.settings, frames=run.frames, latest=metrics.latest)
     if stop and (run.frames < run.settings.run.frames or pending):
         tell(f"stopped and saved at {run.frames:,} frames; go on with")
-        tell(f"  {_resuming(folder, run.settings, program)}")
+        tell(f"  {resuming_command(folder, run.settings, program)}")
         return 128 + stop.signal
     if not run.ranks.first:
         return 0
@@ -371,7 +346,7 @@ def _trained(
     console.print(summary_table(loaded))
     paths = pictures(folder, run.preview(), loaded)
     loggers.end(paths, final_scores(loaded), frames=run.frames)
-    for line in (*paths, "try next:", *_next(folder, run, program)):
+    for line in (*paths, "try next:", *next_commands(folder, run, program)):
         tell(str(line))
     return 0
 
@@ -413,66 +388,6 @@ def shared_metrics(metrics: Metrics | None, folder: RunFolder, ranks: Ranks) -> 
             f"{folder.path} is not seen by all ranks; give a results_dir that is the same for all of them"
         )
     return metrics or NoMetrics(run_id, begun=begun)
-
-
-def _next(folder: RunFolder, run: Run, program: Program) -> list[str]:
-    """Commands that may follow a run, each of which works: to see it, by another rule, and longer."""
-    lines, by_another = [f"python -m runs.show {shlex.quote(str(folder.path))} --json"], _by_another_rule(folder, run)
-    if not run.settings.run.group or _works(program, by_another):
-        lines.append(_online(by_another))
-    frames = 2 * max(run.frames, run.settings.run.frames)
-    if _extends(run, frames):
-        lines.append(f"{_resuming(folder, run.settings, program)} run.frames={frames}")
-    return [f"  {line}" for line in lines]
-
-
-def _by_another_rule(folder: RunFolder, run: Run) -> list[str]:
-    """The overrides of the same run by another rule; in a group, where an experiment may name runs, by a free name."""
-    other = "bp" if run.settings.learner.name != "bp" else "dgl"
-    own = ("learner", "run.name=", "run.resume=", "stream.record=")
-    same = [*(text for text in folder.overrides if not text.startswith(own)), f"learner={other}"]
-    if not run.settings.run.group:
-        return same
-    name = f"{run.settings.run.name}-{other}"
-    names = itertools.chain([name], (f"{name}-{count}" for count in itertools.count(2)))
-    free = next(each for each in names if not folder.path.with_name(each).exists())
-    return [*same, f"run.name={composing.as_text(free)}"]
-
-
-def _works(program: Program, overrides: list[str]) -> bool:
-    """Whether a run may begin with these overrides."""
-    try:
-        program.check(program.read(overrides))
-    except SettingError:
-        return False
-    return True
-
-
-def _extends(run: Run, frames: int) -> bool:
-    """Whether a run may go on to so many frames."""
-    stream, planned = run.settings.stream, run.settings.run.frames
-    if stream.name == "replay" and not stream.repeat:  # whose recording may end before
-        return False
-    run.settings.run.frames = frames
-    try:
-        run.check_extension(planned)
-    except SettingError:
-        return False
-    finally:
-        run.settings.run.frames = planned
-    return True
-
-
-def _resuming(folder: RunFolder, settings: DictConfig, program: Program) -> str:
-    """The command that goes on with a run, with all that it has to say again."""
-    elsewhere = [text for text in folder.overrides if composing.leads_elsewhere(text)]
-    named = [f"{name}={composing.as_text(value)}" for name, value in program.named_code(settings).items()]
-    return _online([f"run.resume={folder.path}", *elsewhere, *named])
-
-
-def _online(overrides: Sequence[str]) -> str:
-    """The main job as a command, for as many processes as these."""
-    return shlex.join([*present().launcher(), "-m", "learners.online", *overrides])
 
 
 def _chosen(overrides: Sequence[str]) -> list[str]:

@@ -45,8 +45,10 @@ def line_chart(
 ) -> str:
     """SVG of curves with their intervals and of baselines, each named at its right end.
 
-    The y axis holds all the values, and `span` where one is given. Without a span, it need not begin at zero.
+    The y axis holds all the values, and `span` where one is given. Without a span, it need not begin at zero. A chart
+    is as high as its names need.
     """
+    size = size[0], max(size[1], TOP + BOTTOM + LABEL_GAP * (len(lines) + len(levels)))
     right, bottom = size[0] - RIGHT, size[1] - BOTTOM
     values = [of for line in lines for of in (line.y, line.low, line.high) if of is not None]
     y_ticks = _ticks([*np.concatenate(values), *levels.values(), *(span or ())], count=5)

@@ -34,10 +34,19 @@ def curves(groups: Groups) -> dict[str, Any] | None:
         means = {label: float(np.mean([baseline(run, each, key) for run in runs])) for each, label in BASELINES.items()}
         levels = {label: unit.scale * mean for label, mean in means.items() if np.isfinite(mean)}
         charts += chart(key.title, lines, levels, unit=unit.title)
-    losing = {name: [run for run in group if "loss" in run.series.get("train", ())] for name, group in groups.items()}
-    lines = [over_time(name, [run.series["train"] for run in group], "loss") for name, group in losing.items() if group]
-    charts += chart("Training loss", lines)  # some rules have none
+    charts += _training_losses(groups)
     return {"charts": charts, "bands": any(len(group) > 1 for group in groups.values())} if charts else None
+
+
+def _training_losses(groups: Groups) -> list[dict[str, str]]:
+    """A chart for each loss, whose numbers no other's can be compared with; some rules have none."""
+    lines: dict[str, list[Line]] = {}
+    for name, group in groups.items():
+        series = [run.series["train"] for run in group if "loss" in run.series.get("train", ())]
+        if series:
+            lines.setdefault(group[0].settings["loss.name"], []).append(over_time(name, series, "loss"))
+    titles = {loss: f"Training loss, {loss}" if len(lines) > 1 else "Training loss" for loss in lines}
+    return [each for loss, of in lines.items() for each in chart(titles[loss], of)]
 
 
 @section(50, each_run=True)

@@ -11,7 +11,7 @@ import torch
 from runs import compare
 from runs.config.composing import read
 from runs.config.sweeps import label, run_sweep
-from runs.evaluation.evaluation import tasks
+from runs.evaluation.evaluation import Evaluation
 from runs.launch import launch as commands
 from runs.scores import WORLD
 from tests.helpers.online import SMALL, stopping
@@ -83,7 +83,7 @@ def test_a_sweep_whose_jobs_may_run_twice_needs_a_group(tmp_path, online):
 
 
 def test_seeds_share_the_images_they_are_scored_on():
-    one, other = (tasks(read([*SCORED, f"seed={seed}"]), torch.device("cpu"))[0][WORLD] for seed in (0, 1))
+    one, other = (Evaluation(read([*SCORED, f"seed={seed}"]), torch.device("cpu")).tasks[WORLD] for seed in (0, 1))
     for part, same in zip(one[1:4], other[1:4], strict=True):
         assert torch.equal(part.images, same.images)
 

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from learners.run import SCHEMAS
+from learners.run import SCHEMAS, learner_of
 from runs.config import composing
 from runs.evaluation.evaluation import Evaluation
 from runs.evaluation.features import FEATURES, Split
 from runs.evaluation.probes.adam_readout import adam_probe
 from runs.launch.validate import check
 from runs.scores import ScoreKey
-from tests.helpers.learners import learner
 
 composing.register(SCHEMAS)
 CPU = torch.device("cpu")
+ONE = ["learner=bp", "network=conv4", "device=cpu"]
 
 
 def blobs(count, *, seed):
@@ -33,10 +33,10 @@ def test_a_readout_by_adam_tells_blobs_apart_and_says_what_validation_chose():
 
 
 def test_features_are_the_last_block_every_block_pooled_or_the_last_over_space():
-    images = torch.rand(2, 3, 32, 32)
-    maps = learner("bp").encode_blocks(images)
+    images, one = torch.rand(2, 3, 32, 32), learner_of(composing.read(ONE))
+    maps = one.encode_blocks(images)
     last, every, pooled = (FEATURES[name](maps) for name in ("last", "all_blocks", "pooled"))
-    assert torch.equal(last, learner("bp").encode(images))
+    assert torch.equal(last, one.encode(images))
     assert every.shape == (2, 32 * 25 + 64 * 16 + 128 * 4 + 256 * 4)
     assert torch.allclose(pooled, maps[-1].mean((2, 3)))
 
@@ -45,7 +45,7 @@ def test_features_are_the_last_block_every_block_pooled_or_the_last_over_space()
 def test_every_probe_and_transfer_task_reads_the_features_asked_for_and_says_how_many(kind, count):
     sizes = ["eval.train=60", "eval.validation=40", "eval.test=40", "eval.probes=[linear,adam]", "eval.ends=[blocks]"]
     settings = composing.read([*sizes, f"eval.features={kind}", "eval.samples=0", "device=cpu"])
-    scores = Evaluation(settings, CPU).scores(learner("bp"), frames=0)
+    scores = Evaluation(settings, CPU).scores(learner_of(composing.read(ONE)), frames=0)
     for key in (ScoreKey(), ScoreKey(probe="adam"), ScoreKey("digits"), ScoreKey("digits", probe="adam")):
         assert scores[key]["features"] == count
     assert scores[ScoreKey(block=4)]["features"] == 1024

@@ -159,6 +159,7 @@ class TargetProp(Learner):
     @classmethod
     def check(cls, settings: LearnerSettings, *, spec: Spec, size: int) -> None:
         """Raises SettingError where an inverse would not give back the size of the block below it."""
+        assert isinstance(settings, cls.settings_type)
         if len(spec.blocks) < 2:
             raise SettingError("a network of one block has no block to send a target down to; set learner=bp")
         if any(layer == "head" or not keeps_size(layer) for block in spec.blocks for layer in block):
@@ -166,7 +167,12 @@ class TargetProp(Learner):
                 "the inverses of target propagation give back what convolutions that keep the size and pooling without "
                 "an overlap took in, and nothing else; choose network=conv4, conv6 or vgg6"
             )
-        first, whole = stride_below(spec, 0), spec.stride()
+        strides, kernel = [stride_below(spec, number) for number in range(len(spec.blocks))], settings.inverse_kernel
+        if kernel and kernel % 2 == 0 and 1 in strides[1:]:
+            raise SettingError(
+                f"learner.inverse_kernel={kernel} can't give back the size of a block that keeps it; choose an odd number"
+            )
+        first, whole = strides[0], spec.stride()
         if size >= whole and (size // first) % (whole // first):
             raise SettingError(
                 f"env.size={size} can't be divided evenly by {whole}, as the inverses of target propagation need; try "

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d
 
-from learners.networks.network import SPECS, normalize
-from learners.rules.target_prop import inverses_of, ldrl, noise_like, top_target
+from envs.errors import SettingError
+from learners.networks.network import SPECS, Network, normalize
+from learners.rules.target_prop import TargetProp, TargetPropSettings, inverses_of, ldrl, noise_like, top_target
 from streams.seeding import generator
 from tests.helpers.learners import batches, float64, learner
 
@@ -130,6 +131,21 @@ def test_with_ldrl_the_inverses_learn_from_its_equation():
         pull = (dx * (back(moved, g) - back(above, g))).sum()
         (-2 * pull + (back(above + dy, g) - back(above, g)).square().sum()).div(len(dx)).backward()
         assert torch.allclose(rule.inverses[level - 2].weight.grad, g.grad, atol=1e-10)
+
+
+@pytest.mark.parametrize("kernel", range(1, 7))
+@pytest.mark.parametrize("name", ["conv4", "conv5"])
+def test_inverses_of_any_kernel_fit_or_are_refused(name, kernel):
+    settings, spec = TargetPropSettings(inverse_kernel=kernel), SPECS[name]
+    if name == "conv5" and kernel % 2 == 0:
+        with pytest.raises(SettingError, match=f"learner.inverse_kernel={kernel} .* choose an odd number"):
+            TargetProp.check(settings, spec=spec, size=32)
+        return
+    TargetProp.check(settings, spec=spec, size=32)
+    network = Network(name, size=32, feedback="backprop", heads="none", seed=0)
+    h = network.outputs(torch.rand(2, 3, 32, 32))
+    for below, above, inverse in zip(h, h[1:], inverses_of(spec, seed=0, kernel=kernel), strict=False):
+        assert inverse(above).shape == below.shape
 
 
 @pytest.mark.parametrize("name", SPECS)

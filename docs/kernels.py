@@ -1,4 +1,4 @@
-"""The tutorials' kernels are spoken with over sockets in files, not ports, which others on the machine could listen to."""
+"""The tutorials' kernels are spoken with over sockets in files, which nobody else on the machine can listen to."""
 
 from jupyter_client.connect import ConnectionFileMixin
 

@@ -170,7 +170,7 @@ class TargetProp(Learner):
         strides, kernel = [stride_below(spec, number) for number in range(len(spec.blocks))], settings.inverse_kernel
         if kernel and kernel % 2 == 0 and 1 in strides[1:]:
             raise SettingError(
-                f"learner.inverse_kernel={kernel} can't give back the size of a block that keeps it; choose an odd number"
+                f"learner.inverse_kernel={kernel} can't give back the size of a block that keeps it; choose an odd one"
             )
         first, whole = strides[0], spec.stride()
         if size >= whole and (size // first) % (whole // first):

@@ -138,7 +138,7 @@ def test_with_ldrl_the_inverses_learn_from_its_equation():
 def test_inverses_of_any_kernel_fit_or_are_refused(name, kernel):
     settings, spec = TargetPropSettings(inverse_kernel=kernel), SPECS[name]
     if name == "conv5" and kernel % 2 == 0:
-        with pytest.raises(SettingError, match=f"learner.inverse_kernel={kernel} .* choose an odd number"):
+        with pytest.raises(SettingError, match=f"learner.inverse_kernel={kernel} .* choose an odd one"):
             TargetProp.check(settings, spec=spec, size=32)
         return
     TargetProp.check(settings, spec=spec, size=32)

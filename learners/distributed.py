@@ -5,10 +5,10 @@ update is that of one process that has all rows, whatever the ranks' shares are.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,19 @@ from envs.errors import SettingError, check_choices
 from streams.process.ranks import OWN_ROWS, Ranks
 from streams.types import Pairs
 
-Others = tuple[Tensor, Tensor] | None
+
+class Compared(NamedTuple):
+    """What the loss of a head compares: embeddings (B, D) of both views of pairs, of which the first may be missing."""
+
+    u: Tensor | None
+    v: Tensor
+    pairs: Pairs
+    others: tuple[Tensor, Tensor] | None = None  # embeddings that they are compared with besides
+    report: Mapping[str, Tensor] = MappingProxyType({})  # of a rank's own rows
+
+    def columns(self) -> list[Tensor]:
+        """The embeddings that there are."""
+        return [rows for rows in (self.u, self.v, *(self.others or ())) if rows is not None]
 
 
 @dataclass
@@ -70,19 +82,13 @@ class Batch:
 
     scale = 1.0  # by which a gathered loss's gradient of an own row is multiplied
 
-    def gathered(
-        self, u: Tensor | None, v: Tensor, pairs: Pairs, others: Others
-    ) -> tuple[Tensor | None, Tensor, Pairs, Others]:
-        """Embeddings (B, D) of the pairs and what they are compared with, and the pairs' numbers, of all rows."""
-        return u, v, pairs, others
+    def gathered(self, heads: Iterable[Compared]) -> Iterable[Compared]:
+        """The same of all rows, head by head: one process is asked for each when what follows from the last is done."""
+        return heads
 
     def pairs(self, own: int) -> int:
         """The number of pairs that a loss compares, of which this rank has its own."""
         return own
-
-    def own_rows(self, v: Tensor) -> dict[str, Tensor]:
-        """What a report says of a rank's own embeddings."""
-        return {}
 
     def part(self, rows: int, views: int, most: int) -> Part:
         """At most `most` rows (0: all) of activities of `views` views below each other, `rows` of them here."""
@@ -136,29 +142,25 @@ class SharedBatch(Batch):
             numbers = ranks.gather_rows(torch.stack([pairs.episode, pairs.gap], 1), self.counts)
             self._episode, self._gap = (column.contiguous() for column in numbers.unbind(1))
 
-    def gathered(
-        self, u: Tensor | None, v: Tensor, pairs: Pairs, others: Others
-    ) -> tuple[Tensor | None, Tensor, Pairs, Others]:
-        """Those of all ranks; each rank's own, where negatives are local."""
+    def gathered(self, heads: Iterable[Compared]) -> Iterable[Compared]:
+        """Those of all ranks, by one exchange for all heads; each rank's own, where negatives are local."""
+        own = [head._replace(report={OWN_ROWS: head.v.detach().sum() * 0}) for head in heads]
         if not self._gathers:
-            return u, v, pairs, others
-        columns = [rows for rows in (u, v, *(others or ())) if rows is not None]
-        together = _Gather.apply(torch.cat(columns, 1), self).split([rows.shape[1] for rows in columns], 1)
-        parts = iter(
-            part.contiguous() if rows.requires_grad else part.detach().contiguous()
-            for part, rows in zip(together, columns, strict=True)
-        )
-        u, v = None if u is None else next(parts), next(parts)
-        numbers = pairs._replace(episode=self._episode, gap=self._gap)
-        return u, v, numbers, None if others is None else (next(parts), next(parts))
+            return own
+        columns = [rows for head in own for rows in head.columns()]
+        rows = self.ranks.gather_rows(torch.cat([rows.detach() for rows in columns], 1), self.counts)
+        parts = zip(columns, rows.split([rows.shape[1] for rows in columns], 1), strict=True)
+        together = iter([_Gathered.apply(rows, part.contiguous(), self) for rows, part in parts])
+        return [self._of_all(head, together) for head in own]
+
+    def _of_all(self, own: Compared, together: Iterator[Tensor]) -> Compared:
+        u, v = None if own.u is None else next(together), next(together)
+        others = None if own.others is None else (next(together), next(together))
+        return own._replace(u=u, v=v, others=others, pairs=own.pairs._replace(episode=self._episode, gap=self._gap))
 
     def pairs(self, own: int) -> int:
         """Those of all ranks, where they are gathered."""
         return self.all if self._gathers else own
-
-    def own_rows(self, v: Tensor) -> dict[str, Tensor]:
-        """0, or NaN where these are not finite, by which the rank is found that a NaN comes from."""
-        return {OWN_ROWS: v.detach().sum() * 0}
 
     def part(self, rows: int, views: int, most: int) -> Part:
         """Those of this rank that are among the rows chosen from the whole batch."""
@@ -206,7 +208,7 @@ class SharedBatch(Batch):
                 buffer.copy_(self.mean(buffer))
 
 
-class _Gather(Function):
+class _Gathered(Function):
     """The rows (B, D) of all ranks. As each computes the same loss of them, its gradient here is the own rows' share.
 
     The sum of the ranks' gradients of these rows is W equal parts, of which the mean is taken in the end: so much is
@@ -214,14 +216,14 @@ class _Gather(Function):
     """
 
     @staticmethod
-    def forward(ctx, rows: Tensor, batch: SharedBatch) -> Tensor:
+    def forward(ctx, own: Tensor, rows: Tensor, batch: SharedBatch) -> Tensor:
         ctx.batch = batch
-        return batch.ranks.gather_rows(rows, batch.counts)
+        return rows
 
     @staticmethod
     def backward(ctx, error: Tensor):
         batch = ctx.batch
-        return error[batch.first : batch.first + batch.own] * batch.scale, None
+        return error[batch.first : batch.first + batch.own] * batch.scale, None, None
 
 
 def _has_gradient_of_its_own(weight: nn.Parameter, twin: nn.Parameter | None) -> bool:

@@ -9,7 +9,7 @@ import torch
 from omegaconf import MISSING
 from torch import Tensor, nn
 
-from learners.distributed import Batch, SharedBatch, check_network, tensors_of
+from learners.distributed import Batch, Compared, SharedBatch, check_network, tensors_of
 from learners.losses import Report
 from learners.losses.base import Loss, losses_of
 from learners.networks.feedback import feedback_cosine, feedback_twins, use_own_weights
@@ -137,16 +137,13 @@ class Learner:
         self, loss: Loss, u: Tensor | None, v: Tensor, *, pairs: Pairs, others: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, Report]:
         """The loss of a head's embeddings u, v (B, D) of these pairs, and its report."""
-        of_own = self.batch.own_rows(v)
-        u, v, pairs, others = self.batch.gathered(u, v, pairs, others)
-        more = {} if others is None else {"others": others}
-        value, report = loss(u, v, episode=pairs.episode, gap=pairs.gap, **more)
-        return value, report | of_own if report else report
+        (head,) = self.batch.gathered([Compared(u, v, pairs, others)])
+        return loss_of(loss, head)
 
     def keep(self, loss: Loss, v: Tensor, *, pairs: Pairs) -> None:
         """Has a head's loss take note of embeddings v (B, D) of these pairs that are not learned from."""
-        _, v, pairs, _ = self.batch.gathered(None, v, pairs, None)
-        loss.keep(v, episode=pairs.episode)
+        (head,) = self.batch.gathered([Compared(None, v, pairs)])
+        loss.keep(head.v, episode=head.pairs.episode)
 
     def learn(self, pairs: Pairs) -> Report:
         """Leaves the gradients of this update in the network's parameters."""
@@ -222,3 +219,10 @@ class Learner:
     def _parts(self) -> list[str]:
         """The attributes that have a state."""
         return ["network", "losses", "optimiser", *(["slow_copy"] if self.slow_copy is not None else [])]
+
+
+def loss_of(loss: Loss, head: Compared) -> tuple[Tensor, Report]:
+    """A head's loss of what it compares, and its report, which is empty where no row has a positive."""
+    more = {} if head.others is None else {"others": head.others}
+    value, report = loss(head.u, head.v, episode=head.pairs.episode, gap=head.pairs.gap, **more)
+    return value, report | head.report if report else report

@@ -4,18 +4,19 @@ Which blocks learn at an update is the schedule. Blocks above the last that lear
 remembered.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from learners.distributed import Compared
 from learners.losses import Report
 from learners.losses.base import losses_of
 from learners.networks.blocks import Block
 from learners.networks.network import Network
-from learners.rules.base import Learner, LearnerSettings
+from learners.rules.base import Learner, LearnerSettings, loss_of
 from learners.rules.schedules import GreedySettings, Schedule, greedy, random, simultaneous
 from streams.types import Pairs
 
@@ -33,31 +34,38 @@ class Simultaneous(Learner):
 
     def learn(self, pairs: Pairs) -> Report:
         """Sends each learning block's loss down to its own weights and no further."""
-        learning, remembering, others = self.schedule(self.updates), pairs.first is None, self.others(pairs)
-        a, b = (None if images is None else self.network.normalize(images) for images in pairs[:2])
-        assert b is not None
+        learning, losses = self.schedule(self.updates), losses_of(self.losses)
         report: Report = {}
         total: Tensor | None = None
+        heads = self.batch.gathered(self._heads(pairs, learning))
+        for head, number in zip(heads, learning, strict=True):
+            loss, of_block = loss_of(losses[number], head)
+            if of_block:
+                loss.backward()  # at once: one process need keep nothing of this block for later
+                total = loss.detach() if total is None else total + loss.detach()
+            report |= {f"block{number + 1}/{name}": value for name, value in of_block.items()}
+        if total is None:
+            return report
+        self.schedule.observe(self.batch.mean_loss(total))
+        return report | {"loss": total}
+
+    def _heads(self, pairs: Pairs, learning: range) -> Iterator[Compared]:
+        """What the learning blocks' losses compare, block by block; what others remember is kept on the way."""
+        remembering, others = pairs.first is None, self.others(pairs)
+        a, b = (None if images is None else self.network.normalize(images) for images in pairs[:2])
+        assert b is not None
         parts = zip(self.network.blocks, self.network.heads, losses_of(self.losses), strict=True)
         for number, (block, head, criterion) in enumerate(parts):
             if number == learning.stop and not remembering:
-                break
+                return
             learns, u = number in learning, None
             if a is not None:
                 u, a = step(block, head if learns else None, a, learns=learns and not criterion.stop_gradient)
             v, b = step(block, head if learns or remembering else None, b, learns=learns)
             if learns and v is not None:
-                loss, losses = self.compare(criterion, u, v, pairs=pairs, others=others[number])
-                if losses:
-                    loss.backward()  # at once: nothing of this block need be kept for later
-                    total = loss.detach() if total is None else total + loss.detach()
-                report |= {f"block{number + 1}/{name}": value for name, value in losses.items()}
+                yield Compared(u, v, pairs, others[number])
             elif v is not None:  # any block may be the next to learn
                 self.keep(criterion, v, pairs=pairs)
-        if total is None:
-            return report
-        self.schedule.observe(self.batch.mean_loss(total))
-        return report | {"loss": total}
 
     def clone_all_blocks(self) -> Learner:
         """A copy whose schedule is every block at every update."""

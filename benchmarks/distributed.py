@@ -1,10 +1,10 @@
 """How many frames a second one and two ranks learn from, and what of the time goes into exchanges.
 
-    python benchmarks/distributed.py                     # the main job's network and world, 128 worlds, memory=none
-    python benchmarks/distributed.py --learner bp
+    python benchmarks/distributed.py      # the main job's network and world, memory=none, by two rules at two batches
 
 One process with one thread and with two, two ranks of one thread each, and two processes that have half the worlds each
-and exchange nothing (what the machine could give at most), take turns, each in processes of their own.
+and exchange nothing (what the machine could give at most, with losses of half as many rows), take turns, each in
+processes of their own.
 Exchanges include waiting for the other rank. What more ranks on GPUs would reach is derived from the bytes and the
 number of exchanges of an update, which are counted, and from the assumptions that are named below.
 """
@@ -16,7 +16,7 @@ import socket
 import statistics
 import subprocess
 import sys
-from itertools import chain
+from itertools import chain, product
 from time import perf_counter
 from typing import Any
 
@@ -27,8 +27,8 @@ from learners.online import PROGRAM
 from learners.run import build
 from streams.process import ranks
 
-WARM, UPDATES, ROUNDS = 2, 16, 3
-WORLDS = 128
+WARM, ROUNDS, FRAMES = 1, 3, 2_560  # frames that are learned from in a round, by each kind
+LEARNERS, WORLDS = ("dgl", "bp"), (128, 512)
 APART = "two processes apart"
 KINDS = {  # processes, threads of each
     "one process": (1, 1),
@@ -84,8 +84,9 @@ def as_rank(overrides: list[str]) -> None:
     counted = None
     if "RANK" in os.environ:
         ranks._present = counted = Counted()
-    run = build(PROGRAM.read(overrides))
-    for number in range(WARM + UPDATES):
+    settings = PROGRAM.read(overrides)
+    run, updates = build(settings), FRAMES // settings.env.num_worlds
+    for number in range(WARM + updates):
         if number == WARM:
             start, before = perf_counter(), run.frames
             if counted:
@@ -96,16 +97,17 @@ def as_rank(overrides: list[str]) -> None:
     took = perf_counter() - start
     result: dict[str, Any] = {"frames_per_s": (run.frames - before) / took}
     if counted:
-        per_update = {name: getattr(counted, name) / UPDATES for name in ("small", "large", "bytes")}
+        per_update = {name: getattr(counted, name) / updates for name in ("small", "large", "bytes")}
         result |= {"share_in_exchanges": counted.seconds / took, **per_update}
+    run.ranks.close()
     print(json.dumps(result), file=sys.__stdout__)
 
 
-def measured(kind: str, overrides: list[str]) -> dict[str, float]:
+def measured(kind: str, overrides: list[str], worlds: int) -> dict[str, float]:
     """What processes of a kind came to; the first rank's."""
     size, threads = KINDS[kind]
     environment, joined = {**os.environ, "OMP_NUM_THREADS": str(threads)}, size > 1 and kind != APART
-    overrides = [*overrides, f"env.num_worlds={WORLDS // size if kind == APART else WORLDS}"]
+    overrides = [*overrides, f"env.num_worlds={worlds // size if kind == APART else worlds}"]
     if joined:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -142,48 +144,57 @@ def derived(of_update: dict[str, float], machines: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints a table and keeps benchmarks/results/distributed.json."""
+    """Prints tables and keeps benchmarks/results/distributed.json."""
     if sys.argv[1:2] == ["--rank"]:
         return as_rank(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--learner", default="dgl")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
-    overrides = [f"learner={args.learner}", "memory=none", "device=cpu", "run.frames=65536"]
-    rounds = [{kind: measured(kind, overrides) for kind in KINDS} for _ in range(args.rounds)]
-    speeds = {kind: statistics.median(each[kind]["frames_per_s"] for each in rounds) for kind in KINDS}
-    gain = statistics.median(each["two ranks"]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
-    over_threads = statistics.median(
-        each["two ranks"]["frames_per_s"] / each["one process, two threads"]["frames_per_s"] for each in rounds
-    )
-    most = statistics.median(each[APART]["frames_per_s"] / each["one process"]["frames_per_s"] for each in rounds)
-    share = statistics.median(each["two ranks"]["share_in_exchanges"] for each in rounds)
-    of_update = {name: rounds[0]["two ranks"][name] for name in ("small", "large", "bytes")}
-    of_update["gathered"] = max(of_update["bytes"] - exchanged_bytes(overrides), 0.0)
-    gpus = {8 * machines: derived(of_update, machines) for machines in (1, 8)}
-    rows = [(kind, f"{speed:,.0f}", f"{speed / speeds['one process']:.2f}") for kind, speed in speeds.items()]
-    notes = (
-        f"two ranks: {gain:.2f} times one process (promised {PROMISED}), {over_threads:.2f} times two threads",
-        f"two processes that exchange nothing: {most:.2f} times one process",
-        f"in exchanges, waiting included: {100 * share:.1f} % of the time; an update: {of_update['small']:.0f} small "
-        f"and {of_update['large']:.0f} large exchanges, {of_update['bytes'] / 1e6:.2f} MB",
-        *(
-            f"{size} GPUs would keep {100 * of['efficiency']:.0f} % of their speed: {1e3 * GPU_UPDATE_S:.0f} ms an "
-            f"update, {of['exchanges_ms']:.2f} ms of latency and {of['bytes_ms']:.2f} ms for bytes"
-            for size, of in gpus.items()
-        ),
-    )
-    results = {
-        "frames_per_s": speeds,
-        "two_over_one": gain,
-        "two_over_threads": over_threads,
-        "apart_over_one": most,
-        "share_in_exchanges": share,
-    }
-    results |= {"of_update": of_update, "derived": {str(size): of for size, of in gpus.items()}, "rounds": rounds}
-    head = ("", "frames/s", "times one process")
-    show("distributed", results, *notes, title=f"{args.learner} on {WORLDS} worlds, on CPU", head=head, rows=rows)
+    results, rows, notes = {}, [], []
+    for learner, worlds in product(LEARNERS, WORLDS):
+        of_this = compared(learner, worlds, rounds=args.rounds)
+        results[f"{learner}, {worlds} worlds"] = of_this
+        rows.append(
+            (
+                f"{learner}, {worlds} worlds",
+                f"{of_this['frames_per_s']['one process']:,.0f}",
+                *(f"{of_this['times_one_process'][kind]:.2f}" for kind in (*KINDS,)[1:]),
+                f"{of_this['over_threads']:.2f}",
+                f"{100 * of_this['share_in_exchanges']:.1f} %",
+            )
+        )
+        exchanged = of_this["of_update"]
+        gpus = "; ".join(f"{size} GPUs {100 * of['efficiency']:.0f} %" for size, of in of_this["derived"].items())
+        notes.append(
+            f"{learner}, {worlds} worlds: an update is {exchanged['small']:.0f} small and {exchanged['large']:.0f} "
+            f"large exchanges, {exchanged['bytes'] / 1e6:.1f} MB; of their speed would keep {gpus}"
+        )
+    notes.append(f"promised: two ranks {PROMISED} times one process, and no slower than two threads")
+    head = ("", "frames/s, one process", *(*KINDS,)[1:], "ranks over threads", "in exchanges")
+    show("distributed", results, *notes, title="Times one process, on CPU", head=head, rows=rows)
     return None
+
+
+def compared(learner: str, worlds: int, *, rounds: int) -> dict[str, Any]:
+    """All kinds in turns, so many rounds: medians, of speeds and of ratios within a round."""
+    overrides = [f"learner={learner}", "memory=none", "device=cpu", "run.frames=65536"]
+    took = [{kind: measured(kind, overrides, worlds) for kind in KINDS} for _ in range(rounds)]
+    speed = [{kind: of["frames_per_s"] for kind, of in each.items()} for each in took]
+
+    def over(beside: str, kind: str) -> float:
+        return statistics.median(each[kind] / each[beside] for each in speed)
+
+    of_update = {name: took[0]["two ranks"][name] for name in ("small", "large", "bytes")}
+    of_update["gathered"] = max(of_update["bytes"] - exchanged_bytes(overrides), 0.0)
+    return {
+        "frames_per_s": {kind: statistics.median(each[kind] for each in speed) for kind in KINDS},
+        "times_one_process": {kind: over("one process", kind) for kind in KINDS},
+        "over_threads": over("one process, two threads", "two ranks"),
+        "share_in_exchanges": statistics.median(each["two ranks"]["share_in_exchanges"] for each in took),
+        "of_update": of_update,
+        "derived": {str(8 * machines): derived(of_update, machines) for machines in (1, 8)},
+        "rounds": took,
+    }
 
 
 def exchanged_bytes(overrides: list[str]) -> int:

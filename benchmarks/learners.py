@@ -1,4 +1,4 @@
-"""What an update of each rule costs beside backpropagation's, at equal batch.
+"""What an update of each rule costs beside backpropagation's, at equal batch, in conv4.
 
     python benchmarks/learners.py
 
@@ -89,7 +89,7 @@ def main() -> None:
     hinge_kept = ratios_to("wide", hinges())["ours"]
     rules = ["bp", "rf", "urf", "sign", "dgl", "rll", "dtp", "dtp_ldrl"]
     batches = pairs(UPDATES, BATCH)
-    common = ["device=cpu", f"env.size={SIZE}", f"env.num_worlds={BATCH}"]
+    common = ["device=cpu", "network=conv4", f"env.size={SIZE}", f"env.num_worlds={BATCH}"]
     steps = {rule: learner_of(PROGRAM.read([*common, f"learner={rule}"])).update for rule in rules}
     steps["bare"] = bare_step()
     jobs = {name: lambda step=step: [step(batch) for batch in batches] for name, step in steps.items()}

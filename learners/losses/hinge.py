@@ -1,6 +1,7 @@
 """The contrastive hinge: a pair nearer than one margin, rows of different episodes further apart than another."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -25,18 +26,35 @@ def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, set
 
 
 class _Distances(Function):
-    """L1 distances (N, N) of rows (N, D) among themselves, both ends of which learn from one pass, not two."""
+    """L1 distances (N, N) of rows (N, D) among themselves, each pair of which is gone through once, forth and back."""
 
     @staticmethod
     def forward(ctx, rows: Tensor) -> Tensor:
-        distance = torch.cdist(rows, rows, p=1)
+        count, distance = len(rows), torch.ops.aten._pdist_forward(rows, 1.0)  # (N (N - 1) / 2,)
         ctx.save_for_backward(rows, distance)
-        return distance
+        pair_of, *_ = _places(count, rows.device)
+        return distance.index_select(0, pair_of).view(count, count).fill_diagonal_(0)
 
     @staticmethod
     def backward(ctx, error: Tensor) -> Tensor:
         rows, distance = ctx.saved_tensors
-        return torch.ops.aten._cdist_backward(error + error.T, rows, rows, 1, distance)
+        _, *places = _places(len(rows), rows.device)
+        above, below = (error.reshape(-1).index_select(0, place) for place in places)
+        return torch.ops.aten._pdist_backward(above.add_(below), rows, 1.0, distance)
+
+
+@lru_cache(maxsize=4)
+def _places(count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Of N rows, in what order `_pdist_forward` goes through their N (N - 1) / 2 pairs.
+
+    The pair at each place of a matrix (N * N,), any on its diagonal, and the two places of each pair, above the
+    diagonal and below.
+    """
+    i, j = torch.triu_indices(count, count, 1, device=device)
+    above, below = i * count + j, j * count + i
+    pair_of = torch.zeros(count * count, dtype=torch.int64, device=device)
+    pair_of[above] = pair_of[below] = torch.arange(len(i), device=device)
+    return pair_of, above, below
 
 
 @dataclass

@@ -82,7 +82,8 @@ class Inverse(nn.Module):
     def __init__(self, above: int, below: int, *, stride: int, kernel: int, ends: str, draws: torch.Generator):
         """`ends` says what s is, by the last nonlinearity of the block below: its range is where activities lie."""
         super().__init__()
-        self.stride, self.kernel, self.ends = stride, kernel or (2 * stride if stride > 1 else 3), ends
+        self.stride, self.ends = stride, ends
+        self.kernel = max(kernel, stride) if kernel else max(2 * stride, 3)
         self.padding = max(self.kernel - stride + 1, 0) // 2
         taps = self.kernel**2 / stride**2  # that reach a pixel
         bound = (taps * above) ** -0.5
@@ -128,7 +129,7 @@ class TargetPropSettings(LearnerSettings):
     inverse_steps: int = 1  # updates of the inverses before each forward update
     inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
     inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
-    inverse_kernel: int = 0  # edge of the inverses' kernels; 0: twice the stride, or 3 without one; the paper's code: 3
+    inverse_kernel: int = 0  # edge of the inverses' kernels, the stride at least; 0: twice it, or 3; paper's code: 3
     top_target: str = "row"  # alpha times the gradient of each row's loss; or mean, of the batch's, as the paper's code
 
     def __post_init__(self):

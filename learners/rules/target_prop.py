@@ -128,8 +128,8 @@ class TargetPropSettings(LearnerSettings):
     inverse_lr: float = 5e-3  # of the inverses' own Adam
     inverse_steps: int = 1  # updates of the inverses before each forward update
     inverse_loss: str = "reconstruction"  # or ldrl: its Jacobian becomes the transpose of the block's
-    inverse_rows: int = 64  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
-    inverse_kernel: int = 0  # edge of the inverses' kernels, the stride at least; 0: twice it, or 3; paper's code: 3
+    inverse_rows: int = 32  # rows of a batch that teach the inverses, spread evenly; 0 for all, as in the paper
+    inverse_kernel: int = 3  # edge of the inverses' kernels, the stride at least; 0: twice the stride, 3 at least
     top_target: str = "row"  # alpha times the gradient of each row's loss; or mean, of the batch's, as the paper's code
 
     def __post_init__(self):

@@ -23,6 +23,10 @@ VALUES = {  # key: {old: new}, as an override writes them
     "run.loggers": {"true": "[tensorboard]", "false": "[]"},
 }
 
+BEFORE = {  # settings that came later: what runs had that do not name them, if they name the other of their group
+    "learner.inverse_kernel": ("inverse_lr", 0),
+}
+
 
 def current_override(text: str, *, is_sweep: bool = False) -> str:
     """A command-line override `name=value`, or one with several values, by the present names; a path as it was given.
@@ -50,6 +54,10 @@ def current_values(settings: dict[str, Any]) -> dict[str, Any]:
         group, _, name = old.partition(".")
         if isinstance(settings.get(group), dict) and name in settings[group]:
             settings[group][new.partition(".")[2]] = settings[group].pop(name)
+    for key, (other, before) in BEFORE.items():
+        group, _, name = key.partition(".")
+        if isinstance(settings.get(group), dict) and other in settings[group]:
+            settings[group].setdefault(name, before)
     for key, values in VALUES.items():
         group, _, name = key.partition(".")
         held = settings.get(group) if name else settings

@@ -34,6 +34,7 @@ TARGETS = {
     "inverse_steps": 1,
     "inverse_loss": "reconstruction",
     "inverse_rows": 0,
+    "inverse_kernel": 0,
 }
 
 

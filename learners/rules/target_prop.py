@@ -123,6 +123,7 @@ def keeps_size(layer: Any) -> bool:
 class TargetPropSettings(LearnerSettings):
     """learner=dtp."""
 
+    lr: float = 3e-4  # learning rate; with 1e-3 blocks that end without a nonlinearity, as in conv5, may run away
     alpha: float = 0.5  # step from the top activity to its target, in units of one row's loss gradient
     noise: float = 0.3  # std of what is added to an activity when its inverse learns
     inverse_lr: float = 5e-3  # of the inverses' own Adam

@@ -67,8 +67,10 @@ def _options(encoder: Encoder) -> dict[str, Any]:
     """The keywords of `runs.evaluate` by which a run scores itself."""
     settings = encoder.settings
     world = {name.removeprefix("env."): value for name, value in settings.items() if name.startswith("env.")}
-    inner = {name: value for name, value in world.items() if name not in NOT_OF_THE_WORLD}
     sizes = {name: settings[f"eval.{name}"] for name in (*SIZES, *PLACES, "seed") if f"eval.{name}" in settings}
+    if not world["id"]:  # a recording of what no world of ours shows
+        return {"recording": settings["stream.path"], "size": world["size"], **sizes}
+    inner = {name: value for name, value in world.items() if name not in NOT_OF_THE_WORLD}
     return {"env": world["name"], "env_settings": inner, "size": world["size"], **sizes}
 
 

@@ -40,7 +40,7 @@ KINDS = {"temporal": TemporalSettings, "augmentation": AugmentationSettings, "bo
 
 @typed
 def pairs(
-    source: World | str | Path | Sequence[str | Path],
+    source: World | RecordedArrays | str | Path | Sequence[str | Path],
     *,
     gap: int = 4,
     kind: str = "temporal",
@@ -62,8 +62,8 @@ def pairs(
     """An iterator of `Pairs` from a vector environment, or from recordings, without any configuration.
 
     Args:
-        source: N worlds (`gymnasium.make_vec`), also of other environments that show images; or the path of a
-            recording, or of several.
+        source: N worlds (`gymnasium.make_vec`), also of other environments that show images; or a recording, as
+            `open` returns it or by its path, or the paths of several. (Of parts of one, `select` makes a recording.)
         gap: steps from the first frame of a pair to the second; the most, or the mean, where it is drawn.
         kind: temporal, augmentation (two views of one frame) or both.
         views: the augmentation, of the latter two kinds: tang2022, simclr, crops or lighting.
@@ -73,7 +73,8 @@ def pairs(
         capacity: frames that a memory holds.
         updates: batches a step.
         order: of recordings: sequential, window, shuffled or episodes.
-        worlds: frames at once of recordings; 0 for as many as were recorded.
+        worlds: frames at once of recordings, and so rows of a batch; 0 for as many as were recorded. Whatever the
+            order, the first `gap` steps make no pairs, so that all orders give equally many.
         repeat: whether a recording begins anew at its end.
         gaze: what the eye of a world of ours does: fixed, pursuit or saccades.
         policy: actions from (observations, step) of any other environment; by default they are drawn at random.
@@ -106,7 +107,7 @@ def pairs(
 
 
 def _source(
-    source: World | str | Path | Sequence[str | Path],
+    source: World | RecordedArrays | str | Path | Sequence[str | Path],
     replay: ReplaySettings,
     *,
     gaze: str,
@@ -119,6 +120,8 @@ def _source(
         if policy is None and not missing(source):
             return Live(source, seed=seed, gaze=gaze), source.num_envs
         return Watched(source, seed=seed, policy=policy, device=device), source.num_envs
+    if isinstance(source, RecordedArrays):
+        source = source.path
     replay.path = str(source) if isinstance(source, str | Path) else [str(path) for path in source]
     kind = ShuffledReplay if replay.order in ("window", "shuffled") else Replay
     replayed = kind(replay, seed=seed, device=device)
@@ -181,10 +184,15 @@ class PairDataset(IterableDataset):
         for name in options:
             if name not in known:
                 raise no_such(name, known)
+        if batches is not None and batches < 1:
+            raise SettingError(f"batches={batches} gives nothing; give 1 or more, or None for as many as there are")
         self.source, self.options, self.as_views, self.batches = source, options, as_views, batches
 
     def __iter__(self) -> Iterator[Any]:
-        """Begins the stream anew. Raises SettingError: several workers, which would each show the same pairs."""
+        """Begins the stream anew: with the same seed, the same batches (`repeat=True` goes on with others).
+
+        Raises SettingError: several workers, which would each show the same pairs.
+        """
         worker = get_worker_info()
         if worker and worker.num_workers > 1:
             raise SettingError(f"num_workers={worker.num_workers} would show each pair as often; try 0 or 1")

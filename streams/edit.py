@@ -2,7 +2,7 @@
 
 python -m streams.edit short.zarr walk.zarr --steps 100:200            # cut
 python -m streams.edit both.zarr a.zarr b.zarr                         # joined: one after another
-python -m streams.edit mugs.zarr walk.zarr --categories 0,3            # filtered by category, or by --episodes
+python -m streams.edit mugs.zarr walk.zarr --categories mug,3          # filtered by category, or by --episodes
 python -m streams.edit wide.zarr a.zarr b.zarr --side-by-side          # zipped: as more worlds
 """
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("out", help="the new recording: a folder, or any fsspec URL")
     parser.add_argument("sources", nargs="+", help="recordings")
     parser.add_argument("--steps", help="FIRST:PAST, of each of them")
-    parser.add_argument("--categories", help="numbers, with commas")
+    parser.add_argument("--categories", help="names or numbers, with commas")
     parser.add_argument("--episodes", help="numbers, with commas")
     parser.add_argument("--side-by-side", action="store_true", help="as more worlds, and not one after another")
     args = parser.parse_args()
@@ -34,7 +34,7 @@ def _edit(args: argparse.Namespace) -> None:
         args.sources,
         args.out,
         steps=_pair(args.steps),
-        categories=_numbers("categories", args.categories),
+        categories=args.categories and [int(one) if one.isdecimal() else one for one in _parts(args.categories)],
         episodes=_numbers("episodes", args.episodes),
         side_by_side=args.side_by_side,
     )
@@ -51,11 +51,15 @@ def _pair(text: str | None) -> tuple[int, int] | None:
     return int(first), int(past)
 
 
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def _numbers(name: str, text: str | None) -> list[int] | None:
     if text is None:
         return None
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
+    parts = _parts(text)
+    if not all(part.isdecimal() for part in parts):
         raise SettingError(f"--{name} {text} are no numbers; write them with commas, as in 0,3")
     return [int(part) for part in parts]
 

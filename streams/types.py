@@ -52,6 +52,16 @@ class Source(Iterator[Frames], Protocol):
 
 
 @runtime_checkable
+class Rounds(Protocol):
+    """A source that ends, or begins anew, after `length` steps; fewer, the more rows it shows."""
+
+    length: int
+
+    def rows_for(self, length: int) -> int:
+        """The number of rows beyond which a time round is shorter than so many steps; 0 where it always is."""
+
+
+@runtime_checkable
 class OutOfOrder(Protocol):
     """A source whose frames do not come in the order of time, and which knows what came before each."""
 

@@ -1,5 +1,6 @@
 """The public names, used as a notebook would use them: no configuration, no file of this repository."""
 
+from copy import deepcopy
 from importlib import import_module
 from itertools import islice
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import envs
@@ -160,6 +161,28 @@ def test_a_recordings_categories_have_names(tmp_path):
     assert streams.write(world, tmp_path / "a.zarr", frames=4).categories == ["mug", "chair", "car"]
 
 
+def test_what_is_no_place_in_a_recording_is_said_in_a_line(walk):
+    walk = streams.open(walk)
+    for wrong in ((), (0,), (10, 20)):
+        with pytest.raises(SettingError, match="takes what episodes"):
+            walk.part(*wrong)
+    assert set(walk.keys()) >= {"images", "episode", "category"}
+    np.testing.assert_array_equal(walk["factors/category"][:], walk["category"][:])
+
+
+def test_rows_too_short_for_a_pair_are_said_and_not_passed_over(walk):
+    walk = streams.open(walk)
+    whole = walk.steps * walk.worlds
+    for order in ("sequential", "episodes", "shuffled"):
+        few = streams.pairs(walk, gap=2, worlds=whole // 2, order=order)
+        with pytest.raises(SettingError, match=f"stream.worlds={whole // 2} shows 2 steps .* try stream.worlds="):
+            next(few)
+    with pytest.raises(SettingError, match="pairs.gap=1000 formed no pair in 40 steps; try a shorter one"):
+        next(streams.pairs(walk, gap=1000))
+    with pytest.raises(SettingError, match="batches=0 gives nothing"):
+        streams.PairDataset(walk, batches=0)
+
+
 def test_a_data_set_of_pairs_goes_into_a_data_loader(walk):
     batches = list(DataLoader(streams.PairDataset(walk, gap=2), batch_size=None))
     assert sum(len(batch.episode) for batch in batches) > 60
@@ -295,6 +318,16 @@ def test_any_encoder_is_evaluated(tmp_path):
 
 
 EVALUATED = {"env": "counting", "size": 16, "train": 60, "validation": 20, "test": 40}
+
+
+def test_a_module_is_scored_as_it_is_used_and_afterwards_is_as_it_was():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten())
+    network[1].eval()
+    before, modes = deepcopy(network.state_dict()), [part.training for part in network.modules()]
+    scores = [runs.evaluate(encode, ["digits"], size=16) for encode in (network, network, network.forward)]
+    assert scores[0] == scores[1] == scores[2]
+    assert all(torch.equal(before[name], now) for name, now in network.state_dict().items())
+    assert [part.training for part in network.modules()] == modes
 
 
 def test_features_as_arrays_are_scored_like_tensors():

@@ -20,6 +20,7 @@ from runs.evaluation.evaluation import EvalSettings, baselines
 from runs.evaluation.features import Encoder, Task, encoded
 from runs.evaluation.probes.registry import find_probe, probe_scores, registered
 from runs.evaluation.probes.ridge import Scores
+from runs.evaluation.recorded_tasks import recorded_task
 from runs.evaluation.world_tasks import of_settings, world_task
 from runs.scores import ScoreKey
 from streams.pairing.features import FeaturesOf
@@ -29,6 +30,8 @@ ARGUMENTS = {  # what the settings of a run are called here, in messages
     r"eval\.transfer=": "tasks=",
     r"eval\.transfer\b": "tasks",
     r"eval\.probes=": "probes=",
+    r"stream\.path=": "recording=",
+    r"; set eval\.every=0": "",
     r", or set eval\.download=true": "",
     r"eval\.(data_root|meshes|train|validation|test|seed)\b": r"\1",
     r"try env\.categories=(\d+)": r"try env_settings={'categories': \1}",
@@ -44,6 +47,7 @@ def evaluate(
     probes: str | Sequence[str] = ("linear",),
     env: str = "moving_objects",
     env_settings: Mapping[str, Any] | None = None,
+    recording: str | Path | Sequence[str | Path] | None = None,
     size: int = 32,
     train: int = 8_000,
     validation: int = 1_000,
@@ -57,11 +61,14 @@ def evaluate(
     """The scores of an encoder on tasks, as runs score their own.
 
     Args:
-        encode: images (B, 3, size, size) float in [0, 1] to features (B, D), on the device; arrays will do.
+        encode: images (B, 3, size, size) float in [0, 1] to features (B, D), on the device; arrays will do. A module is
+            scored as in `eval()`, and is afterwards as it was.
         tasks: `world` (the categories of `env`), names that eval.transfer takes (digits, unseen_categories, cifar10,
             ...), or paths of a .npz, .npy, Zarr, recording or folder of pictures.
         probes: those of the world: linear, knn, few, factors; on other tasks it is linear.
         env: the world; `env_settings` are others of its settings, without `env.`.
+        recording: one, or several, whose frames are `world` instead, as for a run that replays what no world of ours
+            shows: it is scored on other frames of the same episodes.
         size: pixels along an edge of the images.
         train: images that a probe learns from, at most.
         validation: images that its strength is chosen on, at most.
@@ -95,7 +102,12 @@ def evaluate(
     transfer.check(settings)
     scores: dict[ScoreKey, Scores] = {}
     if OWN in tasks:
-        task = world_task(**of_settings(settings), device=where)
+        own = of_settings(settings)
+        if recording:
+            paths = str(recording) if isinstance(recording, str | Path) else [str(one) for one in recording]
+            task = recorded_task(paths, images=own["images"], seed=seed, device=where)
+        else:
+            task = world_task(**own, device=where)
         chosen = [probe for name, probe in registered().items() if name in probes]
         scores |= _scores(encode, ScoreKey(), task, chosen, device=where, with_baselines=with_baselines)
     for name, task in transfer.load_all(settings, where)[0].items():

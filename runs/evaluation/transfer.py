@@ -220,7 +220,10 @@ def _task(name: str, parts: list[Pictures], settings) -> Task:
     for part, pictures in zip(("train", "validation", "test"), parts, strict=True):
         which = f"eval.transfer=[{name}]: its {part.replace('train', 'training')} pictures have"
         if len(np.unique(pictures.labels)) < 2:
-            raise SettingError(f"{which} no labels, or one class only")
+            raise SettingError(
+                f"{which} no labels, or one class only; of a recording whole episodes are kept apart, so give one with "
+                "several of each class"
+            )
         if not np.isin(pictures.labels, kinds).all():
             raise SettingError(f"{which} classes that none trains on")
         few = np.sort(np.random.default_rng(1).permutation(len(pictures.images))[: settings.eval[part]])

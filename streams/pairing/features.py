@@ -1,11 +1,12 @@
 """What an encoder of the user's own gives, held to what features are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from envs.arguments import a_kind
 from envs.command.startup_errors import of_memory
@@ -14,8 +15,24 @@ from envs.errors import SettingError
 WANTED = "give features (B, D), flattened or pooled"
 
 
+@contextmanager
+def as_used(encode: Callable) -> Iterator[None]:
+    """Has a module, or one whose method this is, neither drop units nor gather statistics; then all is as before."""
+    module = getattr(encode, "__self__", encode)
+    learning = [part for part in module.modules() if part.training] if isinstance(module, nn.Module) else []
+    for part in learning:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in learning:
+            part.training = True
+
+
 class FeaturesOf:
     """An encoder, whose features are checked and float32 on the images' device; arrays are taken for tensors.
+
+    A module is used as in `eval()`, and is afterwards as it was.
 
     Raises SettingError: the encoder raises an error, or gives something else than finite features (B, D), the same D
     each time.
@@ -42,7 +59,8 @@ class FeaturesOf:
     def _tensor(self, images: Tensor) -> Tensor:
         """What the encoder gives, as a tensor."""
         try:
-            features = self.encode(images)
+            with as_used(self.encode), torch.no_grad():
+                features = self.encode(images)
         except Exception as error:  # whatever it raises
             if isinstance(error, SettingError) or of_memory(error):
                 raise

@@ -20,7 +20,7 @@ from streams.pairing.minred import MinRed
 from streams.process.ranks import Ranks
 from streams.process.states import joined_worlds, part_of_worlds
 from streams.seeding import RowGenerator, generator, rand_rows, seed_of
-from streams.types import Frames, OutOfOrder, Pairs, Rows, Source
+from streams.types import Frames, OutOfOrder, Pairs, Rounds, Rows, Source
 
 KINDS = ("temporal", "augmentation", "both")
 MEMORIES = {"none": Memory, "fifo": Fifo, "reservoir": Reservoir, "minred": MinRed}
@@ -157,10 +157,14 @@ class PairStream(Iterator[Pairs]):
         empty_steps = 0
         while not self._batches_left:
             if empty_steps > max(PATIENCE, 10 * self._longest):
-                raise SettingError(
-                    f"pairs.gap={self.gap} formed no two pairs in {empty_steps} steps; try a shorter one"
-                )
-            frames, empty_steps = next(self.frames), empty_steps + 1
+                raise self._no_pairs(empty_steps)
+            try:
+                frames = next(self.frames)
+            except StopIteration:
+                if self._batches or not empty_steps:
+                    raise
+                raise self._no_pairs(empty_steps) from None
+            empty_steps += 1
             start = perf_counter()
             rows = self._rows_of(frames)
             self._worlds = len(frames.episode) * self._ranks.size
@@ -173,6 +177,17 @@ class PairStream(Iterator[Pairs]):
         pairs = self._draw()
         self.seconds += perf_counter() - start
         return pairs
+
+    def _no_pairs(self, steps: int) -> SettingError:
+        rounds = self.frames if isinstance(self.frames, Rounds) else None
+        fit = rounds.rows_for(self.gap + 1) if rounds else 0
+        if rounds is None or rounds.length > self.gap or not fit:
+            few = "no two pairs" if self._least > 1 else "no pair"
+            return SettingError(f"pairs.gap={self.gap} formed {few} in {steps} steps; try a shorter one")
+        return SettingError(
+            f"stream.worlds={self._worlds} shows {rounds.length} steps of a recording in each row, too few for "
+            f"pairs.gap={self.gap}; try stream.worlds={fit} or fewer, or a shorter gap"
+        )
 
     def statistics(self) -> dict[str, dict[str, float]]:
         """Returns series of numbers about the memory, for a run's metrics; waits for the device."""

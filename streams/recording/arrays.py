@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from envs.errors import SettingError
+from envs.arguments import fitting
+from envs.errors import SettingError, unknown
 from streams.recording.reader import Recording
 
 if TYPE_CHECKING:
@@ -88,15 +89,28 @@ class RecordedArrays:
 
     def __getitem__(self, name: str) -> LazyArray:
         """The array of this name. Raises KeyError: there is none."""
-        full = name if name in ("images", "episode") else f"factors/{name}"
+        full = name if name in ("images", "episode") else f"factors/{name.removeprefix('factors/')}"
         if full not in self._recording.layouts:
             raise KeyError(f"{self.path} has no {name}; there are images, episode, {', '.join(self.factors)}")
         return LazyArray(self._recording, full)
 
-    def episodes(self, category: int | None = None) -> list[Episode]:
-        """Where each episode lies, in the order of their beginnings; those of one category, where it is given."""
+    def keys(self) -> list[str]:
+        """The names of the arrays."""
+        return ["images", "episode", *self.factors]
+
+    def category_number(self, category: int | str) -> int:
+        """The number of a category, which may be given by name. Raises SettingError: none has this name."""
+        if not isinstance(category, str):
+            return fitting("category", category, int)
+        if category not in self.categories:
+            raise unknown("category", category, self.categories or ("numbers, as in 0",))
+        return self.categories.index(category)
+
+    def episodes(self, category: int | str | None = None) -> list[Episode]:
+        """Where each episode lies, in the order of their beginnings; those of one category, by its number or name."""
         found = sorted(self._episodes(), key=lambda one: (one.first, one.world))
-        return [one for one in found if category is None or one.category == category]
+        number = None if category is None else self.category_number(category)
+        return [one for one in found if number is None or one.category == number]
 
     def _episodes(self) -> Iterator[Episode]:
         if not self.steps:
@@ -117,13 +131,21 @@ class RecordedArrays:
         return self.part(*places)
 
     def part(self, *places: Episode) -> dict[str, np.ndarray]:
-        """All arrays (T, ...) of the frames at places, one after another."""
+        """All arrays (T, ...) of the frames at places that `episodes` gives, one after another.
+
+        Raises SettingError: none, or something else.
+        """
+        if not places or not all(isinstance(one, Episode) for one in places):
+            raise SettingError(
+                f"part{places!r} takes what episodes() gives, or Episode(number, world, first, past, category); of "
+                "steps, index an array: recording['images'][10:20]"
+            )
         steps = np.concatenate([np.arange(one.first, one.past) for one in places])
         worlds = np.concatenate([np.full(one.past - one.first, one.world) for one in places])
         arrays = self._recording.gather(steps, worlds)
         return {name.removeprefix("factors/"): rows for name, rows in arrays.items()}
 
-    def of_category(self, category: int) -> Iterator[dict[str, np.ndarray]]:
+    def of_category(self, category: int | str) -> Iterator[dict[str, np.ndarray]]:
         """The episodes of one category, one after another, as `episode` gives each."""
         return (self.part(one) for one in self.episodes(category))
 

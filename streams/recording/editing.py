@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from envs.arguments import typed
+from envs.arguments import fitting, typed
 from envs.errors import SettingError
 from streams.recording.arrays import Episode, RecordedArrays
 from streams.recording.imported import ImportedSettings
@@ -21,21 +21,21 @@ BLOCK = 256  # steps read at once
 
 @typed
 def select(
-    sources: str | Path | Sequence[str | Path],
+    sources: str | Path | RecordedArrays | Sequence[str | Path | RecordedArrays],
     path: str | Path,
     *,
-    steps: tuple[int, int] | None = None,
-    categories: Iterable[int] | None = None,
+    steps: tuple[int | None, int | None] | range | slice | None = None,
+    categories: Iterable[int | str] | None = None,
     episodes: Iterable[int] | None = None,
     side_by_side: bool = False,
 ) -> RecordedArrays:
     """Writes a recording of parts of others; every frame is checked as it is read.
 
     Args:
-        sources: a recording, or several, with frames of one size.
+        sources: a recording, or several, with frames of one size; paths, or what `streams.open` returns.
         path: where the new one goes.
-        steps: the first step of each that is taken, and the one past the last.
-        categories: those whose episodes are taken; all where absent.
+        steps: the first step of each that is taken, and the one past the last; None for its own.
+        categories: those whose episodes are taken, by number or name; all where absent.
         episodes: the numbers of those that are taken; all where absent.
         side_by_side: whether sources are shown at once, as more worlds; else one after another.
 
@@ -45,32 +45,58 @@ def select(
     Raises:
         SettingError: nothing is left, sizes differ, or `path` is used.
     """
-    paths = [str(sources)] if isinstance(sources, str | Path) else [str(one) for one in sources]
+    given = [sources] if isinstance(sources, str | Path | RecordedArrays) else sources
+    paths = [one.path if isinstance(one, RecordedArrays) else str(one) for one in given]
     check_free(str(path), setting="path")
     recordings = [RecordedArrays(one) for one in paths]
-    _check(recordings, steps)
+    _check_sizes(recordings)
+    stretch = None if steps is None else _stretch(steps, recordings)
     names = [name for name in recordings[0].factors if all(name in one.factors for one in recordings)]
+    kinds = None if categories is None else [recordings[0].category_number(one) for one in _chosen(categories)]
     chosen = {
-        "categories": sorted(categories) if categories else None,
-        "episodes": sorted(episodes) if episodes else None,
+        "categories": None if kinds is None else _numbers("categories", kinds),
+        "episodes": None if episodes is None else _numbers("episodes", _chosen(episodes)),
     }
     if side_by_side or (len(recordings) == 1 and not any(chosen.values())):
         if any(chosen.values()):
             raise SettingError("side_by_side=true keeps whole steps; leave out categories and episodes")
-        blocks = _whole(recordings, ["images", "episode", *names], steps)
+        blocks = _whole(recordings, ["images", "episode", *names], stretch)
     else:
-        blocks = _one_after_another(recordings, ["images", "episode", *names], steps, **chosen)
-    about = {"sources": paths, "steps": steps and list(steps), **chosen, "side_by_side": side_by_side}
+        blocks = _one_after_another(recordings, ["images", "episode", *names], stretch, **chosen)
+    about = {"sources": paths, "steps": stretch and list(stretch), **chosen, "side_by_side": side_by_side}
     _write(blocks, str(path), about | {"categories": recordings[0].categories})
     return RecordedArrays(str(path))
 
 
-def _check(recordings: list[RecordedArrays], steps: tuple[int, int] | None) -> None:
+def _check_sizes(recordings: list[RecordedArrays]) -> None:
     for one in recordings:
         if one.size != recordings[0].size:
             raise SettingError(f"{one.path} shows {one.size} pixels and {recordings[0].path} {recordings[0].size}")
-        if steps and not 0 <= steps[0] < steps[1] <= one.steps:
-            raise SettingError(f"steps={steps[0]}:{steps[1]} is outside {one.path}, which has {one.steps} steps")
+
+
+def _stretch(steps: Any, recordings: list[RecordedArrays]) -> tuple[int, int]:
+    """The first step, and the one past the last, that all recordings have."""
+    ends = (steps.start, steps.stop) if isinstance(steps, range | slice) else tuple(steps)
+    every = getattr(steps, "step", None) in (None, 1) and len(ends) == 2
+    if not every or not all(end is None or isinstance(end, int) for end in ends):
+        raise SettingError(f"steps={steps!r} is no stretch; give the first and the one past the last, as in (100, 200)")
+    shortest = min(recordings, key=lambda one: one.steps)
+    first, past = 0 if ends[0] is None else ends[0], shortest.steps if ends[1] is None else ends[1]
+    if not 0 <= first < past <= shortest.steps:
+        raise SettingError(f"steps={first}:{past} is outside {shortest.path}, which has {shortest.steps} steps")
+    return first, past
+
+
+def _chosen(values: Any) -> list[Any]:
+    """Of any iterable, an array or tensor too, its members as Python has them."""
+    return list(values.tolist() if hasattr(values, "tolist") else values)
+
+
+def _numbers(name: str, values: Sequence[Any]) -> list[int]:
+    """Whole numbers, each once. Raises SettingError: none, or something else."""
+    if not values:
+        raise SettingError(f"{name}=[] chooses nothing; leave it out for all")
+    return sorted({fitting(name, value, int) for value in values})
 
 
 Block = dict[str, np.ndarray]  # (s, N, ...) of every array
@@ -99,7 +125,9 @@ def _one_after_another(
     number = 0
     for one in recordings:
         for part in one.episodes():
-            wanted = (not categories or part.category in categories) and (not episodes or part.number in episodes)
+            wanted = (categories is None or part.category in categories) and (
+                episodes is None or part.number in episodes
+            )
             first, past = (max(part.first, steps[0]), min(part.past, steps[1])) if steps else (part.first, part.past)
             if wanted and first < past:
                 arrays = one.part(Episode(part.number, part.world, first, past, part.category))

@@ -57,6 +57,12 @@ class Player:
             steps = min(steps, max(self._settings.window // worlds, self.clip))
         return steps // self.clip * worlds
 
+    def rows_for(self, length: int) -> int:
+        """The number of rows beyond which a time round is shorter than so many steps; 0 where it always is."""
+        if self._settings.order == "sequential":
+            return self.steps // length * self.recording.worlds
+        return self.steps * self.recording.worlds // length
+
     @property
     def length(self) -> int:
         """The number of steps of one time round."""

@@ -96,6 +96,10 @@ class Replay(Iterator[Frames]):
         """The number of steps of one time round."""
         return min(player.length for player in self.players)
 
+    def rows_for(self, length: int) -> int:
+        """The number of rows beyond which a time round is shorter than so many steps; 0 where it always is."""
+        return min(player.rows_for(length) for player in self.players) * len(self.players)
+
     def __next__(self) -> Frames:
         start = perf_counter()
         while self.step + 1 >= self._past:

@@ -3,12 +3,16 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
+import runs
 import streams
 from envs.counting import spelt
 from envs.errors import SettingError
 from learners.online import PROGRAM
+from learners.score import score
 from runs.launch.launch import start
+from runs.scores import ScoreKey
 from streams import edit
 
 
@@ -62,13 +66,53 @@ def test_what_was_selected_is_learned_from_and_scored(walks, tmp_path):
     replay = ["stream=replay", f"stream.path={tmp_path}/cut.zarr", "pairs.gap=2", "run.frames=60", "device=cpu"]
     sizes = ["eval.train=40", "eval.validation=10", "eval.test=20", "eval.ends=[]", "eval.transfer=[]"]
     assert start([*replay, *sizes, f"results_dir={tmp_path}", "run.name=one"], PROGRAM) == 0
+    own = runs.open(tmp_path / "one")["eval/linear"]["top1"].iloc[-1]
+    assert score(tmp_path / "one", ["world"])[ScoreKey()]["top1"] == own
+    scores = score(tmp_path / "one", [str(walks / "b.zarr")])
+    assert {key.task for key in scores} == {"b"}
+
+
+@pytest.mark.parametrize("numbers", [np.array([0]), np.array([0, 2]), torch.tensor([0]), {2, 0}, range(1), (0,)])
+def test_numbers_are_taken_as_any_iterable_has_them(walks, tmp_path, numbers):
+    whole, few = streams.open(walks / "a.zarr"), {int(number) for number in numbers}
+    kept = streams.select(whole, tmp_path / "kept.zarr", categories=numbers)
+    assert {*np.unique(kept["category"][:])} == few
+    chosen = [one for one in whole.episodes() if one.number in few]
+    assert kept.steps == sum(one.past - one.first for one in whole.episodes() if one.category in few)
+    made = streams.select(whole, tmp_path / "made.zarr", episodes=numbers)
+    assert made.steps == sum(one.past - one.first for one in chosen)
+
+
+@pytest.mark.parametrize("steps", [(10, 20), [10, 20], range(10, 20), slice(10, 20)])
+def test_a_stretch_is_said_as_python_says_it(walks, tmp_path, steps):
+    cut = streams.select(walks / "a.zarr", tmp_path / "cut.zarr", steps=steps)
+    np.testing.assert_array_equal(cut["images"][:], streams.open(walks / "a.zarr")["images"][10:20])
+    assert streams.select(walks / "a.zarr", tmp_path / "rest.zarr", steps=(30, None)).steps == 10
+
+
+def test_categories_are_known_by_their_names(tmp_path):
+    world = gym.make_vec("MovingObjects-v0", num_envs=4, size=16, episode_length=4)
+    walk = streams.write(world, tmp_path / "walk.zarr", frames=4 * 12)
+    name = walk.categories[walk.episodes()[0].category]
+    assert walk.episodes(name) == walk.episodes(walk.categories.index(name)) != []
+    assert len(list(walk.of_category(name))) == len(walk.episodes(name))
+    kept = streams.select(walk, tmp_path / "kept.zarr", categories=[name])
+    assert {*np.unique(kept["category"][:])} == {walk.categories.index(name)}
+    with pytest.raises(SettingError, match=f"category={name}s is unknown; did you mean {name}"):
+        walk.episodes(f"{name}s")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"steps": (30, 50)}, "steps=30:50 is outside .* which has 40 steps"),
+        ({"steps": (1, 2, 3)}, r"steps=\(1, 2, 3\) is no stretch"),
+        ({"steps": range(0, 20, 2)}, "is no stretch; give the first and the one past the last"),
         ({"categories": [77]}, "would hold nothing"),
+        ({"categories": []}, r"categories=\[\] chooses nothing; leave it out for all"),
+        ({"episodes": np.array([], int)}, r"episodes=\[\] chooses nothing"),
+        ({"episodes": ["one"]}, r"episodes=\['one'\] does not fit; give a list, each a whole number"),
+        ({"categories": ["cup"]}, "category=cup is unknown"),
         ({"side_by_side": True, "episodes": [1]}, "leave out categories and episodes"),
     ],
 )

@@ -15,8 +15,8 @@ pictures with a .cls or .json. every=2 takes every second frame of a film.
 skip_broken=true passes over torn files, by name.
 time=NAME names the array that says when pictures come.
 
-The frames of the source follow each other in one world. To learn from them, in batches of at most `stream.worlds`, each of
-whose rows plays another part of the episodes:
+The frames of the source follow each other in one world. To learn from them, in batches of at most
+`stream.worlds` rows, each of which plays another part of the episodes:
 
 python -m learners.online stream=replay stream.path=coil.zarr stream.order=episodes stream.worlds=16 stream.repeat=true
 """

@@ -46,7 +46,7 @@ def test_a_loss_at_the_top_is_the_last_blocks(tmp_path, monkeypatch):
 def test_a_rule_with_two_learning_rates_names_both(tmp_path, monkeypatch):
     spoilt(monkeypatch, at=3, name="block2/inverse_error", value=float("inf"))
     overrides = [*SMALL, "learner=dtp", "learner.inverse_lr=9", "eval.every=0", "watch.every=0"]
-    with pytest.raises(SettingError, match="learner.lr=0.001 or learner.inverse_lr=9.0 may be too high"):
+    with pytest.raises(SettingError, match="learner.lr=0.0003 or learner.inverse_lr=9.0 may be too high"):
         start([*overrides, f"results_dir={tmp_path}"], PROGRAM)
 
 

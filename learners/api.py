@@ -37,6 +37,7 @@ from runs.launch.launch import start
 from runs.store.checkpoint import load_at, load_newest
 from runs.store.folder import RunFolder
 
+GRAPHS = {".onnx": "onnxruntime.InferenceSession", ".pt2": "torch.export.load"}  # files of graphs, and what opens them
 FRAMES = "frames"  # in the metadata of an exported encoder, beside its settings
 Settings = Mapping[str, Any]  # by their dotted names, as on the command line: {"learner.lr": 1e-3}
 Callback = Callable[[Run, dict[str, Tensor]], None]  # after every update, with what the learner reports
@@ -180,7 +181,11 @@ def load(
         return _exported(Path(path).expanduser(), device=device, trust=trust)
     folder = RunFolder(Path(path).expanduser())
     if not folder.is_run:
-        raise SettingError(f"{path} is no run; give the folder of one, as in results/NAME")
+        what = f"is opened with {GRAPHS[folder.path.suffix]}" if folder.path.suffix in GRAPHS else "is no run"
+        raise SettingError(
+            f"{path} {what}; give the folder of a run, as in results/NAME, or a .safetensors file that learners.export "
+            "has written"
+        )
     settings = _settings_of(folder, trust=trust)
     settings.device = str(device)
     learner = learner_of(settings)

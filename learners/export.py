@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from envs.errors import SettingError
+from envs.errors import SettingError, unknown
 from learners.api import FRAMES, Encoder, load
 from runs.analysis.frames import OpenedRun, open_run
 from streams.process.errors import guarded
@@ -61,7 +61,7 @@ def export(
         SettingError: no run, an unknown kind, or a package that it needs is missing.
     """
     if to not in SUFFIXES:
-        raise SettingError(f"--to {to} is unknown; known: {', '.join(SUFFIXES)}")
+        raise unknown("--to", to, SUFFIXES, aliases={suffix[1:]: kind for kind, suffix in SUFFIXES.items()})
     encoder = load(path, frames=frames, trust=trust)
     file = (out or Path(path) / "encoder").with_suffix(SUFFIXES[to])
     WRITERS[to](encoder, file)
@@ -153,7 +153,7 @@ def main() -> None:
         prog="python -m learners.export", description="Exports the encoder of a run, with a card beside it."
     )
     parser.add_argument("run", type=Path, help="the run's folder, results/NAME")
-    parser.add_argument("--to", choices=list(SUFFIXES), required=True, help="the kind of file")
+    parser.add_argument("--to", metavar="KIND", required=True, help=f"the kind of file: {', '.join(SUFFIXES)}")
     parser.add_argument("--out", type=Path, help="the file; by default encoder.* in the run's folder")
     parser.add_argument(
         "--frames", type=int, help="of which checkpoint, by its number of frames; by default the newest"

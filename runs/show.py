@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
-from runs.analysis.reading import load_numbers
+from envs.command.text import counted
+from envs.errors import SettingError
+from runs.analysis.reading import load_numbers, within
 from runs.analysis.summary import summary_table, summed, unfinished
 from runs.store.mirror import Mirror
 from streams.process.errors import guarded
@@ -23,6 +26,10 @@ def main() -> None:
 def _show(place: str, *, as_json: bool) -> None:
     with Mirror() as mirror:
         (path,) = mirror.local([place]) or [place]
+        runs = within(Path(path))
+        if runs and runs != [Path(path)]:
+            ways = f"give one of them, or set them beside one another: python -m runs.compare {shlex.quote(place)}"
+            raise SettingError(f"{place} is a folder of {counted(len(runs), 'run')}; {ways}")
         run = load_numbers(Path(path))
         if as_json:
             print(json.dumps(summed(run), indent=2, allow_nan=False))  # noqa: T201

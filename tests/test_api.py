@@ -244,6 +244,8 @@ def test_any_kept_checkpoint_can_be_loaded(trained):
         learners.load(done.path, frames=7)
     with pytest.raises(SettingError, match="is no run"):
         learners.load(done.path / "checkpoints")
+    with pytest.raises(SettingError, match=r"e.pt2 is opened with torch.export.load; .* or a .safetensors file"):
+        learners.load("e.pt2")
 
 
 def test_the_numbers_of_a_run_are_tables(trained):
@@ -318,8 +320,14 @@ def test_what_is_no_features_is_said_in_a_line(encode, message):
     with pytest.raises(SettingError, match=message) as raised:
         runs.evaluate(encode, **EVALUATED)
     assert "\n" not in str(raised.value)
-    with pytest.raises(SettingError, match="tasks=.. leaves nothing to score"):
-        runs.evaluate(encode if callable(encode) else len, [], **EVALUATED)
+
+
+def test_tasks_and_probes_that_are_unknown_or_none_are_refused():
+    for given in ({"tasks": []}, {"probes": []}):
+        with pytest.raises(SettingError, match=f"{next(iter(given))}=.. leaves nothing to score"):
+            runs.evaluate(len, **EVALUATED, **given)
+    with pytest.raises(SettingError, match="tasks=wrold is unknown; did you mean world. known: world, digits"):
+        runs.evaluate(len, ["wrold"], **EVALUATED)
 
 
 @pytest.mark.parametrize("rule", ["dgl", "none"])

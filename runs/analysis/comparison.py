@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from envs.command.text import counted
 from envs.errors import SettingError, unknown
 from runs.analysis.bootstrap import Estimate, difference
 from runs.analysis.grouping import comparison_step, grouped, refuse
@@ -24,6 +25,7 @@ from runs.analysis.reading import (
 )
 from runs.scores import BASELINES, FINETUNE, ScoreKey
 
+SHOWN = 4  # runs that a message names
 TASKS = ("linear", "transfer/*", "finetune/*")  # names that are compared where none are given
 
 
@@ -105,13 +107,31 @@ def _check_sound(runs: list[LoadedRun], tasks: tuple[str, ...]) -> None:
 
 def _shared(runs: list[LoadedRun], patterns: tuple[str, ...]) -> list[ScoreKey]:
     each = [scored(run, patterns) for run in runs]
-    for run, keys in zip(runs, each, strict=True):
-        if not keys:
-            raise SettingError(f"{run.path} was never scored on {' or '.join(patterns)}; leave it out")
+    if unscored := [run for run, keys in zip(runs, each, strict=True) if not keys]:
+        raise _never_scored(unscored, patterns, are_all=len(unscored) == len(runs))
     shared = [key for key in each[0] if all(key in keys for keys in each)]
     if not shared:
         raise SettingError(f"{runs[0].path} and the others share no score; name what they share with --task")
     return shared
+
+
+def _never_scored(unscored: list[LoadedRun], patterns: tuple[str, ...], *, are_all: bool) -> SettingError:
+    """The error for runs that have no score that is compared."""
+    on = f"on {' or '.join(patterns)}"
+    if not are_all:
+        named = ", ".join(str(run.path) for run in unscored[:SHOWN])
+        others = f" and {counted(len(unscored) - SHOWN, 'other')}" if len(unscored) > SHOWN else ""
+        verb, them = ("was", "it") if len(unscored) == 1 else ("were", "them")
+        return SettingError(f"{named}{others} {verb} never scored {on}; leave {them} out")
+    none = (
+        f"of {counted(len(unscored), 'run')} none was ever scored {on}"
+        if len(unscored) > 1
+        else (f"{unscored[0].path} was never scored {on}")
+    )
+    if all(run.settings.get("eval.every") == 0 for run in unscored):
+        return SettingError(f"{none}, by eval.every=0; begin runs with another eval.every")
+    way_out = "let them come to their first evaluation" if patterns == TASKS else "name what they have with --task"
+    return SettingError(f"{none}; {way_out}")
 
 
 def _is_due(runs: list[LoadedRun], key: ScoreKey, *, at: int | None) -> bool:

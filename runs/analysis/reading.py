@@ -55,7 +55,7 @@ def find(places: Iterable[str]) -> list[Path]:
     paths = []
     for place in places:
         matches = sorted(glob.glob(place)) if glob.has_magic(place) else [place]  # noqa: PTH207  it may be absolute
-        runs = [run for match in matches for run in _within(Path(match))]
+        runs = [run for match in matches for run in within(Path(match))]
         if not runs:
             raise SettingError(
                 f"{place} holds no run; give the folder of one, or one that has some, as in results/NAME"
@@ -64,14 +64,14 @@ def find(places: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _within(place: Path) -> list[Path]:
+def within(place: Path) -> list[Path]:
     """A run itself, or those in a folder that have written a number: others of a sweep may only just have begun."""
     if RunFolder(place).is_run or (place / METRICS).is_dir():
         return [place]
     if not place.is_dir() or place.suffix == ".zarr":
         return []
     entries = [entry for entry in sorted(place.iterdir()) if not entry.name.startswith(".")]
-    runs = [run for entry in entries for run in _within(entry)]
+    runs = [run for entry in entries for run in within(entry)]
     return [run for run in runs if has_numbers(run / METRICS)]
 
 

@@ -83,7 +83,17 @@ def read(overrides: list[str]) -> DictConfig:
             if override.value_type is not None and text[0] not in "+~":
                 check_value(override.key_or_group, override.value(), OmegaConf.select(defaults, override.key_or_group))
         config = _compose(overrides, values)
+    _name_after_files(config, picks)
     return _with_recorded_env(config, picks, values) if config.stream.name == "replay" else config
+
+
+def _name_after_files(config: DictConfig, picks: Iterable[str]) -> None:
+    """Names parts of one's own after their YAML files where these say no name."""
+    for group, _, choice in (text.partition("=") for text in picks):
+        part = config[group] if group in OWN else None
+        if not isinstance(part, DictConfig) or part.get("name") or (group == "network" and not part.get("blocks")):
+            continue
+        OmegaConf.update(config, f"{group}.name", choice.rpartition("/")[2], force_add=True)
 
 
 def _with_world(override: str) -> str:

@@ -6,6 +6,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr
+from typing import TextIO, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,13 +19,23 @@ from omegaconf import DictConfig
 from envs.errors import SettingError
 from runs.config.aliases import current_override
 from runs.config.composing import SEARCHPATH, choices
+from streams.process.output import Output
 
 SUBMITS = "hydra/launcher=submitit"
+STOPPED = 130  # the exit status of a sweep that was stopped
 STILL_THERE = "jobs that were submitted go on; the same command waits for them again, scancel ends them"
 
 
 class Failed(Exception):
     """A run of a sweep that failed after printing why, in the process of this number; the others go on."""
+
+
+class _WithoutHydra(Output):
+    """Standard error without the line that Hydra writes of a run that failed, which has printed why itself."""
+
+    def write(self, text: str) -> int:
+        """Writes text that is none of Hydra's."""
+        return len(text) if text.startswith("Error executing job with overrides: ") else super().write(text)
 
 
 def run_sweep(job: Callable[[list[str]], int]) -> int:
@@ -56,16 +68,15 @@ def run_sweep(job: Callable[[list[str]], int]) -> int:
     sys.argv[1:] = [current_override(text, is_sweep=True) if "=" in text else text for text in sys.argv[1:]]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra would show once more, as a traceback, what was shown
     try:
-        one_of_many()
+        with redirect_stderr(cast(TextIO, _WithoutHydra(sys.stderr))):
+            one_of_many()
     except Failed as error:
         text, process = error.args
         if process != os.getpid():  # what a launcher's own processes print may have gone to files
             print(f"{text} (it has printed why; submitit keeps that in results_dir/.submitit)", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
-        if any(text.startswith(SUBMITS) for text in sys.argv):
-            print(STILL_THERE, file=sys.stderr)  # noqa: T201
-        return 130
+        return STOPPED
     except HydraException as error:
         raise SettingError(str(error).splitlines()[0]) from error
     return 0

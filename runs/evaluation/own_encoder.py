@@ -78,10 +78,13 @@ def evaluate(
         SettingError: an unknown task or probe, data that is not there, or what is no features.
     """
     tasks = [tasks] if isinstance(tasks, str | Path) else tasks
-    for name, count in {"tasks": len(tasks), "train": train, "validation": validation, "test": test}.items():
-        if count < 1:
-            raise SettingError(f"{name}={'[]' if name == 'tasks' else count} leaves nothing to score; give 1 or more")
     probes = [probes] if isinstance(probes, str) else probes
+    for name, given in {"tasks": tasks, "probes": probes}.items():
+        if not given:
+            raise SettingError(f"{name}=[] leaves nothing to score; give 1 or more")
+    for name, count in {"train": train, "validation": validation, "test": test}.items():
+        if count < 1:
+            raise SettingError(f"{name}={count} leaves nothing to score; give 1 or more")
     probes = [find_probe(name) for name in probes]
     for name in probes:
         if name not in registered():
@@ -92,7 +95,7 @@ def evaluate(
     where, encode = device_of(device), FeaturesOf(encode)
     named = [str(task) for task in tasks if task != OWN]
     settings.eval.transfer = named
-    transfer.check(settings)
+    transfer.check(settings, others=[OWN])
     scores: dict[ScoreKey, Scores] = {}
     if OWN in tasks:
         task = world_task(**of_settings(settings), device=where)

@@ -1,7 +1,7 @@
 """Data the encoder never saw, as tasks for the same probes: digits, other worlds, data sets by name or by path."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,11 @@ KNOWN = (*MADE, *SOURCES, "coil100")
 Maker = Callable[[], Task]
 
 
-def check(settings) -> None:
-    """Checks before any work that `eval.transfer` can be found. Raises SettingError: an unknown name, path, folder."""
+def check(settings, *, others: Sequence[str] = ()) -> None:
+    """Checks before any work that `eval.transfer` can be found; `others` are names that may be given beside its own.
+
+    Raises SettingError: an unknown name, path, folder.
+    """
     names, root = settings.eval.transfer, settings.eval.data_root
     folder, sought = Path(root or "").expanduser(), any(name not in MADE and not _is_path(name) for name in names)
     if root and sought and not folder.is_dir():
@@ -90,7 +93,7 @@ def check(settings) -> None:
             if URL not in name and not Path(name).expanduser().exists():
                 raise SettingError(f"eval.transfer=[{name}] isn't there; give a .npz, .npy, Zarr or folder of pictures")
         elif name not in (*KNOWN, EVERYTHING):
-            raise unknown("eval.transfer", name, (*KNOWN, EVERYTHING, "a path"))
+            raise unknown("eval.transfer", name, (*others, *KNOWN, EVERYTHING, "a path"))
         elif name in KNOWN and name not in MADE and not root:
             raise SettingError(
                 f"eval.transfer=[{name}] is looked for in eval.data_root, which is not given; give a folder"

@@ -1,8 +1,9 @@
 """What stands around a run: its settings, its folder, Ctrl-C, one line for an error, the last table."""
 
+import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -22,7 +23,7 @@ from runs.analysis.reading import load_numbers
 from runs.analysis.summary import final_scores, summary_table
 from runs.config import composing
 from runs.config.help import show_help
-from runs.config.sweeps import label, run_sweep
+from runs.config.sweeps import STILL_THERE, STOPPED, SUBMITS, label, run_sweep
 from runs.evaluation.evaluation import Evaluation, is_pending
 from runs.evaluation.world_tasks import drift_of
 from runs.launch.log import NoMetrics, Run, RunLog
@@ -52,7 +53,7 @@ MAY_CHANGE = ("run.frames", "run.resume", "run.loggers", "results_dir", "device"
 _guarded = partial(
     guarded,
     place="results_dir",
-    stopped="what the last checkpoint holds can be resumed with run.resume=FOLDER",
+    stopped="no run had begun to learn",
     crowded="try a smaller env.num_worlds, env.size, memory.capacity or eval.train",
 )
 
@@ -80,16 +81,54 @@ def _run_all(program: Program, arguments: list[str], overrides: list[str]) -> No
         sys.exit(_guarded(start, overrides, program))
     shows_help = {"--hydra-help", "--cfg", "-c", "--info", "-i"} & set(arguments)
     samples = () if shows_help else composing.one_at_a_time(sweep.values)
-    checked = [_guarded(lambda each: program.check(program.read(each)), each) for each in samples]
-    if checked and not (checked[0].run.group or checked[0].run.name) and REQUEUING in arguments:
-        _guarded(_no_name)
     varied = [name for name, values in sweep.values.items() if len(values) > 1]
-    job = partial(_guarded, start_or_resume, varied=varied, program=program, leave=False)
+    checked = _guarded(_checked, samples, varied, program)
+    named = bool(checked and (checked[0].run.group or checked[0].run.name))
+    if checked and not named and REQUEUING in arguments:
+        _guarded(_no_name)
+    statuses: list[int] = []  # of runs in this process
+
+    def job(overrides: list[str]) -> int:
+        statuses.append(_guarded(start_or_resume, overrides, varied=varied, program=program, leave=False))
+        return statuses[-1]
+
     status = _guarded(run_sweep, job)
-    if checked and checked[0].run.group:
+    if status == STOPPED:
+        submits = any(text.startswith(SUBMITS) for text in arguments)
+        total = math.prod(map(len, sweep.values.values()))
+        say([STILL_THERE if submits else _stopped(statuses, total, named=named)])
+    elif checked and checked[0].run.group:
         command = shlex.join(["python", "-m", "runs.compare", str(_place(checked[0]))])
         print(visible(f"the runs beside one another:\n  {command}"))  # noqa: T201
     sys.exit(status)
+
+
+def _checked(samples: Iterable[list[str]], varied: list[str], program: Program) -> list[DictConfig]:
+    """The settings of some runs of a sweep. Raises SettingError: one cannot work, or two would have one folder."""
+    checked: list[DictConfig] = []
+    begun: dict[Path, tuple[list[str], DictConfig]] = {}  # by their folders
+    for overrides in samples:
+        settings = program.check(program.read(overrides))
+        checked.append(settings)
+        name = settings.run.name or (settings.run.group and _name(settings, _varied(overrides, varied)))
+        if not name:  # which then has the time in it
+            continue
+        other, before = begun.setdefault(_place(settings) / name, (overrides, settings))
+        if differences(before, settings, ignore=MAY_CHANGE):
+            orders = (other, overrides), (overrides, other)
+            both = " and ".join(shlex.join(text for text in one if text not in two) for one, two in orders)
+            way_out = "leave run.name out" if settings.run.name else "give each part a name of its own"
+            raise SettingError(f"{_place(settings) / name} would be the folder of two runs, {both}; {way_out}")
+    return checked
+
+
+def _stopped(statuses: list[int], total: int, *, named: bool) -> str:
+    """What is said of a sweep that was stopped; where its runs are `named`, they are found again."""
+    count = f" with {statuses.count(0)} of {counted(total, 'run')} complete" if statuses else ""
+    way_on = (
+        "the same command goes on with it" if named else "with run.group=NAME, the same command would go on with it"
+    )
+    return f"the sweep was stopped{count}; {way_on}"
 
 
 def _no_name() -> None:
@@ -111,7 +150,7 @@ def start_or_resume(overrides: list[str], *, varied: list[str], program: Program
     if settings.run.resume == AUTO:
         settings.run.resume = None
         overrides = [*(text for text in overrides if not text.startswith("run.resume=")), "run.resume=null"]
-    own = [text for text in overrides if text.partition("=")[0] in varied]
+    own = _varied(overrides, varied)
     if settings.run.group and not settings.run.name:
         settings.run.name = _name(settings, own)
         overrides = [*overrides, f"run.name={settings.run.name}"]
@@ -311,7 +350,12 @@ def _follow(
         loggers.settings(flat(settings))
         if isinstance(metrics, Metrics):
             metrics.mirror = loggers.rows
-        return _trained(run, evaluation, folder, metrics, program, loggers)
+        try:
+            return _trained(run, evaluation, folder, metrics, program, loggers)
+        except KeyboardInterrupt:
+            where = " from the last checkpoint" if any(folder.checkpoints.glob("*.pt")) else ""
+            way_on = f"go on{where} with {resuming_command(folder, settings, program)}"
+            raise KeyboardInterrupt(way_on) from None
 
 
 def _trained(
@@ -388,6 +432,11 @@ def shared_metrics(metrics: Metrics | None, folder: RunFolder, ranks: Ranks) -> 
             f"{folder.path} is not seen by all ranks; give a results_dir that is the same for all of them"
         )
     return metrics or NoMetrics(run_id, begun=begun)
+
+
+def _varied(overrides: Iterable[str], varied: Container[str]) -> list[str]:
+    """The overrides that a sweep varies."""
+    return [text for text in overrides if text.partition("=")[0] in varied]
 
 
 def _chosen(overrides: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from envs.devices import device
 from envs.errors import SettingError, unknown
 from envs.gaze import gaze
-from runs.config.composing import keys
+from runs.config.composing import OWN, keys
 from runs.evaluation import transfer
 from runs.evaluation.evaluation import known_probes
 from runs.evaluation.features import FEATURES
@@ -59,9 +59,16 @@ def _check_run(settings: DictConfig) -> None:
         )
     if run.group is not None and (Path(run.group).name != run.group or run.group.startswith(".")):
         raise SettingError(f"run.group={run.group!r} must be a plain folder name; results_dir says where it lies")
-    for group in ("learner", "loss", "network"):
-        if not settings[group].get("name"):
-            raise SettingError(f"{group}.name is missing, which tells a run from others; add it to the YAML file")
+    for group, part in OWN.items():
+        if not OmegaConf.is_dict(settings[group]):
+            raise SettingError(f"{group} is a YAML file without settings; write them as in examples/conf/{group}")
+        for name, use in {part: "names the part that is used", "name": "tells a run from others"}.items():
+            if not settings[group].get(name):
+                raise SettingError(
+                    f"{group}.{name} is missing, which {use}; add it to the YAML file, as in examples/conf"
+                )
+    if OmegaConf.get_type(settings.network) is dict:
+        raise SettingError("network is a YAML file without its defaults; begin it as those in examples/conf/network do")
 
 
 def _check_scores(settings: DictConfig) -> None:

@@ -1,6 +1,7 @@
 """Whether the pictures of folders follow one another as frames do, or are a class of single ones."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,24 +14,37 @@ EDGE = 16  # pixels to which pictures are brought to be compared
 APART = 0.85  # by this share of what separates any two, neighbours of frames are apart at most
 
 
-def follow(folders: Sequence[Sequence[str]]) -> bool:
-    """Whether the pictures (files, in order) of any folders are nearer to their neighbours than to others.
+class Look(NamedTuple):
+    """What a look into some folders came to, each a sequence of files."""
 
-    A few of a few folders are looked at. Where these are too few to tell, it is taken for granted.
+    folders: list[Sequence[str]]  # that were looked into
+    shuffled: list[Sequence[str]]  # of these, those whose neighbours are no nearer than others
+
+
+def look_into(folders: Sequence[Sequence[str]]) -> Look:
+    """Looks at a few pictures (files, in order) of a few folders: whether neighbours are nearer than others.
+
+    None is shuffled where they are nearer over all folders, or where these are too few to tell.
     """
     long = [files for files in folders if len(files) >= FEWEST]
-    if len(long) < 2:
-        return True
-    beside, others = [], []
-    for files in _some(long, FOLDERS):
-        draws = np.random.default_rng(0)
-        for at in _some(range(len(files) - 1), NEIGHBOURS):
-            other = draws.choice([each for each in range(len(files)) if not at - 1 <= each <= at + 1])
-            one, next_one, any_one = (_small(files[each]) for each in (at, at + 1, other))
-            if one is not None and next_one is not None and any_one is not None:
-                beside.append(np.abs(one - next_one).mean())
-                others.append(np.abs(one - any_one).mean())
-    return not others or sum(beside) <= APART * sum(others)
+    looked = _some(long, FOLDERS) if len(long) > 1 else []
+    apart = [_apart(files) for files in looked]
+    beside, others = (sum(sums) for sums in zip(*apart, strict=True)) if apart else (0.0, 0.0)
+    if beside <= APART * others:
+        return Look(looked, [])
+    return Look(looked, [files for files, (own, any_two) in zip(looked, apart, strict=True) if own > APART * any_two])
+
+
+def _apart(files: Sequence[str]) -> tuple[float, float]:
+    """What separates neighbours in a folder, and any two, summed over a few."""
+    draws, beside, others = np.random.default_rng(0), 0.0, 0.0
+    for at in _some(range(len(files) - 1), NEIGHBOURS):
+        other = draws.choice([each for each in range(len(files)) if not at - 1 <= each <= at + 1])
+        one, next_one, any_one = (_small(files[each]) for each in (at, at + 1, other))
+        if one is not None and next_one is not None and any_one is not None:
+            beside += float(np.abs(one - next_one).mean())
+            others += float(np.abs(one - any_one).mean())
+    return beside, others
 
 
 def _some(of: Sequence, count: int) -> list:

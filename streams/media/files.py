@@ -12,7 +12,7 @@ from envs.command.text import counted, printable
 from envs.errors import SettingError
 from envs.images.decoding import moves, suffixes
 from envs.images.folders import listing, named
-from streams.media.continuity import follow
+from streams.media.continuity import look_into
 from streams.media.lerobot import episodes_of, is_lerobot
 from streams.media.names import AUTO, FACTORS, Names, as_text, read_names
 from streams.media.pictures import OR_SKIP, TOGETHER, check_sizes, decoded, fitted, stacked
@@ -81,11 +81,14 @@ def _doubt(files: Files) -> str:
     folders: dict[int, list[str]] = {}
     for file, episode in zip(files.stills, files.names.episode, strict=True):
         folders.setdefault(episode, []).append(file)
-    if follow([*folders.values()]):
+    look = look_into([*folders.values()])
+    if not look.shuffled:
         return ""
+    named = ", ".join(printable(Path(files[0]).parent.name) for files in look.shuffled)
     return (
-        f"has {len(folders):,} folders whose neighbouring pictures are no more alike than any two of the folder; say "
-        "whether each folder is one episode (names=frames) or a class of single pictures (names=single)"
+        f"has folders whose neighbouring pictures are no more alike than any two of the folder ({named}: "
+        f"{len(look.shuffled)} of the {len(look.folders)} that were looked into); say whether each folder is one "
+        "episode (names=frames) or a class of single pictures (names=single)"
     )
 
 

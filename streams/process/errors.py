@@ -31,7 +31,7 @@ def guarded(
 
     Args:
         place: the setting that says where things are written.
-        stopped: the end of the message after a second Ctrl-C.
+        stopped: the end of the message after a second Ctrl-C, where the KeyboardInterrupt has none of its own.
         crowded: the advice where there is too little memory.
         words: what messages call things, as regular expressions, and what the command line calls them.
         leave: whether the process ends with that status, or it is returned.
@@ -56,8 +56,8 @@ def guarded(
         remote = "://" in str(where)
         way_out = "see that it can be reached" if remote else f"make room there, or choose another {place}"
         text = f"{where}: {what}; {way_out}"
-    except KeyboardInterrupt:
-        text, status = f"stopped at once; {stopped}", 130
+    except KeyboardInterrupt as stop:
+        text, status = f"stopped at once; {str(stop) or stopped}", 130
     print(one_line(text), file=sys.stderr)  # noqa: T201
     if leave:
         sys.exit(status)

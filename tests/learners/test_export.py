@@ -77,6 +77,10 @@ def test_the_command_says_what_it_wrote_or_what_is_wrong(run, tmp_path, monkeypa
         main()
     assert end.value.code == 2
     assert "is no run" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["export", str(run), "--to", "pt2"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "did you mean torch?" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_scored_on_new_data(run, tmp_path):

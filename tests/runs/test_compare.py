@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from envs.errors import SettingError
 from runs import compare
+from runs.analysis import comparison
+from runs.analysis.reading import load
 from tests.helpers.runs import fake_run, furnished
 
 
@@ -121,7 +124,7 @@ def test_one_seed_alone_has_no_interval_and_that_is_said(tmp_path, say):
     ("arguments", "line"),
     [
         (["--against", "dgl"], "--against=dgl is unknown"),
-        (["--task", "lin"], "was never scored on lin"),
+        (["--task", "lin"], "none was ever scored on lin; name what they have with --task"),
         (["--figure", "a.jpg"], "--figure a.jpg is none of .png, .pdf, .svg"),
         (["--at", "1"], "try --at 128"),
     ],
@@ -131,3 +134,14 @@ def test_a_mistake_is_one_line(sweep, say, arguments, line):
     assert status == 2
     assert line in text
     assert text.count("\n") == 1
+
+
+def test_runs_that_were_never_scored_are_named_and_where_all_are_the_cause_is_said(tmp_path):
+    runs = [load(fake_run(tmp_path, seed=seed, eval__every=0)) for seed in range(3)]
+    unscored = [run._replace(scores={}) for run in runs]
+    with pytest.raises(SettingError, match=r"^of 3 runs none was ever scored on .*, by eval.every=0; begin runs with"):
+        comparison.compare(unscored)
+    with pytest.raises(SettingError, match=r"bp-seed0, .*bp-seed1 were never scored on .*; leave them out"):
+        comparison.compare([*unscored[:2], runs[2]])
+    with pytest.raises(SettingError, match=r"bp-seed0 was never scored on .*; leave it out"):
+        comparison.compare([unscored[0], *runs[1:]])

@@ -156,7 +156,7 @@ def test_folders_of_frames_are_episodes_and_it_is_said_how_they_would_be_none(tm
 
 def test_folders_of_numbered_pictures_that_do_not_follow_one_another_are_asked_about(tmp_path):
     folder = of_classes(tmp_path / "kinds", follows=False)
-    with pytest.raises(SettingError, match="source=.*kinds has 2 folders whose .*names=frames.* .names=single"):
+    with pytest.raises(SettingError, match="source=.*kinds has folders whose .*names=frames.* .names=single"):
         brought(tmp_path, f"source={folder}")
     assert not (tmp_path / "new.zarr").exists()
     assert brought(tmp_path, f"source={folder}", "names=frames")[1].tolist() == [0] * 12 + [1] * 12
@@ -164,6 +164,13 @@ def test_folders_of_numbered_pictures_that_do_not_follow_one_another_are_asked_a
     _, episode, factors = brought(tmp_path, f"source={folder}", "names=single")
     assert episode.tolist() == list(range(24))
     assert factors["category"].tolist() == [0] * 12 + [1] * 12
+
+
+def test_of_folders_that_are_asked_about_those_of_single_pictures_are_named(tmp_path):
+    folder = of_classes(tmp_path / "kinds", follows=False)
+    shutil.copytree(of_classes(tmp_path / "walks", follows=True) / "dog", folder / "walk")
+    with pytest.raises(SettingError, match=r"\(cat, dog: 2 of the 3 that were looked into\)"):
+        brought(tmp_path, f"source={folder}")
 
 
 def test_several_films_are_counted_in_plain_words(tmp_path, capsys):

@@ -61,6 +61,44 @@ def test_the_signal_that_stopped_a_run_goes_to_what_took_it_before_and_the_sweep
     assert [path.name for path in (tmp_path / "sweep").iterdir()] == ["dgl-seed0"]
 
 
+def test_a_sweep_that_is_stopped_says_how_far_it_is_and_that_it_goes_on(tmp_path, online, monkeypatch):
+    monkeypatch.setattr(commands, "_trained", lambda *_: 0)
+    overrides = ["-m", *SCORED, f"results_dir={tmp_path}", "eval.every=0", "seed=0,1,2"]
+    whole, statuses = commands.start_or_resume, iter([0, 130])
+    monkeypatch.setattr(commands, "start_or_resume", lambda *of, **named: whole(*of, **named) or next(statuses))
+    status, text = online(*overrides, "run.group=sweep")
+    assert (status, text) == (
+        130,
+        "the sweep was stopped with 1 of 3 runs complete; the same command goes on with it\n",
+    )
+    statuses = iter([130])
+    assert "with 0 of 3 runs complete; with run.group=NAME, the same" in online(*overrides)[1]
+
+
+def test_a_sweep_that_is_stopped_between_two_runs_says_so(tmp_path, online, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runs.config.sweeps._name_ranks", interrupted)  # before its first run
+    status, text = online("-m", *SCORED, f"results_dir={tmp_path}", "run.group=sweep", "seed=0,1")
+    assert (status, text) == (130, "the sweep was stopped; the same command goes on with it\n")
+
+
+@pytest.mark.parametrize(
+    ("varied", "message"),
+    [
+        (["learner=dgl,bp", "run.name=same"], "two runs, learner=dgl and learner=bp; leave run.name out"),
+        (["seed=0,1", "run.name=x-${learner.name}"], "x-dgl would be the folder of two runs, seed=0 and seed=1; leave"),
+    ],
+)
+def test_two_runs_of_one_folder_are_found_before_the_first_begins(tmp_path, online, varied, message):
+    status, text = online("-m", *SCORED, f"results_dir={tmp_path}/results", *varied)
+    assert status == 2
+    assert message in text
+    assert text.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
 def test_each_task_of_a_submitit_job_is_a_rank(monkeypatch):
     task = {"NTASKS": "2", "JOB_NUM_NODES": "1", "NODEID": "0", "GLOBALID": "1", "LOCALID": "1", "JOB_ID": "7"}
     for name, value in {f"SUBMITIT_LOCAL_{name}": value for name, value in task.items()}.items():

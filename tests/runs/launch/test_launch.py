@@ -21,6 +21,7 @@ from runs.analysis.summary import summary
 from runs.launch import launch as commands
 from runs.store import checkpoint
 from tests.helpers.online import SMALL, assert_same_run, outcome, stopping
+from tests.helpers.runs import fake_run
 
 TINY = [*SMALL, "run.frames=32", "eval.every=0"]
 
@@ -53,6 +54,38 @@ def test_a_mistake_is_one_line_before_any_work(tmp_path, online, override, messa
     assert message in text
     assert text.count("\n") == 1
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (
+            "loss/mine",
+            "margin: 0.5",
+            "loss.kind is missing, which names the part that is used; add it to the YAML file",
+        ),
+        ("loss/mine", "- 1", "loss is a YAML file without settings"),
+        ("learner/mine", "lr: 0.001", "learner.schedule is missing"),
+        ("network/mine", "gain: 1", "network.name is missing"),
+        ("network/mine", "name: conv4", "network is a YAML file without its defaults"),
+    ],
+)
+def test_what_a_part_of_ones_own_lacks_is_one_line(tmp_path, online, file, text, message):
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / f"{file}.yaml").write_text(text)
+    others = [override for override in TINY if not override.startswith("network=")]
+    chosen = file.replace("/", "=")
+    status, error = online(*others, f"results_dir={tmp_path}/results", f"hydra.searchpath=[{tmp_path}]", chosen)
+    assert status == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_part_of_ones_own_is_called_as_its_file_where_it_says_no_name(tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "nearer.yaml").write_text("kind: examples.triplet.triplet")
+    assert PROGRAM.read([f"hydra.searchpath=[{tmp_path}]", "loss=nearer"]).loss.name == "nearer"
 
 
 def pictures(folder, *, classes):
@@ -174,6 +207,14 @@ def test_showing_what_is_no_run_is_one_line(tmp_path, monkeypatch, capsys):
         show.main()
     assert left.value.code == 2
     assert capsys.readouterr().err == f"{tmp_path} is no run; give the folder of one, as in results/NAME\n"
+    for seed in (0, 1):
+        fake_run(tmp_path, seed=seed)
+    with pytest.raises(SystemExit):
+        show.main()
+    assert (
+        f"is a folder of 2 runs; give one of them, or set them beside one another: python -m runs.compare {tmp_path}"
+        in (capsys.readouterr().err)
+    )
 
 
 def test_a_run_that_was_never_scored_is_shown(tmp_path, online, monkeypatch, capsys):
@@ -200,6 +241,19 @@ def test_a_sweep_begun_again_passes_over_what_has_ended_and_goes_on_with_the_res
     assert "pairs.gap: 2 in the run, 1 asked for" in text
 
 
+def test_a_run_that_is_stopped_at_once_says_how_it_goes_on(tmp_path, online, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Learner, "update", interrupted)
+    status, text = online(*TINY, f"results_dir={tmp_path}", "run.name=one")
+    command = f"python -m learners.online run.resume={tmp_path}/one"
+    assert (status, text) == (130, f"stopped at once; go on from the last checkpoint with {command}\n")
+    monkeypatch.setattr(commands, "check_same", interrupted)
+    status, text = online(*TINY, f"results_dir={tmp_path}", "run.name=two")
+    assert (status, text) == (130, "stopped at once; no run had begun to learn\n")
+
+
 def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monkeypatch):
     whole = Learner.update
 
@@ -214,6 +268,7 @@ def test_a_failed_run_of_a_sweep_does_not_lose_the_others(tmp_path, online, monk
     assert status == 2
     assert "out of memory" in text
     assert "failed: " in text
+    assert text.count("\n") == 2  # and nothing of Hydra's
     assert summary(tmp_path / "margins" / "bp-positive_margin1-seed0")["frames"] == 32
 
 

@@ -91,10 +91,9 @@ def _name_after_files(config: DictConfig, picks: Iterable[str]) -> None:
     """Names parts of one's own after their YAML files where these say no name."""
     for group, _, choice in (text.partition("=") for text in picks):
         part = config[group] if group in OWN else None
-        if not isinstance(part, DictConfig) or (group == "network" and not part.get("blocks")):
+        if not isinstance(part, DictConfig) or part.get("name") or (group == "network" and not part.get("blocks")):
             continue
-        if not part.get("name"):
-            OmegaConf.update(config, f"{group}.name", choice.rpartition("/")[2], force_add=True)
+        OmegaConf.update(config, f"{group}.name", choice.rpartition("/")[2], force_add=True)
 
 
 def _with_world(override: str) -> str:

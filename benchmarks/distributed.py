@@ -27,7 +27,7 @@ from learners.online import PROGRAM
 from learners.run import build
 from streams.process import ranks
 
-WARM, ROUNDS, FRAMES = 1, 3, 2_560  # frames that are learned from in a round, by each kind
+WARM, ROUNDS, FRAMES = 1, 2, 1_536  # frames that are learned from in a round, by each kind
 LEARNERS, WORLDS = ("dgl", "bp"), (128, 512)
 APART = "two processes apart"
 KINDS = {  # processes, threads of each
@@ -99,7 +99,8 @@ def as_rank(overrides: list[str]) -> None:
     if counted:
         per_update = {name: getattr(counted, name) / updates for name in ("small", "large", "bytes")}
         result |= {"share_in_exchanges": counted.seconds / took, **per_update}
-    run.ranks.close()
+    if counted:
+        counted.close()
     print(json.dumps(result), file=sys.__stdout__)
 
 

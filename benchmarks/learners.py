@@ -22,7 +22,7 @@ from streams.process.errors import keep_memory
 from streams.types import Pairs
 
 ROUNDS, UPDATES, BATCH, SIZE = 9, 4, 128, 32  # UPDATES: of each rule in a round
-PROMISED = {"dgl": 1.2, "rll": 0.6, "dtp": 1.5, "bp, remembered": 0.6}  # at most so many times backpropagation's time
+PROMISED = {"dgl": 1.2, "rll": 0.6, "dtp": 1.25, "bp, remembered": 0.6}  # at most so many times backpropagation's time
 BARE = 1.1  # at most so many times a bare step's time backpropagation may take
 HINGE_ROWS, EMBEDDING = 500, 64
 

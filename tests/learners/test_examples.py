@@ -113,13 +113,6 @@ def test_what_is_of_the_wrong_sort_is_refused(message):
         built(network=parts["network.name"], loss={"kind": parts["loss.kind"]}, schedule=parts["learner.schedule"])
 
 
-def test_a_part_of_ones_own_without_a_name_is_told_so(tmp_path):
-    (tmp_path / "loss").mkdir()
-    (tmp_path / "loss" / "mine.yaml").write_text("kind: examples.triplet.triplet\n")
-    with pytest.raises(SettingError, match="loss.name is missing"):
-        check(read([f"hydra.searchpath=[{tmp_path}]", "loss=mine"]))
-
-
 @pytest.mark.parametrize(
     ("message", "overrides"),
     [

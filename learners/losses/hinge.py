@@ -43,17 +43,19 @@ class _Distances(Function):
         return torch.ops.aten._pdist_backward(above.add_(below), rows, 1.0, distance)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _places(count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Of N rows, in what order `_pdist_forward` goes through their N (N - 1) / 2 pairs.
 
     The pair at each place of a matrix (N * N,), any on its diagonal, and the two places of each pair, above the
     diagonal and below.
     """
-    i, j = torch.triu_indices(count, count, 1, device=device)
+    kind = torch.int32 if count**2 < 2**31 else torch.int64
+    i, j = torch.triu_indices(count, count, 1, dtype=kind, device=device)
     above, below = i * count + j, j * count + i
-    pair_of = torch.zeros(count * count, dtype=torch.int64, device=device)
-    pair_of[above] = pair_of[below] = torch.arange(len(i), device=device)
+    pairs = torch.arange(len(i), dtype=kind, device=device)
+    pair_of = torch.zeros(count * count, dtype=kind, device=device)
+    pair_of.index_copy_(0, above.long(), pairs).index_copy_(0, below.long(), pairs)
     return pair_of, above, below
 
 

@@ -99,7 +99,6 @@ def as_rank(overrides: list[str]) -> None:
     if counted:
         per_update = {name: getattr(counted, name) / updates for name in ("small", "large", "bytes")}
         result |= {"share_in_exchanges": counted.seconds / took, **per_update}
-    if counted:
         counted.close()
     print(json.dumps(result), file=sys.__stdout__)
 

@@ -33,7 +33,7 @@ from learners.rules.base import Learner
 from learners.run import Run, learner_of
 from runs.analysis.frames import OpenedRun, open_run
 from runs.config import composing
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_at, load_newest
 from runs.store.folder import RunFolder
 

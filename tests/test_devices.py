@@ -19,7 +19,7 @@ from learners.rules import optimizer as steps
 from learners.run import learner_of
 from runs.analysis.summary import summary
 from runs.config.composing import choices, read
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import weights_sha256
 from runs.store.folder import RunFolder
 from runs.store.metrics import read as read_metrics

@@ -14,7 +14,7 @@ from envs.command import startup_errors
 from envs.errors import SettingError, no_such
 from learners.networks.network import Network
 from learners.online import PROGRAM
-from runs.launch.launch import start
+from runs.launch.start import start
 from tests.helpers.online import SMALL
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from runs import compare, report
 from runs.analysis.summary import summary
 from runs.config.aliases import KEYS, VALUES, current_override, current_values
 from runs.config.composing import keys, read
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_newest
 from streams.check import examine
 from streams.live import Live

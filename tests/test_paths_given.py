@@ -8,7 +8,7 @@ from PIL import Image
 from envs.errors import SettingError
 from learners.online import PROGRAM
 from runs import compare, report, show
-from runs.launch.launch import start
+from runs.launch.start import start
 from streams import check, view
 from streams.importing import ImportSettings, import_stream
 from streams.record import record

@@ -8,7 +8,7 @@ from envs.worlds import WORLDS
 from learners.build import RULES
 from learners.online import PROGRAM
 from learners.run import SCHEMAS
-from runs.launch.launch import start
+from runs.launch.start import start
 from streams.record import Settings as RecordSettings
 from streams.repair import RepairSettings
 from streams.replay.orders import OrderSettings

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from learners.diagnostics.monitor import gradients
 from learners.networks.blocks import blocks_of, reader
 from learners.networks.feedback import Conv, Layer, layers_of
-from learners.networks.network import Network, eval_mode
+from learners.networks.network import Network
 from learners.rules.base import Learner
+from streams.process.modes import eval_mode
 from streams.types import Pairs
 
 SAME = 1e-9  # relative change of an update in float64 that is rounding

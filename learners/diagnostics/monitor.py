@@ -14,9 +14,10 @@ from envs.devices import upload
 from learners.losses import Report
 from learners.losses.base import losses_of, mean_distances
 from learners.networks.feedback import cosine, flat
-from learners.networks.network import Network, eval_mode
+from learners.networks.network import Network
 from learners.rules.base import Learner
 from learners.rules.end_to_end import EndToEnd
+from streams.process.modes import eval_mode
 from streams.types import Pairs
 
 

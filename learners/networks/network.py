@@ -5,8 +5,7 @@ be taken on, and is no part of what the network is scored by: that is the flatte
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -187,17 +186,6 @@ class Network(nn.Module):
         """The embedding (B, D) of every head there is, from the lowest to the top."""
         readings = self.readings(images)[-len(self.heads) :]
         return [head(read) for head, (read, _) in zip(self.heads, readings, strict=True)]
-
-
-@contextmanager
-def eval_mode(network: nn.Module) -> Iterator[None]:
-    """As one that does not learn: a BatchNorm takes the statistics that it has gathered, and gathers none."""
-    learning = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(learning)
 
 
 def normalize(images: Tensor, *, reach: float = 2.0) -> Tensor:

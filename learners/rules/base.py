@@ -14,8 +14,9 @@ from learners.losses import Report
 from learners.losses.base import Loss, losses_of
 from learners.networks.feedback import feedback_cosine, feedback_twins, use_own_weights
 from learners.networks.images import as_images, check_pairs
-from learners.networks.network import Network, eval_mode
+from learners.networks.network import Network
 from learners.rules.optimizer import OptimizerConfig
+from streams.process.modes import eval_mode
 from streams.process.ranks import Ranks
 from streams.types import Pairs
 

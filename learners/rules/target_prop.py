@@ -19,9 +19,10 @@ from learners.distributed import Part
 from learners.losses import Report
 from learners.networks.feedback import cosine
 from learners.networks.layers import Convolution, Pool, convolution, stride_of
-from learners.networks.network import Network, Spec, eval_mode
+from learners.networks.network import Network, Spec
 from learners.rules.base import Learner, LearnerSettings
 from learners.rules.optimizer import OptimizerConfig
+from streams.process.modes import eval_mode
 from streams.seeding import generator
 from streams.types import Pairs
 

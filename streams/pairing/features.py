@@ -1,32 +1,18 @@
 """What an encoder of the user's own gives, held to what features are."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from envs.arguments import a_kind
 from envs.command.startup_errors import of_memory
 from envs.errors import SettingError
+from streams.process.modes import eval_mode
 
 WANTED = "give features (B, D), flattened or pooled"
-
-
-@contextmanager
-def as_used(encode: Callable) -> Iterator[None]:
-    """Has a module, or one whose method this is, neither drop units nor gather statistics; then all is as before."""
-    module = getattr(encode, "__self__", encode)
-    learning = [part for part in module.modules() if part.training] if isinstance(module, nn.Module) else []
-    for part in learning:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in learning:
-            part.training = True
 
 
 class FeaturesOf:
@@ -59,7 +45,7 @@ class FeaturesOf:
     def _tensor(self, images: Tensor) -> Tensor:
         """What the encoder gives, as a tensor."""
         try:
-            with as_used(self.encode), torch.no_grad():
+            with eval_mode(self.encode), torch.no_grad():
                 features = self.encode(images)
         except Exception as error:  # whatever it raises
             if isinstance(error, SettingError) or of_memory(error):

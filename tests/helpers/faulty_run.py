@@ -12,6 +12,7 @@ import sys
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs.launch import launch, log
+from runs.launch import start as starting
 
 WHOLE, SAVED = Learner.update, log.save_part
 
@@ -31,7 +32,7 @@ def full(folder, *arguments, frames, **named):
 def main() -> None:
     """As a rank."""
     fault, sys.argv[1:] = sys.argv[1], sys.argv[2:]
-    launch.pictures = lambda *_: ()
+    starting.pictures = lambda *_: ()
     if os.environ["RANK"] == "1":
         if fault == "killed" and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             Learner.update = killed

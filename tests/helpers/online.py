@@ -7,7 +7,7 @@ import numpy as np
 
 from learners.online import PROGRAM
 from learners.rules.base import Learner
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_newest
 from runs.store.metrics import read, read_samples
 from tests.helpers.learners import same

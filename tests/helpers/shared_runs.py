@@ -14,8 +14,8 @@ from envs.errors import SettingError
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs.config import composing
-from runs.launch import launch
-from runs.launch.launch import start
+from runs.launch import start as starting
+from runs.launch.start import start
 from streams.process.ranks import Ranks, joined
 from tests.helpers.online import SMALL
 
@@ -116,7 +116,7 @@ def errors(folder: Path, ranks: Ranks) -> dict[str, str]:
 def main() -> None:
     """As a rank."""
     folder, there = Path(sys.argv[1]), sys.argv[2]
-    launch.pictures = lambda *_: ()  # which take seconds
+    starting.pictures = lambda *_: ()  # which take seconds
     composing._compose = composed_once(composing._compose)
     with joined() as ranks:
         outcome = {

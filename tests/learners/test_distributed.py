@@ -14,7 +14,7 @@ from torch import nn
 from envs.errors import SettingError
 from learners.distributed import check_network
 from learners.online import PROGRAM
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_newest
 from streams.process.ranks import JoinedRanks, Ranks, join
 from streams.recording.reader import Recording

@@ -10,7 +10,7 @@ from learners.online import PROGRAM
 from learners.run import learner_of
 from runs.analysis.reading import load
 from runs.config.composing import read
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.launch.validate import check
 from runs.page.page import page
 from streams.record import record

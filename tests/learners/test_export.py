@@ -11,7 +11,7 @@ from learners.export import export, main
 from learners.online import PROGRAM
 from learners.score import main as score_command
 from learners.score import score
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.scores import ScoreKey
 from tests.helpers.online import SMALL
 

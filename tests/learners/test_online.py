@@ -19,7 +19,7 @@ from learners.run import learner_of
 from runs.analysis.summary import summary
 from runs.evaluation import finetune
 from runs.evaluation.evaluation import Evaluation, known_probes
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.scores import ScoreKey
 from runs.store.checkpoint import load_newest, save
 from tests.helpers.learners import same

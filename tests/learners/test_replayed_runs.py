@@ -9,7 +9,7 @@ import streams
 from learners.online import PROGRAM, build
 from runs.config.composing import choices
 from runs.config.composing import read as read_settings
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import weights_sha256
 from runs.store.metrics import read
 from streams.record import record

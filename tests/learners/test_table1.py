@@ -6,7 +6,7 @@ import pytest
 from learners.online import PROGRAM
 from runs.analysis.summary import summary
 from runs.config import composing
-from runs.launch.launch import start
+from runs.launch.start import start
 
 LEARNERS = ("bp", "dtp", "rf", "gll", "gll_rf", "rll", "rll_rf")
 OTHERS = {

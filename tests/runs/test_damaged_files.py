@@ -17,7 +17,7 @@ from envs.errors import SettingError
 from learners.online import PROGRAM
 from runs import compare, report
 from runs.analysis.reading import load, load_numbers
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_newest, newest, save
 from runs.store.folder import RunFolder
 from runs.store.metrics import Metrics, read, read_mistakes, read_samples

@@ -15,7 +15,7 @@ from learners.online import PROGRAM
 from learners.run import named_code
 from runs import compare, report, show
 from runs.config import composing
-from runs.launch import launch as commands
+from runs.launch import start as commands
 from runs.store.folder import flat
 from runs.store.metrics import Metrics
 from streams.process.progress import Bar

@@ -19,7 +19,7 @@ from runs.analysis.comparison import compare
 from runs.analysis.reading import find, load, load_numbers
 from runs.analysis.summary import summed
 from runs.config import composing
-from runs.launch import launch as commands
+from runs.launch import start as commands
 from runs.launch.program import Program
 from runs.page.page import page
 from runs.store.folder import flat

@@ -8,7 +8,7 @@ import pytest
 
 from envs.errors import SettingError
 from learners.online import PROGRAM
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.watch import server
 from tests.helpers.online import SMALL
 

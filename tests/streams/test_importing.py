@@ -19,7 +19,7 @@ from envs.errors import SettingError
 from envs.settings import read as read_settings
 from learners.online import PROGRAM
 from runs.config.composing import read
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.launch.validate import check
 from runs.store.metrics import read as read_metrics
 from streams import importing, view

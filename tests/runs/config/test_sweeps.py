@@ -12,7 +12,8 @@ from runs import compare
 from runs.config.composing import read
 from runs.config.sweeps import label, run_sweep
 from runs.evaluation.evaluation import Evaluation
-from runs.launch import launch as commands
+from runs.launch import launch
+from runs.launch import start as commands
 from runs.scores import WORLD
 from tests.helpers.online import SMALL, stopping
 
@@ -65,7 +66,7 @@ def test_a_sweep_that_is_stopped_says_how_far_it_is_and_that_it_goes_on(tmp_path
     monkeypatch.setattr(commands, "_trained", lambda *_: 0)
     overrides = ["-m", *SCORED, f"results_dir={tmp_path}", "eval.every=0", "seed=0,1,2"]
     whole, statuses = commands.start_or_resume, iter([0, 130])
-    monkeypatch.setattr(commands, "start_or_resume", lambda *of, **named: whole(*of, **named) or next(statuses))
+    monkeypatch.setattr(launch, "start_or_resume", lambda *of, **named: whole(*of, **named) or next(statuses))
     status, text = online(*overrides, "run.group=sweep")
     assert (status, text) == (
         130,

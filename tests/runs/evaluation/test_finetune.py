@@ -15,7 +15,7 @@ from runs.evaluation import evaluation, finetune
 from runs.evaluation.features import LabelledImages, Task
 from runs.evaluation.finetune import Classifier, fine_tune
 from runs.evaluation.probes.registry import linear_probe
-from runs.launch import launch as commands
+from runs.launch import start as commands
 from tests.helpers.learners import learner, same
 from tests.helpers.online import SMALL, assert_same_run, outcome, run
 

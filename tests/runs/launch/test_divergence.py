@@ -7,7 +7,7 @@ from envs.errors import SettingError
 from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs.launch.divergence import first_bad_weight
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.store.checkpoint import load_newest, newest
 from runs.store.metrics import read
 from tests.helpers.learners import same

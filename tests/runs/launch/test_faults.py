@@ -11,7 +11,7 @@ import pytest
 
 from learners.online import PROGRAM, build
 from runs.config import composing
-from runs.launch import launch as commands
+from runs.launch import start as commands
 from runs.store.checkpoint import load_newest, save, weights_sha256
 from streams.process.errors import guarded
 from streams.record import record

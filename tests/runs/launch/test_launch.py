@@ -18,7 +18,8 @@ from learners.online import PROGRAM
 from learners.rules.base import Learner
 from runs import show
 from runs.analysis.summary import summary
-from runs.launch import launch as commands
+from runs.launch import launch
+from runs.launch import start as commands
 from runs.store import checkpoint
 from tests.helpers.online import SMALL, assert_same_run, outcome, stopping
 from tests.helpers.runs import fake_run
@@ -282,7 +283,7 @@ def test_every_value_of_a_sweep_is_checked_before_its_first_run(tmp_path, online
 def test_hydras_flags_take_their_values(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["online", "--cfg", "job", "env=counting", "seed=3"])
     with pytest.raises(SystemExit) as left:
-        commands.launch(PROGRAM)
+        launch.launch(PROGRAM)
     assert not left.value.code
     assert "seed: 3" in capsys.readouterr().out
 

@@ -9,7 +9,7 @@ import pytest
 from envs.errors import SettingError
 from learners.online import PROGRAM
 from runs.config import composing
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.launch.validate import check
 from runs.loggers import registry
 from runs.loggers.registry import LOGGERS

@@ -11,7 +11,7 @@ from envs.counting import spelt
 from envs.errors import SettingError
 from learners.online import PROGRAM
 from learners.score import score
-from runs.launch.launch import start
+from runs.launch.start import start
 from runs.scores import ScoreKey
 from streams import edit
 

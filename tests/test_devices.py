@@ -39,7 +39,7 @@ RULES, LOSSES = choices()["learner"], choices()["loss"]
 @pytest.fixture(autouse=True)
 def device(monkeypatch):
     """What the simulated device has not: generators, a fused optimiser, files, our renderer; `device=auto` finds it."""
-    for user in ("learners.run.device_of", "runs.launch.launch.device", "runs.launch.validate.device"):
+    for user in ("learners.run.device_of", "runs.launch.start.device", "runs.launch.validate.device"):
         monkeypatch.setattr(user, lambda name: torch.device("cpu") if name == "cpu" else DEVICE)
     monkeypatch.setattr(steps, "FUSED", ())
     monkeypatch.setattr("learners.rules.target_prop.generator", lambda *name, device="cpu": generator(*name))

@@ -112,8 +112,10 @@ class JoinedRanks(Ranks):
     def __init__(self):
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
-        on_gpu = torch.cuda.is_available() and dist.is_nccl_available() and self.local_rank < torch.cuda.device_count()
-        if on_gpu:
+        self._on_gpu = (
+            torch.cuda.is_available() and dist.is_nccl_available() and self.local_rank < torch.cuda.device_count()
+        )
+        if self._on_gpu:
             torch.cuda.set_device(self.local_rank)
         self._silent, self._folder = None if self.first else _silenced(), "FOLDER"
         try:
@@ -121,7 +123,7 @@ class JoinedRanks(Ranks):
             self._lasting_store = getattr(store, "underlying_store", store)  # which all starts of one torchrun share
             self._store = dist.PrefixStore(f"start{restarts()}", self._lasting_store)
             dist.init_process_group(
-                "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
+                "cpu:gloo,cuda:nccl" if self._on_gpu else "gloo",
                 store=self._store,
                 rank=self.rank,
                 world_size=self.size,
@@ -215,13 +217,19 @@ class JoinedRanks(Ranks):
             return self._lasting_store.get(key).decode() if self._lasting_store.check([key]) else None
 
     def close(self) -> None:
-        """Leaves, with no error."""
+        """Leaves, with no error.
+
+        No thread of the groups is left: one that let go of a tensor while Python ends would abort the process.
+        """
+        self._patient = None
         dist.destroy_process_group()
 
     def leave(self, text: str) -> None:
         """Says to the others why this rank ends before its time."""
         with suppress(RuntimeError):
             self._store.set(f"left/{self.rank}", text or "it ended with an error")
+        if not self._on_gpu:  # where closing would wait for what other ranks may never do
+            self.close()
 
     def launcher(self) -> list[str]:
         """`torchrun`, with as many processes on as many machines."""

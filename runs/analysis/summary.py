@@ -83,10 +83,16 @@ def _levels(run: LoadedRun, name: str, keys: Iterable[ScoreKey]) -> dict[ScoreKe
 
 
 def _tree(values: Mapping[ScoreKey, Any]) -> dict[str, Any]:
-    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the names."""
+    """{linear: a, transfer: {digits: b}, blocks: {knn: {block1: c}}} by the parts of the names.
+
+    A probe that reads the own task and others is {adam: {linear: a, transfer: {digits: b}}}, as `finetune` always is.
+    """
     tree: dict[str, Any] = {"linear": None, "transfer": {}}
+    names = {key.name for key in values}
     for key, value in values.items():
         *branch, leaf = key.name.split("/")
+        if any(name.startswith(f"{key.name}/") for name in names):
+            branch, leaf = [*branch, leaf], "linear"
         node = tree
         for part in branch:
             node = node.setdefault(part, {})

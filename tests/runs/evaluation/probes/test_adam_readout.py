@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from learners.run import SCHEMAS, learner_of
+from runs.analysis.summary import summary
 from runs.config import composing
 from runs.evaluation.evaluation import Evaluation
 from runs.evaluation.features import FEATURES, Split
@@ -63,3 +64,15 @@ def test_a_readout_on_another_task_has_a_path_of_its_own():
 def test_features_that_are_none_are_refused():
     with pytest.raises(ValueError, match="eval.features=first is unknown"):
         check(composing.read(["eval.features=first"]))
+
+
+def test_json_holds_what_a_readout_has_of_the_own_task_beside_others(online, tmp_path):
+    sizes = [f"eval.{part}=40" for part in ("train", "validation", "test")]
+    probes = ["eval.probes=[linear,adam]", "eval.ends=[]", "eval.transfer=[digits]"]
+    where = [f"results_dir={tmp_path}", "run.name=read", "run.frames=64", "env.num_worlds=8", "memory=none"]
+    assert online(*ONE, *sizes, *probes, *where)[0] == 0
+    json = summary(tmp_path / "read")
+    for tree in (json["eval"], json["baseline"]["random_encoder"]):
+        assert set(tree["adam"]) == {"linear", "transfer"}
+        assert set(tree["adam"]["transfer"]) == {"digits"}
+    assert json["eval"]["adam"]["linear"]["frames"] == json["eval"]["linear"]["frames"]

@@ -8,7 +8,7 @@ from runs.analysis.summary import summary
 from runs.config import composing
 from runs.evaluation.evaluation import Evaluation
 from runs.evaluation.features import FEATURES, Split
-from runs.evaluation.probes.adam_readout import adam_probe
+from runs.evaluation.probes.adam_readout import DROPOUT, adam_probe, mask
 from runs.launch.validate import check
 from runs.scores import ScoreKey
 
@@ -31,6 +31,16 @@ def test_a_readout_by_adam_tells_blobs_apart_and_says_what_validation_chose():
     assert scores["top1"] > 0.9
     assert scores["lr"] in (1e-3, 2e-4)
     assert 1 <= scores["epochs"] <= 30
+
+
+@pytest.mark.parametrize(("rows", "features"), [(4_000, 19), (19, 4_001)])  # the last word of eight bytes is not full
+def test_what_a_step_leaves_out_is_drawn_for_each_row_and_feature_by_itself(rows, features):
+    kept, again = (mask(rows, features, draws=torch.Generator().manual_seed(3)).float() for _ in range(2))
+    assert torch.equal(kept, again)
+    few = kept.T if rows > features else kept  # (19, thousands)
+    bound = 5 * few.shape[1] ** -0.5  # five deviations of a correlation, ten of a mean
+    assert float((few.mean(1) - (1 - DROPOUT)).abs().max()) < bound / 2
+    assert float((torch.corrcoef(few) - torch.eye(len(few))).abs().max()) < bound
 
 
 def test_features_are_the_last_block_every_block_pooled_or_the_last_over_space():

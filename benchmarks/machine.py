@@ -23,7 +23,7 @@ import envs  # noqa: F401  # isort: skip  before torch: it sets how threads wait
 
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from runs.store.folder import versions
 
@@ -56,9 +56,28 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
+def kept(name: str) -> dict[str, Any]:
+    """What benchmarks/results/NAME.json holds; nothing where there is none."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def call(command: Callable[[], None], *arguments: str) -> None:
+    """A command of ours in this process; where it fails, or is stopped, so do we, as it has printed why."""
+    saved_argv, sys.argv[1:] = sys.argv[1:], arguments
+    try:
+        command()
+    except SystemExit as left:
+        if left.code:
+            raise
+    finally:
+        sys.argv[1:] = saved_argv
+
+
 def show(name: str, results: dict[str, Any], *notes: str, title: str, head: Row, rows: list[Row]) -> None:
     """Prints a table and notes, and keeps the results with the number of threads."""
-    console, table = Console(), Table(*head, title=title, title_justify="left")
+    columns = (Column(name, overflow="fold") for name in head)
+    console, table = Console(), Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*row)
     console.print(table)

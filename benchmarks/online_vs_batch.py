@@ -9,13 +9,11 @@ runs/conf/experiment/online_vs_batch.yaml. Stopped, it goes on where it was; beg
 """
 
 import argparse
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from machine import keep
+from machine import call, keep
 from rich.console import Console
 
 from learners import online
@@ -61,18 +59,6 @@ def main() -> None:
     kept = keep("online_vs_batch", comparison.as_json())
     for line in (comparison_table(comparison), f"drawn in {figure}, kept in {kept}"):
         Console().print(line, highlight=False, soft_wrap=True)
-
-
-def call(command: Callable[[], None], *arguments: str) -> None:
-    """A command of ours in this process; where it fails, or is stopped, so do we, as it has printed why."""
-    saved_argv, sys.argv[1:] = sys.argv[1:], arguments
-    try:
-        command()
-    except SystemExit as left:
-        if left.code:
-            raise
-    finally:
-        sys.argv[1:] = saved_argv
 
 
 def compared(folders: list[Path]) -> Comparison:

@@ -64,6 +64,15 @@ class Classifier(nn.Module):
         return torch.addmm(self.bias, x, self.weight)
 
 
+class TunedCopy(NamedTuple):
+    """The copy that validation chose."""
+
+    model: nn.Module  # images (B, 3, H, W) float in [0, 1] to logits (B, K)
+    validation_top1: float
+    lr: float  # at the first step
+    epochs: float
+
+
 def fine_tune(
     encoder: Tunable,
     task: Task,
@@ -79,37 +88,62 @@ def fine_tune(
 
     Raises SettingError: a task of one class.
     """
+    copy = tuned_copy(encoder, task, seed=seed, device=device, stop=stop, tell=tell)
+    if copy is None:
+        return None
+    tested = top1(encode_images(copy.model, task.test.images, device=device), task.test.labels.to(device))
+    return Tuned(tested, *copy[1:])
+
+
+def tuned_copy(
+    encoder: Tunable,
+    task: Task,
+    *,
+    seed: int,
+    device: torch.device,
+    steps: int | None = None,
+    stop: Stop | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> TunedCopy | None:
+    """The best copy itself, as `fine_tune` finds it; of each learning rate there are `steps` (`STEPS`)."""
     if stop:
         return None
+    steps = steps or STEPS
     labels, images, best = labels_of(task, device), task.train.images.to(device), None
     features = encode_images(encoder.encode, images, device=device)
     for number, rate in enumerate(RATES):
         model = Classifier(encoder.trainable(), features, classes=task.classes)
         orders = batches(len(images), seed=seed, name=task.name, device=device)
-        for step in train_steps(model, images, labels.train, orders=orders, rate=rate, stop=stop):
+        for step in train_steps(model, images, labels.train, orders=orders, rate=rate, steps=steps, stop=stop):
             logits = encode_images(model, task.validation.images, device=device)
             # the copy that does best: by its top-1, and of copies that are equal in that, by less cross-entropy
             validation_score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
             if best is None or validation_score > best[0]:
                 best = validation_score, rate, step, deepcopy(model)
-            tell(f"fine-tuning on {task.name}, {number * STEPS + step:,} of {len(RATES) * STEPS:,} steps")
+            tell(f"fine-tuning on {task.name}, {number * steps + step:,} of {len(RATES) * steps:,} steps")
         if stop:
             return None
     assert best is not None  # a look follows every so many steps
     (validated, _), rate, step, model = best
-    tested = top1(encode_images(model, task.test.images, device=device), labels.test)
-    return Tuned(tested, validated, rate, step / -(-len(images) // ROWS))
+    return TunedCopy(model.eval(), validated, rate, step / -(-len(images) // ROWS))
 
 
 def train_steps(
-    model: nn.Module, images: Tensor, labels: Tensor, *, orders: Iterable[Tensor], rate: float, stop: Stop | None = None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    orders: Iterable[Tensor],
+    rate: float,
+    steps: int,
+    stop: Stop | None = None,
 ) -> Iterator[int]:
     """Adam on images (M, 3, H, W) uint8 and labels (M,) until `stop`; yields, in eval mode, steps to validate at."""
     optimiser = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
-    for step, rows in zip(range(1, STEPS + 1), orders, strict=False):
+    for step, rows in zip(range(1, steps + 1), orders, strict=False):
         if stop:
             return
-        optimiser.param_groups[0]["lr"] = rate * (1 - (step - 1) / STEPS)
+        optimiser.param_groups[0]["lr"] = rate * (1 - (step - 1) / steps)
         optimiser.zero_grad()
         cross_entropy(model(images[rows].float().div_(255)), labels[rows]).backward()
         optimiser.step()

@@ -102,7 +102,8 @@ def test_of_all_copies_the_one_that_validates_best_is_scored(short):
         features = finetune.encode_images(one.encode, whole.train.images, device=CPU)
         model = Classifier(one.trainable(), features, classes=2)
         orders = finetune.batches(400, seed=0, name="striped", device=CPU)
-        for step in finetune.train_steps(model, whole.train.images, whole.train.labels, orders=orders, rate=rate):
+        learning = {"orders": orders, "rate": rate, "steps": finetune.STEPS}
+        for step in finetune.train_steps(model, whole.train.images, whole.train.labels, **learning):
             with torch.no_grad():
                 logits = model(whole.validation.images / 255)
                 tested = model(whole.test.images / 255).argmax(1) == whole.test.labels

@@ -72,9 +72,9 @@ def noise_like(h: Tensor, draws: torch.Generator, *, rows: int | None = None) ->
     return noise.permute(0, 3, 1, 2)
 
 
-def tanh(x: Tensor) -> Tensor:
-    """`tanh x = 2 sigmoid(2 x) - 1`, spoiling x: on a CPU a fifth of the time of torch's tanh, and as good to 1e-6."""
-    return x.mul_(2).sigmoid_().mul(2).sub_(1)
+def tanh_of_half(x: Tensor) -> Tensor:
+    """`tanh(x / 2) = 2 sigmoid(x) - 1`, spoiling x: on a CPU in a seventh of tanh's time, and as good to 1e-6."""
+    return torch.add(torch.tensor(-1.0), x.sigmoid_(), alpha=2)
 
 
 class Inverse(nn.Module):
@@ -93,8 +93,10 @@ class Inverse(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Activities of a block to those of the block below."""
         beyond = self.stride + 2 * self.padding - self.kernel  # pixels that the size lacks on one side
-        x = nn.functional.conv_transpose2d(h, self.weight, None, self.stride, self.padding, beyond)
-        return x.relu_() if self.ends == "relu" else tanh(x) if self.ends in ("tanh", "hardtanh") else x
+        bounded = self.ends in ("tanh", "hardtanh")
+        weight = 2 * self.weight if bounded else self.weight
+        x = nn.functional.conv_transpose2d(h, weight, None, self.stride, self.padding, beyond)
+        return x.relu_() if self.ends == "relu" else tanh_of_half(x) if bounded else x
 
 
 def inverses_of(spec: Spec, *, seed: int, kernel: int = 0) -> nn.ModuleList:
@@ -187,7 +189,7 @@ class TargetProp(Learner):
         stop_gradient, head = self.loss.stop_gradient, self.network.heads[-1]
         with torch.no_grad():  # a remembered view gives embeddings and learns nothing
             u = head(self.activities(pairs.first)[-1]) if stop_gradient and pairs.first is not None else None
-        h = self.activities(pairs.second if stop_gradient else torch.cat([x for x in pairs[:2] if x is not None]))
+        h = self.activities(*([pairs.second] if stop_gradient else [x for x in pairs[:2] if x is not None]))
         top = h[-1].detach().requires_grad_()
         z = head(top)
         views = (u, z) if stop_gradient else z.chunk(2)
@@ -203,11 +205,14 @@ class TargetProp(Learner):
         errors = {f"block{number}/target_error": error for number, error in enumerate(map(draw_nearer, h, targets), 1)}
         return report | errors | inverse_errors
 
-    def activities(self, images: Tensor) -> list[Tensor]:
-        """h_1 to h_L, each of which leads back to its own block's weights only."""
-        h = [self.network.normalize(images)]
+    def activities(self, *views: Tensor) -> list[Tensor]:
+        """h_1 to h_L of the views below each other, each of which leads back to its own block's weights only.
+
+        A block sees one view after another: what lies between its layers then stays in a CPU's cache.
+        """
+        h = [self.network.normalize(torch.cat(views))]
         for block in self.network.blocks:
-            h.append(block(h[-1].detach()))
+            h.append(torch.cat([block(view) for view in h[-1].detach().chunk(len(views))]))
         return h[1:]
 
     @torch.no_grad()

@@ -101,32 +101,40 @@ class Evaluation:
 
         `samples` holds the features of a few test images. Probes of `eval.ends` are done where a run begins and ends.
         """
-        names, task = {WORLD.probe, *probes_due(self.settings, frames)}, self.tasks[WORLD]
+        names = {WORLD.probe, *probes_due(self.settings, frames)}
         probes = [probe for name, probe in registered().items() if name in names]
-        kind, encode = self.settings.eval.features, self._read(encoder)
+        scores, predictions, samples = self._own(encoder, probes, by_block=BLOCKS in names, frames=frames)
+        if self.settings.env.get("drift") == "categories":  # each phase brings categories of its own
+            scores |= phase_scores(predictions[WORLD.probe], self.tasks[WORLD], phases=self.drift["phases"])
+        if self.night:
+            scores[ScoreKey(split="phase0")] = scores[WORLD]
+        others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
+        transferred = [probe for probe in probes if probe.name in (WORLD.probe, *ON_TRANSFER)]
+        elsewhere, answers = self._transferred(self._read(encoder), others, transferred)
+        kept: dict[ScoreKey | str, dict[str, Any]] = dict((scores | elsewhere).items())
+        if at_an_end(self.settings, frames):
+            answers[WORLD] = predictions[WORLD.probe].test
+            kept |= {group_of(key): mistakes_of(of, self.tasks[key].test) for key, of in answers.items()}
+        return kept | samples
+
+    def _own(
+        self, encoder: BlockEncoder, probes: list[Probe], *, by_block: bool, frames: int
+    ) -> tuple[dict[ScoreKey, Scores], dict[str, Predictions], dict[str, dict[str, Any]]]:
+        """Scores on the run's own world, ridge's predictions, and samples; no features, which take gigabytes, stay."""
+        kind, task = self.settings.eval.features, self.tasks[WORLD]
         blocks: list[Split] = []
-        if BLOCKS in names:
+        if by_block:
             blocks, whole = encoded_blocks(encoder.encode_blocks, task, device=self.device, kind=kind)
         else:
-            whole = encoded(encode, task, device=self.device)
+            whole = encoded(self._read(encoder), task, device=self.device)
         scores, predictions = probe_scores(whole, task, probes=probes, device=self.device)
         every = [probe for probe in probes if probe.every_block]
         top = {replace(key, block=len(blocks)): each for key, each in scores.items() if key.kind in map(_name, every)}
         for block, features in enumerate(blocks[:-1] if kind == "last" else blocks, 1):
             scores |= probe_scores(features, task, probes=every, device=self.device, block=block)[0]
         scores |= top if blocks and kind == "last" else {}
-        if self.settings.env.get("drift") == "categories":  # each phase brings categories of its own
-            scores |= phase_scores(predictions[WORLD.probe], task, phases=self.drift["phases"])
-        if self.night:
-            scores[ScoreKey(split="phase0")] = scores[WORLD]
-        others = self.night | {key: task for key, task in self.tasks.items() if key != WORLD}
-        transferred = [probe for probe in probes if probe.name in (WORLD.probe, *ON_TRANSFER)]
-        elsewhere, answers = self._transferred(encode, others, transferred)
-        kept: dict[ScoreKey | str, dict[str, Any]] = dict((scores | elsewhere).items())
-        if at_an_end(self.settings, frames):
-            answers[WORLD] = predictions[WORLD.probe].test
-            kept |= {group_of(key): mistakes_of(of, self.tasks[key].test) for key, of in answers.items()}
-        return kept | self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
+        samples = self.samples.of(whole.test, frames=frames, last=at_an_end(self.settings, frames))
+        return scores, predictions, samples
 
     def _read(self, encoder: BlockEncoder) -> Encoder:
         """Images to the features that `eval.features` asks for."""

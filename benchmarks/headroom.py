@@ -1,24 +1,25 @@
 """How far a run of the default world is from what labels give, and where; all of it on validation instances.
 
-    python benchmarks/headroom.py settings           # one setting changed at a time: top-1 against frames and seconds
+    python benchmarks/headroom.py settings           # one setting changed at a time: top-1, frames, updates and time
     python benchmarks/headroom.py labels             # what each network learns from 1,000, 8,000 and 64,000 labels
     python benchmarks/headroom.py lost RUN           # which categories, poses and lights the run RUN misses
     python benchmarks/headroom.py settings --frames 32_768 --only network=conv6,learner.lr=5e-4
 
 Runs are those of runs/conf/experiment/headroom.yaml; further arguments are settings for all of them. Stopped,
 `settings` and `labels` go on where they were. Copies that learn from labels, and readouts, are chosen by 1,000
-validation images and scored on 4,000 others.
+validation images and scored on 4,000 others. Time is that of updates on this machine, in turns, in units of the
+default's.
 """
 
 import argparse
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
-from machine import Row, call, kept, show
+from machine import Row, call, in_turns, kept, noise_pairs, show
 from torch import Tensor
 
 from envs.errors import unknown
@@ -53,6 +54,7 @@ CHANGES = {  # what is changed: to what; worlds and rows change together with up
 }
 SEEDS = (0, 1, 2)  # of the default, whose spread says which differences mean something
 STEPS = {1_000: 1_000, 8_000: 2_000, 64_000: 6_000}  # labels: steps of 50 images, at each learning rate
+ROUNDS = 7  # in which updates are timed
 CHOOSING, SCORED = 1_000, 4_000  # validation images
 PARTS = ("low", "middle", "high")  # thirds of the images
 
@@ -72,24 +74,37 @@ def settings(args: argparse.Namespace, given: list[str]) -> None:
         length = f"run.frames={args.frames}", f"eval.every={args.frames // 2}"
         call(online.main, "experiment=headroom", *where, *length, *to.split(), *given)
         rows.append({"what": what, "to": to, "seed": seed} | course(numbers_of(args.results / group / name)))
-    base = sum(row["top1"][-1] for row in rows[: len(SEEDS)]) / len(SEEDS)
+    base, costs = sum(row["top1"][-1] for row in rows[: len(SEEDS)]) / len(SEEDS), times({row["to"] for row in rows})
+    for row in rows:
+        row["time"] = costs[row["to"]] * row["updates"] / rows[0]["updates"]
     table = [(row["what"], row["to"] or f"seed {row['seed']}", *shown(row, base)) for row in rows]
-    head = ("what", "changed to", "half-way", "at the end", "less default", "updates", "seconds")
+    head = ("what", "changed to", "half-way", "at the end", "less default", "updates", "time")
     title = f"{args.frames:,} frames: linear probe on validation instances, top-1 %"
     show(f"headroom_{args.frames}", {"rows": rows, "default": base}, title=title, head=head, rows=table)
 
 
 def course(run: LoadedRun) -> dict[str, Any]:
-    """What a run scored, and when; its seconds are those of the loop without evaluation."""
-    score, rate = run.scores[WORLD], float(run.series["speed"]["frames_per_s"][-1])
+    """What a run scored, and when."""
+    score = run.scores[WORLD]
     known = {"frames": score["frames"].tolist(), "top1": score["validation_top1"].tolist()}
-    return known | {"updates": run.facts["updates"], "seconds": run.frames / rate}
+    return known | {"updates": run.facts["updates"]}
+
+
+def times(changes: Iterable[str]) -> dict[str, float]:
+    """How many times as long as the default's an update of each takes, in turns; of greedy rules at the first block."""
+    jobs: dict[str, Callable[[], object]] = {}
+    for to in {"", *changes}:
+        chosen = online.PROGRAM.read([*to.split(), "device=cpu"])
+        rows = chosen.memory.batch if chosen.memory.name != "none" else chosen.env.num_worlds
+        jobs[to] = partial(learner_of(chosen).update, noise_pairs(rows, chosen.env.size))
+    took = in_turns(jobs, rounds=ROUNDS)
+    return {to: statistics.median(own / one for own, one in zip(took[to], took[""], strict=True)) for to in jobs}
 
 
 def shown(row: dict[str, Any], base: float) -> Row:
     """The numbers of a row of the table."""
     *_, half, end = (100 * top1 for top1 in row["top1"])
-    return f"{half:.1f}", f"{end:.1f}", f"{end - 100 * base:+.1f}", f"{row['updates']:,}", f"{row['seconds']:.0f}"
+    return f"{half:.1f}", f"{end:.1f}", f"{end - 100 * base:+.1f}", f"{row['updates']:,}", f"{row['time']:.2f}"
 
 
 def labels(args: argparse.Namespace, given: list[str]) -> None:
@@ -100,11 +115,9 @@ def labels(args: argparse.Namespace, given: list[str]) -> None:
         for count, steps in STEPS.items():
             key = f"{network}/{count}"
             if key not in scores:
-                began = perf_counter()
                 model, *of = taught(chosen, task := task_of(chosen, count), steps=steps)
                 scores[key] = dict(zip(("validation_top1", "lr", "epochs"), of, strict=True))
                 scores[key] |= {"top1": accuracy(answers_of(model, task), task), "steps": steps}
-                scores[key] |= {"seconds": perf_counter() - began}
             rows = [
                 (*name.split("/"), f"{100 * of['top1']:.1f}", f"{of['epochs']:.1f}", f"{of['lr']:g}")
                 for name, of in scores.items()

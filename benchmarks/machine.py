@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from runs.store.folder import versions
+from streams.types import Pairs
 
 
 def seconds(job: Callable[[], object], *, clock: Callable[[], float] = perf_counter) -> float:
@@ -54,6 +55,12 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     whole = {"command": command, "date": date.today().isoformat(), "machine": versions(), **results}
     path.write_text(json.dumps(whole, indent=2) + "\n")
     return path
+
+
+def noise_pairs(rows: int, size: int) -> Pairs:
+    """Pairs of noise, channels_last as a stream gives them."""
+    views = torch.rand(2, rows, size, size, 3, generator=torch.Generator().manual_seed(0)).permute(0, 1, 4, 2, 3)
+    return Pairs(views[0], views[1], torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
 
 
 def kept(name: str) -> dict[str, Any]:

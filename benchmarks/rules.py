@@ -14,8 +14,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import torch
-from machine import in_turns, show
+from machine import in_turns, noise_pairs, show
 
 from learners.audit import colours
 from learners.diagnostics.costs import macs
@@ -27,7 +26,6 @@ from runs.analysis.figures import draw_comparison
 from runs.analysis.reading import LoadedRun, find, load
 from runs.scores import WORLD
 from streams.process.errors import keep_memory
-from streams.types import Pairs
 
 ROUNDS, UPDATES = 7, 3  # of each row in a round
 FIRST = ("bp", "hinge")  # rows that the others' time is set beside
@@ -39,12 +37,6 @@ def cost(name: str, varied: str) -> tuple[Any, float]:
     settings = PROGRAM.read([f"{varied}={name}", "device=cpu"])
     learner = learner_of(settings)
     return learner, macs(learner_of(settings), colours(settings.memory.batch, size=settings.env.size))
-
-
-def batch(rows: int, size: int) -> Pairs:
-    """Pairs of noise, channels_last as a stream gives them."""
-    views = torch.rand(2, rows, size, size, 3, generator=torch.Generator().manual_seed(0)).permute(0, 1, 4, 2, 3)
-    return Pairs(views[0], views[1], torch.ones(rows, dtype=torch.int64), torch.arange(rows), rows)
 
 
 def frames_to(level: float, runs: list[LoadedRun]) -> float | None:
@@ -80,7 +72,7 @@ def main() -> None:
     other = {row.group: row for row in unseen.groups}
     names = {row.group: str(_run(runs, row.seeds[0].run).settings[f"{args.varied}.name"]) for row in own.groups}
     settings = PROGRAM.read([])
-    pairs = batch(settings.memory.batch, settings.env.size)
+    pairs = noise_pairs(settings.memory.batch, settings.env.size)
     built = {name: cost(name, args.varied) for name in names.values() if name != "none"}
     jobs = {
         name: lambda learner=learner: [learner.update(pairs) for _ in range(UPDATES)]

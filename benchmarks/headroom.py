@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import Row, call, in_turns, kept, noise_pairs, show
+from machine import Row, call, in_turns, kept, markdown, noise_pairs, show
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from envs.errors import unknown
@@ -28,6 +30,7 @@ from envs.scene.settings import BACKGROUNDS
 from learners import online
 from learners.api import load
 from learners.run import learner_of
+from runs.analysis.figures import CURVE, QUIET, STYLE, save
 from runs.analysis.reading import LoadedRun
 from runs.analysis.reading import load as numbers_of
 from runs.evaluation.features import Encoder, LabelledImages, Task, encode_images, encoded, labels_of
@@ -80,7 +83,10 @@ def settings(args: argparse.Namespace, given: list[str]) -> None:
     table = [(row["what"], row["to"] or f"seed {row['seed']}", *shown(row, base)) for row in rows]
     head = ("what", "changed to", "half-way", "at the end", "less default", "updates", "time")
     title = f"{args.frames:,} frames: linear probe on validation instances, top-1 %"
-    show(f"headroom_{args.frames}", {"rows": rows, "default": base}, title=title, head=head, rows=table)
+    notes = markdown(head, table)
+    if args.figure:
+        draw(rows, args.figure)
+    show(f"headroom_{args.frames}", {"rows": rows, "default": base}, *notes, title=title, head=head, rows=table)
 
 
 def course(run: LoadedRun) -> dict[str, Any]:
@@ -107,6 +113,30 @@ def shown(row: dict[str, Any], base: float) -> Row:
     return f"{half:.1f}", f"{end:.1f}", f"{end - 100 * base:+.1f}", f"{row['updates']:,}", f"{row['time']:.2f}"
 
 
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """A row for each change: what it scores half-way (a ring) and at the end (a dot), and what it costs."""
+    seeds = [100 * row["top1"][-1] for row in rows if not row["to"]]
+    changed = [row for row in rows if row["to"]][::-1]
+    heights = range(len(changed))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8.2, 0.7 + 0.24 * len(changed)), layout="constrained")
+        scores, costs = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+        scores.axvspan(min(seeds), max(seeds), color=QUIET, alpha=0.2, lw=0)
+        for height, row in zip(heights, changed, strict=True):
+            *_, half, end = (100 * top1 for top1 in row["top1"])
+            scores.plot([half, end], [height, height], color=CURVE, lw=1, alpha=0.5)
+            scores.plot(half, height, "o", mfc="white", mec=CURVE, markersize=4)
+            scores.plot(end, height, "o", color=CURVE, markersize=5)
+        costs.axvline(1, color=QUIET, lw=1, ls=":")
+        costs.plot([row["time"] for row in changed], heights, "o", color=CURVE, markersize=5)
+        costs.set_xscale("log", base=2)
+        costs.xaxis.set_major_formatter("{x:g}")
+        scores.set_yticks(heights, [row["to"] for row in changed])
+        scores.set_xlabel("linear probe top-1 (%), half-way and at the end; grey: the default's seeds")
+        costs.set_xlabel("time, in the default's")
+        save(figure, path)
+
+
 def labels(args: argparse.Namespace, given: list[str]) -> None:
     """Teaches every network the categories from labels alone; each score is kept as it comes."""
     scores: dict[str, Any] = {} if args.anew else kept("headroom_labels").get("scores", {})
@@ -124,7 +154,7 @@ def labels(args: argparse.Namespace, given: list[str]) -> None:
             ]
             head = ("network", "labels", "top-1 %", "epochs", "learning rate")
             title = "Networks that learn from labels, on validation instances"
-            show("headroom_labels", {"scores": scores}, title=title, head=head, rows=rows)
+            show("headroom_labels", {"scores": scores}, *markdown(head, rows), title=title, head=head, rows=rows)
 
 
 def lost(args: argparse.Namespace, given: list[str]) -> None:
@@ -152,7 +182,7 @@ def lost(args: argparse.Namespace, given: list[str]) -> None:
     ]
     table += [(f"reads {name}", "", *(f"{each:.2f}" for each in of), "") for name, of in results["factors"].items()]
     title = "Top-1 % on validation instances, by part; below, what else is read off (share right, or R2)"
-    show("headroom_lost", results, title=title, head=head, rows=table)
+    show("headroom_lost", results, *markdown(head, table), title=title, head=head, rows=table)
 
 
 def task_of(settings, count: int) -> Task:
@@ -221,6 +251,7 @@ def main() -> None:
     one = questions.add_parser("settings", help=settings.__doc__)
     one.add_argument("--frames", type=int, default=8_192, help="that each run sees")
     one.add_argument("--only", type=lambda text: text.split(","), help="of the changes, with commas between")
+    one.add_argument("--figure", type=Path, help="where to draw it: .png, .pdf or .svg")
     one.add_argument("--results", type=Path, default=Path("results"), help="folder of the runs")
     two = questions.add_parser("labels", help=labels.__doc__)
     two.add_argument("--networks", default="conv4,conv5,conv6", help="with commas between")

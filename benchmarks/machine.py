@@ -81,6 +81,11 @@ def call(command: Callable[[], None], *arguments: str) -> None:
         sys.argv[1:] = saved_argv
 
 
+def markdown(head: Row, rows: list[Row]) -> list[str]:
+    """The lines of a table for the documentation."""
+    return ["| " + " | ".join(line) + " |" for line in (head, ("---",) * len(head), *rows)]
+
+
 def show(name: str, results: dict[str, Any], *notes: str, title: str, head: Row, rows: list[Row]) -> None:
     """Prints a table and notes, and keeps the results with the number of threads."""
     columns = (Column(name, overflow="fold") for name in head)

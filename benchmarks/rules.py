@@ -14,7 +14,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from machine import in_turns, noise_pairs, show
+from machine import in_turns, markdown, noise_pairs, show
 
 from learners.audit import colours
 from learners.diagnostics.costs import macs
@@ -112,7 +112,7 @@ def main() -> None:
         draw_comparison(comparison, args.figure)
     title = f"{own.frames:,} frames, {len(own.groups[0].seeds)} seeds; the level is {args.level:.0f} %"
     notes = [f"{len(every) - len(runs)} unfinished runs are left out"] if len(every) > len(runs) else []
-    notes += ["| " + " | ".join(line) + " |" for line in (HEAD, ("---",) * len(HEAD), *rows)]
+    notes += markdown(HEAD, rows)
     show(args.folder.name, {"rows": results, "level": args.level}, *notes, title=title, head=HEAD, rows=rows)
 
 

@@ -60,7 +60,7 @@ def film_strip(frames: np.ndarray, path: Path, *, stride: int = 1, ends: np.ndar
         for row, column in np.argwhere(ends) if ends is not None else ():
             axes.vlines(across[column], down[row], down[row] + height, color="white", linewidth=5)
         axes.set(xlabel="time (steps)", ylabel="world")
-        _write(figure, path)
+        save(figure, path)
 
 
 def learning_curve(run: LoadedRun, path: Path) -> None:
@@ -79,7 +79,7 @@ def learning_curve(run: LoadedRun, path: Path) -> None:
             levels = {name: TOP1.scale * baseline(run, name, key) for name in BASELINES}
             levels = {name: level for name, level in levels.items() if np.isfinite(level)}
             _baselines(axes, levels, learner=(run.facts["learner"], percent[-1]))
-        _write(figure, path)
+        save(figure, path)
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:
@@ -112,7 +112,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
             axes.set_title(task.key.title, loc="left", fontsize=10, pad=14)
             unit = f" ({measure.unit})" if measure.unit else ""
             axes.set_xlabel(f"{measure.label}{unit} at {task.frames:,} frames")
-        _write(figure, path)
+        save(figure, path)
 
 
 def spread_labels(places: Sequence[float], *, gap: float, low: float, high: float) -> np.ndarray:
@@ -168,7 +168,8 @@ def _baselines(axes, levels: dict[str, float], *, learner: tuple[str, float]) ->
         )  # fmt: skip
 
 
-def _write(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure, to the byte as it was written before, in place of one that is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     kind = path.suffix[1:]

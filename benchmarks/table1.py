@@ -3,18 +3,21 @@
     DATA=FOLDER python benchmarks/table1.py --short                  # a small network and budget, on two cores
     DATA=FOLDER python benchmarks/table1.py --jobs 4 device=cuda     # the paper's protocol
     DATA=FOLDER python benchmarks/table1.py --short --stream --rows bp,dtp,none
-    DATA=FOLDER python benchmarks/table1.py --group ten_epochs run.frames=500_000 eval.every=500_000
+    DATA=FOLDER python benchmarks/table1.py --group table1_ten_epochs --seeds 0 --rates 1e-4,3e-4,1e-3 \
+        env.num_worlds=125 run.frames=500_000 eval.every=500_000
 
 FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images, labels). Rows are the experiments of
 runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
-again, runs that have ended are passed over. Every row sees as many frames in as many updates. In full, a row's probe
-of 45,000 pictures needs several GB of memory: on a CPU, see that there is as much for each of the `--jobs`.
+again, runs that have ended are passed over. Every row sees as many frames in as many updates. With --rates each row
+has the learning rate of these that does best on validation pictures after a fifth of its run, with seed 0. In full, the
+probe of a row reads 45,000 pictures, which takes several GB of memory: on a CPU, see that each of the `--jobs` has them.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
@@ -27,8 +30,11 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.errors import SettingError, unknown
+from learners.online import PROGRAM
 from runs.analysis.bootstrap import interval
+from runs.analysis.reading import load
 from runs.analysis.summary import summary
+from runs.scores import ScoreKey
 
 PAPER = {  # linear probe on CIFAR-10, test top-1 %
     "bp": 71.44, "dtp": 71.29, "rf": 61.70, "gll": 72.76, "gll_rf": 67.83, "rll": 71.35, "rll_rf": 65.94,
@@ -49,44 +55,78 @@ SHORT = (
     "eval.validation=500",
     "eval.test=5_000",
 )
+SEARCH_SHARE = 5  # a search's runs are so much shorter
+SEARCH_SIZES = ("eval.train=4_000", "eval.validation=4_000", "eval.test=200")
 SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the paper's form of the hinge for conv4
 
 
-def command(row: str, seed: int, args: argparse.Namespace, settings: list[str]) -> list[str]:
-    """What runs one row with one seed, or goes on with it, or passes over it."""
+def command(row: str, name: str, args: argparse.Namespace, settings: Sequence[str]) -> list[str]:
+    """What makes one run of a row, or goes on with it, or passes over it."""
     hinge_of_all = "block5" not in row and row not in ("simclr", "clapp", "clapp_gll", "none")
     short = (*SHORT, *(SHORT_ALL_NEGATIVES if hinge_of_all else ())) if args.short else ()
     return [
-        *(sys.executable, "-m", "learners.online", "-m", f"experiment={args.folder}/{row}", f"seed={seed}"),
+        *(sys.executable, "-m", "learners.online", "-m", f"experiment={args.folder}/{row}"),
         *(f"eval.data_root={args.data}", f"results_dir={args.results}", f"run.group={args.group}"),
-        *(f"run.name={row}-seed{seed}", *short, *settings),
+        *(f"run.name={name}", *short, *settings),
     ]
 
 
-def run_all(args: argparse.Namespace, settings: list[str], console: Console) -> None:
-    """Every row with every seed, `--jobs` at once; what fails is reported, and the others go on."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // args.jobs))
-    environment = {"OMP_NUM_THREADS": threads} | os.environ
-    wanted = [(row, seed) for seed in args.seeds for row in args.rows]  # a whole table early, more seeds later
+def run_all(lines: dict[str, list[str]], *, jobs: int, console: Console) -> None:
+    """Every run, so many at once; what fails is reported, and the others go on."""
+    environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // jobs))} | os.environ
     began = perf_counter()
 
-    def one(row: str, seed: int) -> str:
+    def one(name: str, line: list[str]) -> str:
         start = perf_counter()
-        line = command(row, seed, args, settings)
         done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            return f"{row} seed {seed} failed: {done.stderr[-500:]}"
-        return f"{row} seed {seed}: {perf_counter() - start:.0f} s"
+            return f"{name} failed: {done.stderr[-500:]}"
+        return f"{name}: {perf_counter() - start:.0f} s"
 
-    with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(one, *each) for each in wanted]
+    with ThreadPoolExecutor(jobs) as pool:
+        begun = [pool.submit(one, *each) for each in lines.items()]
         try:
-            for count, job in enumerate(as_completed(jobs), 1):
-                left = (perf_counter() - began) / count * (len(jobs) - count) / 60
-                console.print(f"{job.result()} ({count} of {len(jobs)}; about {left:.0f} min to go)", highlight=False)
+            for count, job in enumerate(as_completed(begun), 1):
+                left = (perf_counter() - began) / count * (len(begun) - count) / 60
+                console.print(f"{job.result()} ({count} of {len(begun)}; about {left:.0f} min to go)", highlight=False)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)  # the runs have heard it too, and save
             raise
+
+
+def searches(args: argparse.Namespace, settings: list[str]) -> dict[str, list[str]]:
+    """The runs that learning rates are chosen by, one for each row and rate: {name: command}."""
+    lines = {}
+    for row in args.rows if args.rates else ():
+        own = [
+            f"experiment={args.folder}/{row}",
+            *(SHORT if args.short else ()),
+            *settings,
+            f"eval.data_root={args.data}",
+        ]
+        frames = PROGRAM.read(own).run.frames // SEARCH_SHARE
+        shorter = (f"run.frames={frames}", f"run.save_every={frames}", f"eval.every={frames}", *SEARCH_SIZES, "seed=0")
+        for rate in args.rates if row != "none" else ():
+            name = searched(row, rate)
+            lines[name] = command(row, name, args, [*settings, *shorter, f"learner.lr={rate}"])
+    return lines
+
+
+def searched(row: str, rate: str) -> str:
+    """The name of a run of a search."""
+    return f"{row}-lr{rate}"
+
+
+def found(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """What each learning rate came to on validation pictures, {row: {rate: top-1}}, where its run has ended."""
+    scores: dict[str, dict[str, float]] = {row: {} for row in args.rows}
+    for row in args.rows:
+        for rate in args.rates:
+            with suppress(SettingError, KeyError):
+                series = load(Path(args.results) / args.group / searched(row, rate)).scores[ScoreKey("cifar10")]
+                if len(series["frames"]) > 1:
+                    scores[row][rate] = float(series["validation_top1"][-1])
+    return {row: of for row, of in scores.items() if of}
 
 
 def collected(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -134,6 +174,7 @@ def parsed() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--stream", action="store_true", help="nature's pairs: moving pictures, one pass")
     parser.add_argument("--rows", default=",".join(PAPER), help="which, with commas between (default: all)")
     parser.add_argument("--seeds", default="0,1,2", help="with commas between")
+    parser.add_argument("--rates", default="", help="learning rates to choose from, with commas between")
     parser.add_argument("--jobs", type=int, default=2, help="runs at once (default: 2)")
     parser.add_argument("--results", default="results", help="folder of the runs")
     parser.add_argument("--group", default="", help="name of the group of runs, and of what is kept")
@@ -142,6 +183,7 @@ def parsed() -> tuple[argparse.Namespace, list[str]]:
     args.folder = "table1_stream" if args.stream else "table1"  # of the experiments
     args.group = args.group or args.folder + ("_short" if args.short else "")
     args.rows, args.seeds = args.rows.split(","), [int(seed) for seed in args.seeds.split(",")]
+    args.rates = [rate for rate in args.rates.split(",") if rate]
     for row in args.rows:
         if row not in PAPER:
             raise unknown("--rows", row, PAPER)
@@ -154,13 +196,22 @@ def main() -> None:
     try:
         args, settings = parsed()
         if not args.tell:
-            run_all(args, settings, console)
+            run_all(searches(args, settings), jobs=args.jobs, console=console)
+            rates = {row: max(of, key=of.__getitem__) for row, of in found(args).items()}
+            wanted = [(row, seed) for seed in args.seeds for row in args.rows]  # a whole table early, more seeds later
+            lines = {}
+            for row, seed in wanted:
+                name, rate = f"{row}-seed{seed}", [f"learner.lr={rates[row]}"] if row in rates else []
+                lines[name] = command(row, name, args, [*settings, *rate, f"seed={seed}"])
+            run_all(lines, jobs=args.jobs, console=console)
     except SettingError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where it was")
     rows = collected(args)
     console.print(table(rows, args.group))
+    for row, of in found(args).items():
+        rows.setdefault(row, {})["validation_of_rates"] = of
     everything = {"rows": rows, "settings": [*(SHORT if args.short else ()), *settings], "seeds": args.seeds}
     console.print(f"kept in {keep(args.group, everything)}", highlight=False, soft_wrap=True)
 

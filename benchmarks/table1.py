@@ -10,7 +10,7 @@ FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images,
 runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
 again, runs that have ended are passed over. Every row sees as many frames in as many updates. With --rates each row
 has the learning rate of these that does best on validation pictures after a fifth of its run, with seed 0. In full, the
-probe of a row reads 45,000 pictures, which takes several GB of memory: on a CPU, see that each of the `--jobs` has them.
+probe of a row reads 45,000 pictures, which takes several GB of memory: on a CPU, see that each of the `--jobs` has it.
 """
 
 import argparse

@@ -13,6 +13,7 @@ from runs.evaluation.probes.linear import r2, read_out, ridge, top1
 STRENGTHS = tuple(10.0**power for power in range(6, -4, -1))  # ridge penalties on standardised features, strong to weak
 STRONGER, WEAKER = (1e7, 1e8, 1e10, 1e12), (1e-4, 1e-5, 1e-6)  # tried where the best is at an edge of those
 WIDE, WIDE_ROWS = 16_384, 10_000  # more features than these are read by ridge regression off so many images at most
+ROWS = 4_096  # images whose features are in float64 at once
 SAME = 0.99  # share of answers that are one class, where a probe tells nothing apart
 Scores = dict[str, float]
 
@@ -89,14 +90,19 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
         asked.append(strength)
         scaled = next(fits)
         slope = scaled[:-1] / deviation[:, None]
-        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope]).split(columns, 1)  # of features as they are
-        predictions = [read_out(validation, weight) for weight in weights]
+        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope])  # of features as they are
+        predictions, weights = read_out(validation, weights).split(columns, 1), weights.split(columns, 1)
         missed = [(one - of.validation).square().sum() for one, of in zip(predictions, numbers, strict=True)]
         rows = zip(targets, torch.stack(missed).tolist(), predictions, weights, strict=True)
         return {name: Fit(error, strength, *of) for name, error, *of in rows}
 
-    best, test = search(fit, STRENGTHS, stronger=STRONGER, weaker=WEAKER), features.test.double()
-    return {name: Predictions(of.validation, read_out(test, of.weights), of.strength) for name, of in best.items()}
+    best = search(fit, STRENGTHS, stronger=STRONGER, weaker=WEAKER)
+    weights = torch.cat([best[name].weights for name in targets], 1)
+    tested = torch.cat([read_out(rows.double(), weights) for rows in features.test.split(ROWS)]).split(columns, 1)
+    return {
+        name: Predictions(best[name].validation, of, best[name].strength)
+        for name, of in zip(targets, tested, strict=True)
+    }
 
 
 def ridge_probes(features: Split, targets: dict[str, Split]) -> dict[str, Scores]:

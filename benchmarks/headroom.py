@@ -13,7 +13,7 @@ default's.
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from runs.analysis.figures import CURVE, QUIET, STYLE, save
 from runs.analysis.reading import LoadedRun
 from runs.analysis.reading import load as numbers_of
 from runs.evaluation.features import Encoder, LabelledImages, Task, encode_images, encoded, labels_of
-from runs.evaluation.finetune import TunedCopy, tuned_copy
+from runs.evaluation.finetune import RATES, TunedCopy, tuned_copy
 from runs.evaluation.probes.factors import factor_targets
 from runs.evaluation.probes.ridge import ridge_predictions, scored
 from runs.evaluation.world_tasks import of_settings, world_task
@@ -56,7 +56,7 @@ CHANGES = {  # what is changed: to what; worlds and rows change together with up
     "size of a step": ("learner.lr=2e-4", "learner.lr=5e-4", "learner.lr=2e-3"),
 }
 SEEDS = (0, 1, 2)  # of the default, whose spread says which differences mean something
-STEPS = {1_000: 1_000, 8_000: 2_000, 64_000: 6_000}  # labels: steps of 50 images, at each learning rate
+STEPS = {8_000: 2_000, 1_000: 500, 64_000: 6_000}  # labels: steps of 50 images; the first choose the learning rate
 ROUNDS = 7  # in which updates are timed
 CHOOSING, SCORED = 1_000, 4_000  # validation images
 PARTS = ("low", "middle", "high")  # thirds of the images
@@ -145,7 +145,8 @@ def labels(args: argparse.Namespace, given: list[str]) -> None:
         for count, steps in STEPS.items():
             key = f"{network}/{count}"
             if key not in scores:
-                model, *of = taught(chosen, task := task_of(chosen, count), steps=steps)
+                rates = (scores[f"{network}/8000"]["lr"],) if count != 8_000 else RATES
+                model, *of = taught(chosen, task := task_of(chosen, count), steps=steps, rates=rates)
                 scores[key] = dict(zip(("validation_top1", "lr", "epochs"), of, strict=True))
                 scores[key] |= {"top1": accuracy(answers_of(model, task), task), "steps": steps}
             rows = [
@@ -199,10 +200,10 @@ def part_of(images: LabelledImages, rows: slice) -> LabelledImages:
     return LabelledImages(images.images[rows], images.labels[rows], factors)
 
 
-def taught(settings, task: Task, *, steps: int) -> TunedCopy:
+def taught(settings, task: Task, *, steps: int, rates: Sequence[float] = RATES) -> TunedCopy:
     """The copy of a network at its random start that learned the task best from labels, as `tuned_copy` returns it."""
     tell = partial(Terminal().print, settings.network.name)
-    copy = tuned_copy(learner_of(settings), task, seed=0, device=CPU, steps=steps, tell=tell)
+    copy = tuned_copy(learner_of(settings), task, seed=0, device=CPU, steps=steps, rates=rates, tell=tell)
     assert copy  # nothing stops it
     return copy
 

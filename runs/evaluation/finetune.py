@@ -5,7 +5,7 @@ and length are chosen on validation images; test images are looked at once, at t
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import NamedTuple, Protocol
 
@@ -102,6 +102,7 @@ def tuned_copy(
     seed: int,
     device: torch.device,
     steps: int | None = None,
+    rates: Sequence[float] = RATES,
     stop: Stop | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> TunedCopy | None:
@@ -111,7 +112,7 @@ def tuned_copy(
     steps = steps or STEPS
     labels, images, best = labels_of(task, device), task.train.images.to(device), None
     features = encode_images(encoder.encode, images, device=device)
-    for number, rate in enumerate(RATES):
+    for number, rate in enumerate(rates):
         model = Classifier(encoder.trainable(), features, classes=task.classes)
         orders = batches(len(images), seed=seed, name=task.name, device=device)
         for step in train_steps(model, images, labels.train, orders=orders, rate=rate, steps=steps, stop=stop):
@@ -120,7 +121,7 @@ def tuned_copy(
             validation_score = top1(logits, labels.validation), -float(cross_entropy(logits, labels.validation))
             if best is None or validation_score > best[0]:
                 best = validation_score, rate, step, deepcopy(model)
-            tell(f"fine-tuning on {task.name}, {number * steps + step:,} of {len(RATES) * steps:,} steps")
+            tell(f"fine-tuning on {task.name}, {number * steps + step:,} of {len(rates) * steps:,} steps")
         if stop:
             return None
     assert best is not None  # a look follows every so many steps

@@ -132,8 +132,13 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         costs.set_xscale("log", base=2)
         costs.xaxis.set_major_formatter("{x:g}")
         scores.set_yticks(heights, [row["to"] for row in changed])
-        scores.set_xlabel("linear probe top-1 (%), half-way and at the end; grey: the default's seeds")
-        costs.set_xlabel("time, in the default's")
+        scores.tick_params(axis="y", length=0)
+        costs.tick_params(axis="y", length=0)
+        scores.set_ylim(-0.6, len(changed) - 0.4)
+        scores.set_title("half-way (ring), at the end; grey: the default", loc="left", fontsize=9)
+        costs.set_title("time", loc="left", fontsize=9)
+        scores.set_xlabel("linear probe top-1 (%)")
+        costs.set_xlabel("in the default's")
         save(figure, path)
 
 

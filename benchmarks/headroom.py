@@ -13,7 +13,7 @@ default's.
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from runs.analysis.reading import load as numbers_of
 from runs.evaluation.features import Encoder, LabelledImages, Task, encode_images, encoded, labels_of
 from runs.evaluation.finetune import RATES, TunedCopy, tuned_copy
 from runs.evaluation.probes.factors import factor_targets
+from runs.evaluation.probes.linear import top1
 from runs.evaluation.probes.ridge import ridge_predictions, scored
 from runs.evaluation.world_tasks import of_settings, world_task
 from runs.scores import WORLD
@@ -77,7 +78,7 @@ def settings(args: argparse.Namespace, given: list[str]) -> None:
         length = f"run.frames={args.frames}", f"eval.every={args.frames // 2}"
         call(online.main, "experiment=headroom", *where, *length, *to.split(), *given)
         rows.append({"what": what, "to": to, "seed": seed} | course(numbers_of(args.results / group / name)))
-    base, costs = sum(row["top1"][-1] for row in rows[: len(SEEDS)]) / len(SEEDS), times({row["to"] for row in rows})
+    base, costs = sum(row["top1"][-1] for row in rows[: len(SEEDS)]) / len(SEEDS), times(rows, given)
     for row in rows:
         row["time"] = costs[row["to"]] * row["updates"] / rows[0]["updates"]
     table = [(row["what"], row["to"] or f"seed {row['seed']}", *shown(row, base)) for row in rows]
@@ -96,13 +97,13 @@ def course(run: LoadedRun) -> dict[str, Any]:
     return known | {"updates": run.facts["updates"]}
 
 
-def times(changes: Iterable[str]) -> dict[str, float]:
+def times(rows: list[dict[str, Any]], given: list[str]) -> dict[str, float]:
     """How many times as long as the default's an update of each takes, in turns; of greedy rules at the first block."""
     jobs: dict[str, Callable[[], object]] = {}
-    for to in {"", *changes}:
-        chosen = online.PROGRAM.read([*to.split(), "device=cpu"])
-        rows = chosen.memory.batch if chosen.memory.name != "none" else chosen.env.num_worlds
-        jobs[to] = partial(learner_of(chosen).update, noise_pairs(rows, chosen.env.size))
+    for to in dict.fromkeys(row["to"] for row in rows):
+        chosen = online.PROGRAM.read([*to.split(), *given, "device=cpu"])
+        count = chosen.memory.batch if chosen.memory.name != "none" else chosen.env.num_worlds
+        jobs[to] = partial(learner_of(chosen).update, noise_pairs(count, chosen.env.size))
     took = in_turns(jobs, rounds=ROUNDS)
     return {to: statistics.median(own / one for own, one in zip(took[to], took[""], strict=True)) for to in jobs}
 
@@ -153,7 +154,7 @@ def labels(args: argparse.Namespace, given: list[str]) -> None:
                 rates = (scores[f"{network}/8000"]["lr"],) if count != 8_000 else RATES
                 model, *of = taught(chosen, task := task_of(chosen, count), steps=steps, rates=rates)
                 scores[key] = dict(zip(("validation_top1", "lr", "epochs"), of, strict=True))
-                scores[key] |= {"top1": accuracy(answers_of(model, task), task), "steps": steps}
+                scores[key] |= {"top1": top1(logits_of(model, task), task.test.labels), "steps": steps}
             rows = [
                 (*name.split("/"), f"{100 * of['top1']:.1f}", f"{of['epochs']:.1f}", f"{of['lr']:g}")
                 for name, of in scores.items()
@@ -171,8 +172,8 @@ def lost(args: argparse.Namespace, given: list[str]) -> None:
     model = taught(chosen, task, steps=STEPS[8_000])[0]
     read = [encoded(encoder, task, device=CPU) for encoder in (random, trained, model.encoder)]
     own = {"": labels_of(task, CPU)}
-    answers = [ridge_predictions(features, own)[""].test.argmax(1) for features in read[:2]]
-    right = [(each == task.test.labels).double() for each in (*answers, answers_of(model, task))]
+    answers = [ridge_predictions(features, own)[""].test for features in read[:2]]
+    right = [(each.argmax(1) == task.test.labels).double() for each in (*answers, logits_of(model, task))]
     results: dict[str, Any] = {"run": str(args.run), "parts": {}, "factors": {}}
     for what, part, rows in parts_of(task.test, task.class_names):
         results["parts"][f"{what}: {part}"] = [float(each[rows].mean()) for each in right] + [int(rows.sum())]
@@ -195,8 +196,8 @@ def task_of(settings, count: int) -> Task:
     """So many labelled images of training instances; validation instances choose, and others of them are scored."""
     sizes = {"train": count, "validation": CHOOSING + SCORED, "test": settings.env.categories}
     whole = world_task(**of_settings(settings) | {"images": sizes}, device=CPU)
-    choosing, scored = (part_of(whole.validation, rows) for rows in (slice(CHOOSING), slice(CHOOSING, None)))
-    return whole._replace(validation=choosing, test=scored)
+    choosing, others = (part_of(whole.validation, rows) for rows in (slice(CHOOSING), slice(CHOOSING, None)))
+    return whole._replace(validation=choosing, test=others)
 
 
 def part_of(images: LabelledImages, rows: slice) -> LabelledImages:
@@ -213,14 +214,9 @@ def taught(settings, task: Task, *, steps: int, rates: Sequence[float] = RATES) 
     return copy
 
 
-def answers_of(classify: Encoder, task: Task) -> Tensor:
-    """The class (M,) that it takes each test image for."""
-    return encode_images(classify, task.test.images, device=CPU).argmax(1)
-
-
-def accuracy(answers: Tensor, task: Task) -> float:
-    """Share of the test images."""
-    return float((answers == task.test.labels).double().mean())
+def logits_of(classify: Encoder, task: Task) -> Tensor:
+    """What a copy that learned from labels says (M, K) of the test images."""
+    return encode_images(classify, task.test.images, device=CPU)
 
 
 def parts_of(images: LabelledImages, names: list[str]) -> Iterator[tuple[str, str, Tensor]]:

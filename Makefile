@@ -21,7 +21,8 @@ check: $(MARK)
 	$(BIN)/lint-imports
 
 docs: $(MARK)
-	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && TMPDIR=$$place \
+		DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet --strict
 
 bench: $(MARK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

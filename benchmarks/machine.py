@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from runs.store.folder import versions
+from streams.recording.storage import replace
 from streams.types import Pairs
 
 
@@ -53,7 +54,7 @@ def keep(name: str, results: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     whole = {"command": command, "date": date.today().isoformat(), "machine": versions(), **results}
-    path.write_text(json.dumps(whole, indent=2) + "\n")
+    replace(path, (json.dumps(whole, indent=2) + "\n").encode())  # at once, as another thread may be reading it
     return path
 
 

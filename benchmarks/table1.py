@@ -8,16 +8,17 @@
 
 FOLDER holds cifar100_train.npz, cifar10_train.npz and cifar10_test.npz (images, labels). Rows are the experiments of
 runs/conf/experiment/table1; further arguments are settings for every run. Stopped, it goes on where it was; begun
-again, runs that have ended are passed over. Every row sees as many frames in as many updates. With --rates each row
-has the learning rate of these that does best on validation pictures after a fifth of its run, with seed 0. In full, the
-probe of a row reads 45,000 pictures, which takes several GB of memory: on a CPU, see that each of the `--jobs` has it.
+again, runs that have ended are passed over, and so is what benchmarks/results/GROUP.json knows of the same settings
+already, from another machine perhaps. Every row sees as many frames in as many updates. With --rates each row has the
+learning rate of these that does best on validation pictures after a tenth of its run, with seed 0. In full, the probe
+of a row reads 45,000 pictures, which takes several GB of memory: on a CPU, see that each of the `--jobs` has it.
 """
 
 import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +26,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from machine import keep
+from machine import keep, kept
 from rich.console import Console
 from rich.table import Table
 
@@ -55,7 +56,7 @@ SHORT = (
     "eval.validation=500",
     "eval.test=5_000",
 )
-SEARCH_SHARE = 5  # a search's runs are so much shorter
+SEARCH_SHARE = 10  # a search's runs are so much shorter
 SEARCH_SIZES = ("eval.train=4_000", "eval.validation=4_000", "eval.test=200")
 SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the paper's form of the hinge for conv4
 
@@ -71,45 +72,50 @@ def command(row: str, name: str, args: argparse.Namespace, settings: Sequence[st
     ]
 
 
-def run_all(lines: dict[str, list[str]], *, jobs: int, console: Console) -> None:
-    """Every run, so many at once; what fails is reported, and the others go on."""
-    environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // jobs))} | os.environ
+def run_all(args: argparse.Namespace, settings: Sequence[str], seed: int, *, console: Console) -> None:
+    """Every row with a seed, so many at once, each after its searches; what fails is reported, and the others go on."""
     began = perf_counter()
 
-    def one(name: str, line: list[str]) -> str:
+    def one(row: str) -> str:
         start = perf_counter()
-        done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            return f"{name} failed: {done.stderr[-500:]}"
-        return f"{name}: {perf_counter() - start:.0f} s"
+        for line in lacking(row, seed, args, settings):
+            done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if done.returncode:
+                return f"{row}, seed {seed} failed: {done.stderr[-500:]}"
+        return f"{row}, seed {seed}: {perf_counter() - start:.0f} s"
 
-    with ThreadPoolExecutor(jobs) as pool:
-        begun = [pool.submit(one, *each) for each in lines.items()]
+    environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // args.jobs))} | os.environ
+    with ThreadPoolExecutor(args.jobs) as pool:
+        begun = [pool.submit(one, row) for row in args.rows]
         try:
             for count, job in enumerate(as_completed(begun), 1):
                 left = (perf_counter() - began) / count * (len(begun) - count) / 60
                 console.print(f"{job.result()} ({count} of {len(begun)}; about {left:.0f} min to go)", highlight=False)
+                keep_all(args, settings)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)  # the runs have heard it too, and save
             raise
 
 
-def searches(args: argparse.Namespace, settings: list[str]) -> dict[str, list[str]]:
-    """The runs that learning rates are chosen by, one for each row and rate: {name: command}."""
-    lines = {}
-    for row in args.rows if args.rates else ():
-        own = [
-            f"experiment={args.folder}/{row}",
-            *(SHORT if args.short else ()),
-            *settings,
-            f"eval.data_root={args.data}",
-        ]
-        frames = PROGRAM.read(own).run.frames // SEARCH_SHARE
-        shorter = (f"run.frames={frames}", f"run.save_every={frames}", f"eval.every={frames}", *SEARCH_SIZES, "seed=0")
-        for rate in args.rates if row != "none" else ():
-            name = searched(row, rate)
-            lines[name] = command(row, name, args, [*settings, *shorter, f"learner.lr={rate}"])
-    return lines
+def lacking(row: str, seed: int, args: argparse.Namespace, settings: Sequence[str]) -> Iterator[list[str]]:
+    """The commands, one after the other, whose runs a row still lacks: those of its search, then its own."""
+    if seed in collected(args, settings).get(row, {}).get("seeds", {}):
+        return
+    frames = args.search_frames.get(row)
+    shorter = (f"run.frames={frames}", f"run.save_every={frames}", f"eval.every={frames}", *SEARCH_SIZES, "seed=0")
+    for rate in args.rates if frames else ():
+        if rate not in found(row, args, settings):
+            yield command(row, searched(row, rate), args, [*settings, *shorter, f"learner.lr={rate}"])
+    scores = found(row, args, settings)
+    chosen = [f"learner.lr={max(scores, key=scores.__getitem__)}"] if scores else []
+    yield command(row, f"{row}-seed{seed}", args, [*settings, *chosen, f"seed={seed}"])
+
+
+def search_frames(args: argparse.Namespace, settings: Sequence[str]) -> dict[str, int]:
+    """The frames of a search's runs, {row: frames}, of the rows that have one. Raises SettingError."""
+    rows = [row for row in args.rows if args.rates and row != "none"]
+    own = [*described(args, settings), f"eval.data_root={args.data}"]
+    return {row: PROGRAM.read([f"experiment={args.folder}/{row}", *own]).run.frames // SEARCH_SHARE for row in rows}
 
 
 def searched(row: str, rate: str) -> str:
@@ -117,39 +123,62 @@ def searched(row: str, rate: str) -> str:
     return f"{row}-lr{rate}"
 
 
-def found(args: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """What each learning rate came to on validation pictures, {row: {rate: top-1}}, where its run has ended."""
-    scores: dict[str, dict[str, float]] = {row: {} for row in args.rows}
-    for row in args.rows:
-        for rate in args.rates:
-            with suppress(SettingError, KeyError):
-                series = load(Path(args.results) / args.group / searched(row, rate)).scores[ScoreKey("cifar10")]
-                if len(series["frames"]) > 1:
-                    scores[row][rate] = float(series["validation_top1"][-1])
-    return {row: of for row, of in scores.items() if of}
+def known(args: argparse.Namespace, settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The rows that benchmarks/results/GROUP.json has of the same settings, perhaps from another machine."""
+    before = kept(args.group)
+    same = before.get("settings") == described(args, settings) and before.get("search_share") == SEARCH_SHARE
+    return before["rows"] if same else {}
 
 
-def collected(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def described(args: argparse.Namespace, settings: Sequence[str]) -> list[str]:
+    """The settings that all rows share."""
+    return [*(SHORT if args.short else ()), *settings]
+
+
+def found(row: str, args: argparse.Namespace, settings: Sequence[str]) -> dict[str, float]:
+    """What each learning rate of a row came to on validation pictures, {rate: top-1}, where its run has ended."""
+    scores = dict(known(args, settings).get(row, {}).get("validation_of_rates", {}))
+    for rate in args.rates:
+        with suppress(SettingError, KeyError):
+            series = load(Path(args.results) / args.group / searched(row, rate)).scores[ScoreKey("cifar10")]
+            if len(series["frames"]) > 1:
+                scores[rate] = float(series["validation_top1"][-1])
+    return scores
+
+
+def collected(args: argparse.Namespace, settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What came out of each row, {row: {top1 of each seed, mean, interval, random, paper}}, as shares but for paper."""
     rows = {}
     for row in args.rows:
-        curves = {}
+        before = known(args, settings).get(row, {})
+        first = {int(seed): top1 for seed, top1 in before.get("random_encoders", {}).items()}
+        last = {int(seed): top1 for seed, top1 in before.get("seeds", {}).items()}
         for seed in args.seeds:
-            path = Path(args.results) / args.group / f"{row}-seed{seed}"
             with suppress(SettingError, KeyError):  # it has failed, or not begun
-                curves[seed] = summary(path)["eval"]["transfer"]["cifar10"]["top1"]
-        ended = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
-        if ended:
-            last = np.array([curve[-1] for curve in ended.values()])
-            low, high = interval(last)
+                curve = summary(Path(args.results) / args.group / f"{row}-seed{seed}")["eval"]["transfer"]["cifar10"][
+                    "top1"
+                ]
+                if len(curve) > 1:
+                    first[seed], last[seed] = curve[0], curve[-1]
+        scores = found(row, args, settings)
+        if last or scores:
+            low, high = interval(np.array(list(last.values())))
             rows[row] = {
-                "seeds": {seed: curve[-1] for seed, curve in ended.items()},
-                "mean": float(last.mean()),
+                "seeds": last,
+                "mean": float(np.mean(list(last.values()))) if last else None,
                 "interval": None if np.isnan(low) else [float(low), float(high)],
-                "random_encoder": float(np.mean([curve[0] for curve in ended.values()])),
+                "random_encoders": first,
                 "paper_percent": PAPER[row],
+                **({"validation_of_rates": scores} if scores else {}),
             }
     return rows
+
+
+def keep_all(args: argparse.Namespace, settings: Sequence[str]) -> Path:
+    """Writes benchmarks/results/GROUP.json with what is there by now, and the rows it had that nobody asks for."""
+    rows = known(args, settings) | collected(args, settings)
+    shared = {"settings": described(args, settings), "search_share": SEARCH_SHARE}
+    return keep(args.group, {"rows": {row: rows[row] for row in PAPER if row in rows}, **shared, "seeds": args.seeds})
 
 
 def table(rows: dict[str, dict[str, Any]], title: str) -> Table:
@@ -158,9 +187,11 @@ def table(rows: dict[str, dict[str, Any]], title: str) -> Table:
     for heading in ("row", "mean", "95 % interval", "seeds", "gain", "tang2022"):
         shown.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
     for row, of in rows.items():
+        if not of["seeds"]:
+            continue
         bounds = "-" if of["interval"] is None else " to ".join(f"{100 * bound:.1f}" for bound in of["interval"])
         seeds = " ".join(f"{100 * top1:.1f}" for top1 in of["seeds"].values())
-        gain = f"{100 * (of['mean'] - of['random_encoder']):+.1f}"
+        gain = f"{100 * (of['mean'] - np.mean(list(of['random_encoders'].values()))):+.1f}"
         shown.add_row(row, f"{100 * of['mean']:.1f}", bounds, seeds, gain, f"{of['paper_percent']:.2f}")
     return shown
 
@@ -195,25 +226,15 @@ def main() -> None:
     console = Console()
     try:
         args, settings = parsed()
-        if not args.tell:
-            run_all(searches(args, settings), jobs=args.jobs, console=console)
-            rates = {row: max(of, key=of.__getitem__) for row, of in found(args).items()}
-            wanted = [(row, seed) for seed in args.seeds for row in args.rows]  # a whole table early, more seeds later
-            lines = {}
-            for row, seed in wanted:
-                name, rate = f"{row}-seed{seed}", [f"learner.lr={rates[row]}"] if row in rates else []
-                lines[name] = command(row, name, args, [*settings, *rate, f"seed={seed}"])
-            run_all(lines, jobs=args.jobs, console=console)
+        args.search_frames = search_frames(args, settings)
+        for seed in () if args.tell else args.seeds:  # a whole table early, more seeds later
+            run_all(args, settings, seed, console=console)
     except SettingError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on where it was")
-    rows = collected(args)
-    console.print(table(rows, args.group))
-    for row, of in found(args).items():
-        rows.setdefault(row, {})["validation_of_rates"] = of
-    everything = {"rows": rows, "settings": [*(SHORT if args.short else ()), *settings], "seeds": args.seeds}
-    console.print(f"kept in {keep(args.group, everything)}", highlight=False, soft_wrap=True)
+    console.print(table(collected(args, settings), args.group))
+    console.print(f"kept in {keep_all(args, settings)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ SHORT = (
     "eval.test=5_000",
 )
 SEARCH_SHARE = 10  # a search's runs are so much shorter
-SEARCH_SIZES = ("eval.train=4_000", "eval.validation=4_000", "eval.test=200")
+SEARCH_SIZES = ("eval.train=2_000", "eval.validation=4_000", "eval.test=200")
 SHORT_ALL_NEGATIVES = ("loss.anchors=both", "loss.average=violators")  # the paper's form of the hinge for conv4
 
 

@@ -68,6 +68,7 @@ class Layer(nn.Module):
 
     operation: type[Function]
     bias: nn.Parameter | None
+    precision: torch.dtype | None = None  # of the factors of its products, where these have another than what comes in
 
     def __init__(
         self,
@@ -103,8 +104,12 @@ class Layer(nn.Module):
         """The layer's output, through which errors go back as `feedback` says."""
         if self.feedback == "backprop":
             return self.plain(x)
-        z = self.operation.apply(x, self.weight, self.error_weight(), *self.geometry())
+        z = self.operation.apply(x, self.factor(self.weight), self.factor(self.error_weight()), *self.geometry())
         return z if self.bias is None else z + self.bias.view(-1, *[1] * (z.ndim - 2))
+
+    def factor(self, x: Tensor) -> Tensor:
+        """A factor of a product, in the layer's precision."""
+        return x if self.precision is None else x.to(self.precision)
 
     def geometry(self) -> tuple[int, ...]:
         """What the operation takes beside weights."""
@@ -162,15 +167,22 @@ class Conv(Layer):
     operation = _Conv
 
     def __init__(
-        self, shape: tuple[int, ...], *, stride: int = 1, padding: int = 1, padding_mode: str = "zeros", **keywords
+        self,
+        shape: tuple[int, ...],
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        padding_mode: str = "zeros",
+        precision: torch.dtype | None = None,
+        **keywords,
     ):
         """`padding_mode` says what lies beyond the edges: zeros, reflect, replicate or circular."""
         super().__init__(shape, **keywords)
-        self.stride, self.padding, self.padding_mode = stride, padding, padding_mode
+        self.stride, self.padding, self.padding_mode, self.precision = stride, padding, padding_mode, precision
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output, through which errors go back as `feedback` says."""
-        return super().forward(self.padded(x))
+        return super().forward(self.factor(self.padded(x))).to(x.dtype)
 
     def padded(self, x: Tensor) -> Tensor:
         """x with what lies beyond its edges, where that is not zeros."""
@@ -185,7 +197,8 @@ class Conv(Layer):
     def plain(self, x: Tensor) -> Tensor:
         """`W * x + b`."""
         stride, padding = self.geometry()
-        return nn.functional.conv2d(x, self.weight, self.bias, stride=stride, padding=padding)
+        bias = None if self.bias is None else self.factor(self.bias)
+        return nn.functional.conv2d(x, self.factor(self.weight), bias, stride=stride, padding=padding)
 
 
 class Linear(Layer):

@@ -20,6 +20,7 @@ from learners.networks.layers import LAYERS, LayerSpec, convolution, layer_spec,
 from learners.registry import look_up
 from streams.seeding import generator, seeded
 
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}  # of the factors of a convolution's products
 HEADED = ("every", "top", "none")  # which blocks have a head
 DRAWING = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
 
@@ -36,6 +37,7 @@ class Spec(NamedTuple):
     gain: float = 1.0  # weights are drawn uniform in +-gain/sqrt(fan in)
     head: str = "linear"  # what of a block a loss sees: linear (flatten, 64), pool (mean over space) or none (flatten)
     input_range: float = 2.0  # images come in from minus this to this
+    precision: str = "float32"  # of the factors of a convolution's products: a key of PRECISIONS
 
     def stride(self) -> int:
         """By how much images are made smaller on their way up."""
@@ -75,7 +77,7 @@ def spec_of(settings: "NetworkSettings | str") -> Spec:
             if not isinstance(block, Sequence) or isinstance(block, str):
                 raise SettingError(f"network.blocks: {block} is no block; write a list of layers, as [[32],[64,pool]]")
         spec = Spec(tuple(tuple(map(layer_spec, block)) for block in settings.blocks))
-    changes = {key: getattr(settings, key) for key in ("squash", "gain", "head", "input_range")}
+    changes = {key: getattr(settings, key) for key in ("squash", "gain", "head", "input_range", "precision")}
     spec = spec._replace(**{key: value for key, value in changes.items() if value is not None})
     if not spec.blocks:
         raise SettingError(f"network.name={name} has no blocks; give it one or more")
@@ -95,10 +97,13 @@ class NetworkSettings:
     squash: bool | None = None  # whether a linear head ends with a tanh
     gain: float | None = None  # weights are drawn uniform in +-gain/sqrt(fan in)
     input_range: float | None = None  # images in [0, 1] come in from minus this to this; 2 where not given
+    precision: str | None = None  # of a convolution's factors: float32, or bfloat16, which many processors do faster
 
     def __post_init__(self):
         if self.head is not None:
             check_choices(self, group="network", head=HEADS)
+        if self.precision is not None:
+            check_choices(self, group="network", precision=PRECISIONS)
         if self.input_range is not None and self.input_range <= 0:
             raise SettingError(f"network.input_range={self.input_range} shows nothing; try 1 or 2")
 
@@ -143,6 +148,7 @@ class Network(nn.Module):
                 weights = init_kwargs(seed, where, feedback=feedback, gain=self.spec.gain)
                 kernel = (conv.channels, channels, conv.kernel, conv.kernel)
                 weights |= {"stride": conv.stride, "padding": conv.pad, "padding_mode": conv.padding_mode}
+                weights["precision"] = PRECISIONS[self.spec.precision]
                 modules.append(Conv(kernel, bias=conv.bias, **weights))
                 channels = conv.channels
             else:

@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from envs.errors import SettingError
 
-BATCHES = {"cpu": 32}  # images encoded at once: more do not stay in the cache of a CPU
+BATCHES = {"cpu": 64}  # images encoded at once: more do not stay in the cache of a CPU
 BATCH = 250  # elsewhere
 BLOCK_FEATURES = 1024  # of a block below the top, at most
 Encoder = Callable[[Tensor], Tensor]

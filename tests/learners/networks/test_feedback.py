@@ -84,3 +84,15 @@ def test_random_feedback_never_changes():
 def test_an_unknown_feedback_is_refused_by_name():
     with pytest.raises(SettingError, match="learner.feedback=transpose"):
         Linear((2, 2), feedback="transpose", generators=init_kwargs())
+
+
+@pytest.mark.parametrize("kind", ["backprop", "random", "updated", "sign"])
+def test_lower_precision_rounds_the_factors_and_nothing_else(kind):
+    x = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(2))
+    plain = Conv((5, 3, 3, 3), feedback=kind, generators=init_kwargs(), bias=True)
+    lower = Conv((5, 3, 3, 3), feedback=kind, generators=init_kwargs(), bias=True, precision=torch.bfloat16)
+    y, (below, own) = lower(x), errors(lower, x)
+    assert {part.dtype for part in (y, below, own, lower.weight, lower.bias)} == {torch.float32}
+    for one, other in zip((y, below, own), (plain(x), *errors(plain, x)), strict=True):
+        assert not torch.equal(one, other)
+        assert (one - other).norm() < 2**-7 * other.norm()  # of 8 bits, of which sums keep more

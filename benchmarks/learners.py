@@ -93,6 +93,8 @@ def main() -> None:
     steps = {rule: learner_of(PROGRAM.read([*common, f"learner={rule}"])).update for rule in rules}
     steps["bare"] = bare_step()
     jobs = {name: lambda step=step: [step(batch) for batch in batches] for name, step in steps.items()}
+    rounding = learner_of(PROGRAM.read([*common, "learner=bp", "network.precision=bfloat16"]))
+    jobs["bp, bfloat16"] = lambda: [rounding.update(batch) for batch in batches]
     remembering = learner_of(PROGRAM.read([*common, "learner=bp", "loss=hinge_remembered", "pairs.gap=1"]))
     later = [batch._replace(first=None) for batch in batches]
     jobs["bp, remembered"] = lambda: [remembering.update(batch) for batch in later]

@@ -73,7 +73,8 @@ def planckian(kelvin: Tensor) -> Tensor:
     blue = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
     y = torch.where(kelvin <= 2222, red, torch.where(kelvin <= 4000, middle, blue))
     xyz = torch.stack([x / y, torch.ones_like(y), (1 - x - y) / y], 1)
-    rgb = (xyz @ XYZ_TO_RGB.to(kelvin, non_blocking=True).T).clamp_min(0)
+    columns = XYZ_TO_RGB.to(kelvin, non_blocking=True).T  # one by one: a product rounds by the number of its rows
+    rgb = sum(part[..., None] * column for part, column in zip(xyz.unbind(-1), columns, strict=True)).clamp_min(0)
     return rgb / rgb.mean(1, keepdim=True)
 
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 
-LIMIT_S = 120
+LIMIT_S = 600
 
 
 def free_port():

@@ -155,9 +155,8 @@ def collected(args: argparse.Namespace, settings: Sequence[str]) -> dict[str, di
         last = {int(seed): top1 for seed, top1 in before.get("seeds", {}).items()}
         for seed in args.seeds:
             with suppress(SettingError, KeyError):  # it has failed, or not begun
-                curve = summary(Path(args.results) / args.group / f"{row}-seed{seed}")["eval"]["transfer"]["cifar10"][
-                    "top1"
-                ]
+                of_run = summary(Path(args.results) / args.group / f"{row}-seed{seed}")
+                curve = of_run["eval"]["transfer"]["cifar10"]["top1"]
                 if len(curve) > 1:
                     first[seed], last[seed] = curve[0], curve[-1]
         scores = found(row, args, settings)

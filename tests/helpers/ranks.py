@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 
-LIMIT_S = 600
+LIMIT_S = 600  # after which processes that wait for one another are taken to hang
 
 
 def free_port():

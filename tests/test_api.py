@@ -340,9 +340,9 @@ def test_features_as_arrays_are_scored_like_tensors():
 @pytest.mark.parametrize(
     ("encode", "message"),
     [
-        (lambda images: images.mean((1, 2, 3)), r"encode gives \(32,\) for images \(32, 3, 16, 16\)"),
-        (lambda images: images.flatten(1)[:5], r"encode gives \(5, 768\) .* B=32"),
-        (lambda images: images.flatten(1)[:, : len(images)], "encode gives 28 features an image, and gave 32 before"),
+        (lambda images: images.mean((1, 2, 3)), r"encode gives \(60,\) for images \(60, 3, 16, 16\)"),
+        (lambda images: images.flatten(1)[:5], r"encode gives \(5, 768\) .* B=60"),
+        (lambda images: images.flatten(1)[:, : len(images)], "encode gives 20 features an image, and gave 60 before"),
         (lambda images: images.flatten(1) / 0, "NaN or infinite"),
         (lambda images: None, "encode gives None"),
         (lambda images: images @ "weights", r"encode raised TypeError \(unsupported operand"),

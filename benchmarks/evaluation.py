@@ -27,8 +27,8 @@ def parts() -> dict[str, float]:
     """Median seconds of each part of a run with its defaults, and of an update of the loop."""
     settings = PROGRAM.read(["device=cpu"])
     run, device = build(settings), device_of(settings.device)
-    making = seconds(partial(Evaluation, settings, device))
     evaluation = Evaluation(settings, device)
+    making = seconds(lambda: evaluation.tasks)  # images are rendered, and libraries imported, where first needed
     jobs = {
         "update": lambda: [run.learner.update(next(run.stream)) for _ in range(UPDATES)],
         "evaluation_between": partial(evaluation.scores, run.learner, frames=settings.eval.every),
@@ -43,7 +43,7 @@ def parts() -> dict[str, float]:
 def shares(took: dict[str, float]) -> dict[str, float]:
     """What each part is of the time of a default run."""
     settings = PROGRAM.read([])
-    updates = settings.run.frames / settings.env.num_worlds
+    updates = settings.run.frames // settings.env.num_worlds * settings.memory.updates
     between, looks = settings.run.frames // settings.eval.every - 1, settings.run.frames // settings.eval.every + 1
     counts = {"update": updates, "evaluation_between": between, "evaluation_at_an_end": 2, "watch": looks}
     spent = {name: counts.get(name, 1) * one for name, one in took.items()}

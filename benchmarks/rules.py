@@ -50,6 +50,12 @@ def frames_to(level: float, runs: list[LoadedRun]) -> float | None:
     return statistics.mean(known) if len(known) == len(runs) else None
 
 
+def updates_at(frames: float, run: LoadedRun) -> float:
+    """The updates after so many frames of a run, whose first few steps made no pairs."""
+    steps = (run.frames - frames) / run.settings["env.num_worlds"]
+    return run.facts["updates"] - steps * run.settings["memory.updates"]
+
+
 def text(of: Estimate, *, signed: bool = False) -> str:
     """A mean and its interval in per cent."""
     form = "{:+.1f} [{:+.1f}, {:+.1f}]" if signed else "{:.1f} [{:.1f}, {:.1f}]"
@@ -86,7 +92,7 @@ def main() -> None:
         name, group = names[row.group], [_run(runs, seed.run) for seed in row.seeds]
         frames = frames_to(args.level / 100, group)
         time = took[name] / took[beside] if name in took else None
-        updates = None if frames is None else frames * group[0].facts["updates"] / group[0].frames
+        updates = None if frames is None else updates_at(frames, group[0])
         results[name] = {
             "linear": row.score.values,
             "gain": row.gain.values,

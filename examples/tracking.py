@@ -90,6 +90,17 @@ def at_random(frames: Tensor) -> Tensor:
     return 2 * torch.rand(len(frames), 2) - 1
 
 
+def at_rest(frames: Tensor) -> Tensor:
+    """Shifts (N, 2) of an eye that never moves."""
+    return torch.zeros(len(frames), 2)
+
+
+def tell(learned: float) -> None:
+    """Prints what an eye that has learned is rewarded, beside eyes that have not."""
+    unlearned = f"{reward_of(at_random):.2f} at random, {reward_of(at_rest):.2f} at rest"
+    print(f"reward a step: {unlearned}, {learned:.2f} after learning")  # noqa: T201
+
+
 def improve(
     eye: Eye, adam: torch.optim.Optimizer, rows: dict[str, Tensor], *, epochs: int = 4, batch: int = 512
 ) -> None:
@@ -112,5 +123,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=60)
     eye = learn(updates=parser.parse_args().updates)
-    learned = reward_of(lambda frames: eye(frames)[0].mean.clamp(-1, 1))
-    print(f"reward a step: {reward_of(at_random):.2f} at random, {learned:.2f} after learning")  # noqa: T201
+    tell(reward_of(lambda frames: eye(frames)[0].mean.clamp(-1, 1)))

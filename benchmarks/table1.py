@@ -81,7 +81,8 @@ def run_all(args: argparse.Namespace, settings: Sequence[str], seed: int, *, con
         for line in lacking(row, seed, args, settings):
             done = subprocess.run(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             if done.returncode:
-                return f"{row}, seed {seed} failed: {done.stderr[-500:]}"
+                why = done.stderr[-500:] or f"exit status {done.returncode} (-9: killed, perhaps for want of memory)"
+                return f"{row}, seed {seed} failed: {why}"
         return f"{row}, seed {seed}: {perf_counter() - start:.0f} s"
 
     environment = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // args.jobs))} | os.environ

@@ -9,37 +9,48 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-STRIP = 256  # columns
+STRIP = 256  # columns of a product at once
+PART = 4_096  # rows that are in float64 at once
 
 
-def ridge(x: Tensor, y: Tensor, *, strengths: Iterable[float]) -> Iterator[Tensor]:
+def ridge(x: Tensor, y: Tensor, *, strengths: Iterable[float], deviation: Tensor | float = 1.0) -> Iterator[Tensor]:
     """Weights (D + 1, K) of ridge regression from x (M, D) to y (M, K), for each strength when it is asked for.
 
-    Minimises `||y - x w - b||^2 + strength ||w||^2`; the last row is the intercept b, which is not penalised. One
-    product, the smaller of x^T x and x x^T, serves all strengths and all that is read out. In float64, where a small
-    strength on features that repeat one another still has digits left.
+    Minimises `||y - x w - b||^2 + strength ||deviation w||^2`, which is to standardise x by its deviation (D,); the
+    last row is the intercept b, which is not penalised. One product, the smaller of x^T x and x x^T, serves all
+    strengths and all that is read out. In float64, where a small strength on features that repeat one another still has
+    digits left; all rows at once are so only where they are fewer than the features.
     """
     x_mean, y_mean = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
-    x, y = x - x_mean, y - y_mean
-    tall = x.shape[0] >= x.shape[1]
-    products, right = (gram(x), x.T @ y) if tall else (gram(x.T), y)
+    y, units, width = y - y_mean, deviation * torch.ones_like(x_mean), x.shape[1]
+    tall = len(x) >= width
+    if tall:
+        rows = zip(x.split(PART), y.split(PART), strict=True)
+        both = gram(torch.cat([(part - x_mean) / units, of], 1) for part, of in rows)
+        products, right = both[:width, :width], both[:width, width:]
+    else:
+        x = (x - x_mean).div_(units)
+        products, right = gram([x.T]), y
     diagonal = products.diagonal()
     plain = diagonal.clone()
     for strength in strengths:
         torch.add(plain, strength, out=diagonal)
         w = torch.cholesky_solve(right, torch.linalg.cholesky(products))
-        w = w if tall else x.T @ w  # (D, K)
+        w = (w if tall else x.T @ w) / units[:, None]  # (D, K)
         yield torch.cat([w, (y_mean - x_mean @ w)[None]])
 
 
-def gram(x: Tensor) -> Tensor:
-    """x^T x (D, D) of x (M, D): strips of columns times the columns from there on; the other half mirrors them."""
-    products = x.new_empty(x.shape[1], x.shape[1])
-    for first in range(0, x.shape[1], STRIP):
-        strip = slice(first, first + STRIP)
-        product = x[:, strip].T @ x[:, first:]
-        products[strip, first:], products[first:, strip] = product, product.T
-    return products
+def gram(parts: Iterable[Tensor]) -> Tensor:
+    """x^T x (D, D) of x (M, D) in parts of its rows: strips of columns times those from there on, and mirrored."""
+    products: Tensor | None = None
+    for part in parts:
+        products = part.new_zeros(part.shape[1], part.shape[1]) if products is None else products
+        for first in range(0, part.shape[1], STRIP):
+            strip = part[:, first : first + STRIP]
+            products[first:, first : first + STRIP].addmm_(part[:, first:].T, strip)
+    assert products is not None
+    lower = products.tril_()
+    return lower.add_(lower.tril(-1).T)
 
 
 def logistic(

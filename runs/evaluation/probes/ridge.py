@@ -71,7 +71,7 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
     """Predicts all targets from the features by ridge regression, labels as one-hot numbers.
 
     The strength is the one of least squared error, ridge's own loss: top-1 on a few hundred images ties over decades.
-    It is the training images that are standardised; for all others that is done to the weights, of which there are few.
+    Features are standardised over the training images.
     """
     if not targets:
         return {}
@@ -79,18 +79,14 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
         features = features._replace(train=features.train[:WIDE_ROWS])
         targets = {name: of._replace(train=of.train[:WIDE_ROWS]) for name, of in targets.items()}
     numbers = [_numbers(of) for of in targets.values()]
-    (mean, deviation), validation = _scale(features.train), features.validation.double()
     y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]
+    deviation, validation = scale(features.train), features.validation.double()
     asked: list[float] = []
-    fits = ridge(
-        (features.train - mean).div_(deviation), y, strengths=iter(asked.pop, None)
-    )  # one when it is asked for
+    fits = ridge(features.train, y, strengths=iter(asked.pop, None), deviation=deviation)  # one when it is asked for
 
     def fit(strength: float) -> dict[str, Fit]:
         asked.append(strength)
-        scaled = next(fits)
-        slope = scaled[:-1] / deviation[:, None]
-        weights = torch.cat([slope, scaled[-1:] - mean.double() @ slope])  # of features as they are
+        weights = next(fits)
         predictions, weights = read_out(validation, weights).split(columns, 1), weights.split(columns, 1)
         missed = [(one - of.validation).square().sum() for one, of in zip(predictions, numbers, strict=True)]
         rows = zip(targets, torch.stack(missed).tolist(), predictions, weights, strict=True)
@@ -148,10 +144,10 @@ def _numbers(of: Split) -> Split:
 
 def standardised(features: Split) -> Split:
     """Every feature less its mean over the training images and in units of its deviation there."""
-    mean, deviation = _scale(features.train)
+    mean, deviation = features.train.mean(0), scale(features.train)
     return Split(*((part - mean) / deviation for part in features))
 
 
-def _scale(train: Tensor) -> tuple[Tensor, Tensor]:
-    """(D,) mean and deviation of each feature over the training images."""
-    return train.mean(0), train.std(0).clamp_min(1e-6)
+def scale(train: Tensor) -> Tensor:
+    """(D,) the deviation of each feature over the training images."""
+    return train.std(0).clamp_min(1e-6)

@@ -9,7 +9,7 @@ from runs.evaluation.probes.knn import neighbours
 from runs.evaluation.probes.linear import logistic, r2, read_out, ridge
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60), (20, 300), (700, 300)])
+@pytest.mark.parametrize(("rows", "columns"), [(80, 12), (30, 60), (20, 300), (700, 300), (5000, 30)])
 def test_ridge_is_scikit_learns_at_every_strength(rows, columns):
     draws = np.random.default_rng(0)
     x, labels = draws.normal(1, 2, (rows, columns)), draws.integers(4, size=rows)
@@ -20,6 +20,16 @@ def test_ridge_is_scikit_learns_at_every_strength(rows, columns):
         oracle = Ridge(alpha=strength, solver="svd").fit(x, y)
         assert np.allclose(weight[:-1].numpy(), oracle.coef_.T, atol=1e-8)
         assert np.allclose(weight[-1].numpy(), oracle.intercept_, atol=1e-8)
+
+
+def test_ridge_in_units_of_deviations_is_ridge_of_standardised_features():
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(90, 7, generator=draws, dtype=torch.float64) * torch.arange(1, 8) + 3
+    y, deviation = torch.randn(90, 2, generator=draws, dtype=torch.float64), x.std(0)
+    (weight,) = ridge(x, y, strengths=[5.0], deviation=deviation)
+    (scaled,) = ridge((x - x.mean(0)) / deviation, y, strengths=[5.0])
+    assert torch.allclose(read_out(x, weight), read_out((x - x.mean(0)) / deviation, scaled))
+    assert torch.allclose(weight[:-1] * deviation[:, None], scaled[:-1])
 
 
 @pytest.mark.parametrize("strength", [0.1, 10.0, 1e3])

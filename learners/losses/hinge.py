@@ -6,10 +6,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from envs.devices import upload
 from envs.errors import SettingError, check_choices
 from learners.losses.base import Loss, LossSettings, Report, mean_distances
+
+FEW = 0.1  # share of pairs up to which going through them one by one is faster than through all
 
 
 def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, settings: "HingeSettings") -> Tensor:
@@ -23,6 +26,36 @@ def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, set
     if settings.average == "violators":
         push = push / (push.detach() > 0).sum(1, keepdim=True).clamp_min(1)
     return (pull + push.sum(1)).mean()
+
+
+class _Between(Function):
+    """L1 distances (M, N) of rows (M, D) from others (N, D), whose gradient goes through pairs that have an error.
+
+    Of a hinge few have one: those inside the margin.
+    """
+
+    @staticmethod
+    def forward(ctx, u: Tensor, v: Tensor) -> Tensor:
+        distance = torch.cdist(u, v, p=1)
+        ctx.save_for_backward(u, v, distance)
+        return distance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, error: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        u, v, distance = ctx.saved_tensors
+        wanted, back = ctx.needs_input_grad, torch.ops.aten._cdist_backward
+        flat = error.reshape(-1)
+        places = flat.nonzero()[:, 0] if error.is_cpu else None  # a GPU would be waited for
+        if places is None or len(places) > FEW * len(flat):
+            du = back(error.contiguous(), u, v, 1.0, distance) if wanted[0] else None
+            dv = back(error.T.contiguous(), v, u, 1.0, distance.T.contiguous()) if wanted[1] else None
+            return du, dv
+        i, j = places // len(v), places % len(v)
+        slope = (u[i] - v[j]).sign_().mul_(flat[places, None])  # (pairs, D)
+        du = torch.zeros_like(u).index_add_(0, i, slope) if wanted[0] else None
+        dv = torch.zeros_like(v).index_add_(0, j, slope, alpha=-1) if wanted[1] else None
+        return du, dv
 
 
 class _Distances(Function):
@@ -128,7 +161,7 @@ class Hinge(Loss):
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
         """(B, B) L1."""
-        return torch.cdist(u, v, p=1)
+        return _Between.apply(u, v)
 
     def terms(self, pairs: int) -> int:
         """One anchor a pair, or both of its rows."""

@@ -118,6 +118,21 @@ def test_the_hinges_gradient_through_cdist_is_that_of_the_difference_of_all_rows
     assert torch.allclose(v.grad, b.grad, atol=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.9])
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_gradient_of_l1_distances_is_torchs_however_few_pairs_have_an_error(share, side):
+    draws = torch.Generator().manual_seed(0)
+    rows = [torch.randn(count, 5, generator=draws, dtype=torch.float64) for count in (30, 41)]
+    rows[1][:3] = rows[0][:3]  # where the slope is 0
+    error = torch.randn(30, 41, generator=draws, dtype=torch.float64)
+    error *= torch.rand(30, 41, generator=draws) < share
+    rows[side].requires_grad_()
+    (ours,) = torch.autograd.grad(hinge().distances(*rows), rows[side], error)
+    (torchs,) = torch.autograd.grad(torch.cdist(*rows, p=1), rows[side], error)
+    assert torch.allclose(ours, torchs, atol=1e-12)
+    assert (ours.count_nonzero() > 0) == (share > 0)
+
+
 def test_where_every_row_is_an_anchor_its_gradient_is_that_of_the_difference_of_all_rows_too():
     u, v = embeddings(0.4)
     hinge(anchors="both", stop_gradient=False, average="violators")(u, v, episode=EPISODE)[0].backward()

@@ -9,7 +9,7 @@ would (`ldrl`: Ernoult et al. 2022, "Towards scaling difference target propagati
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,20 +34,14 @@ def top_target(h: Tensor, gradient: Tensor, *, alpha: float) -> Tensor:
     return h - alpha * gradient
 
 
-def target_below(h_below: Tensor, back_of_h: Tensor, back_of_t: Tensor) -> Tensor:
-    """`t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)` (Lee et al. 2015, equation 13); in the memory of the last of these."""
-    return back_of_t.sub_(back_of_h).add_(h_below)
-
-
 def draw_nearer(h: Tensor, target: Tensor) -> Tensor:
-    """`||h - target||^2` of each row, the mean over rows (), whose gradient is sent back from h.
+    """`||h - target||^2` of each row, the mean over rows (), whose gradient is sent back from h; spoils the target.
 
     By hand, since autograd would take four passes for the loss and its gradient, and forget channels_last on its way.
     """
-    gap = h.detach() - target
-    rows = max(len(h), 1)
+    gap, rows = target.sub_(h.detach()), max(len(h), 1)
     error = torch.linalg.vector_norm(gap).square() / rows
-    h.backward(gap.mul_(2 / rows))
+    h.backward(gap.mul_(-2 / rows))
     return error
 
 
@@ -72,31 +66,36 @@ def noise_like(h: Tensor, draws: torch.Generator, *, rows: int | None = None) ->
     return noise.permute(0, 3, 1, 2)
 
 
-def tanh_of_half(x: Tensor) -> Tensor:
-    """`tanh(x / 2) = 2 sigmoid(x) - 1`, spoiling x: on a CPU in a seventh of tanh's time, and as good to 1e-6."""
-    return torch.add(torch.tensor(-1.0), x.sigmoid_(), alpha=2)
-
-
 class Inverse(nn.Module):
     """`G_l = s(conv_transpose(.))`: (B, above, H, W) to (B, below, sH, sW), s being the stride."""
 
     def __init__(self, above: int, below: int, *, stride: int, kernel: int, ends: str, draws: torch.Generator):
         """`ends` says what s is, by the last nonlinearity of the block below: its range is where activities lie."""
         super().__init__()
-        self.stride, self.ends = stride, ends
+        self.stride, self.ends, self.bounded = stride, ends, ends in ("tanh", "hardtanh")
         self.kernel = max(kernel, stride) if kernel else max(2 * stride, 3)
         self.padding = max(self.kernel - stride + 1, 0) // 2
         taps = self.kernel**2 / stride**2  # that reach a pixel
         bound = (taps * above) ** -0.5
         self.weight = nn.Parameter((2 * torch.rand(above, below, *2 * [self.kernel], generator=draws) - 1) * bound)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Activities of a block to those of the block below."""
+    def forward(self, h: Tensor, *, halved: bool = False) -> Tensor:
+        """Activities of a block to those of the block below; `halved`, as (G + 1) / 2 where they are bounded.
+
+        `tanh(x / 2) = 2 sigmoid(x) - 1`: on a CPU in a seventh of tanh's time, and as good to 1e-6.
+        """
         beyond = self.stride + 2 * self.padding - self.kernel  # pixels that the size lacks on one side
-        bounded = self.ends in ("tanh", "hardtanh")
-        weight = 2 * self.weight if bounded else self.weight
+        weight = 2 * self.weight if self.bounded else self.weight
         x = nn.functional.conv_transpose2d(h, weight, None, self.stride, self.padding, beyond)
-        return x.relu_() if self.ends == "relu" else tanh_of_half(x) if bounded else x
+        if not self.bounded:
+            return x.relu_() if self.ends == "relu" else x
+        return x.sigmoid_() if halved else torch.add(torch.tensor(-1.0), x.sigmoid_(), alpha=2)
+
+    @torch.no_grad()
+    def target_below(self, below: Tensor, h: Tensor, target: Tensor) -> Tensor:
+        """`t_{l-1} = h_{l-1} - G_l(h_l) + G_l(t_l)` (Lee et al. 2015, equation 13)."""
+        way = self(target, halved=True).sub_(self(h, halved=True))
+        return torch.add(below, way, alpha=2 if self.bounded else 1, out=way)
 
 
 def inverses_of(spec: Spec, *, seed: int, kernel: int = 0) -> nn.ModuleList:
@@ -219,8 +218,9 @@ class TargetProp(Learner):
     def targets(self, h: list[Tensor], gradient: Tensor) -> list[Tensor]:
         """t_1 to t_L, from the activities and the top one's loss gradient."""
         targets = [top_target(h[-1], gradient, alpha=self.settings.alpha)]
-        for below, above, inverse in zip(h[-2::-1], h[:0:-1], list(self.inverses)[::-1], strict=True):
-            targets.append(target_below(below, inverse(above), inverse(targets[-1])))
+        inverses = cast("list[Inverse]", list(self.inverses))
+        for below, above, inverse in zip(h[-2::-1], h[:0:-1], inverses[::-1], strict=True):
+            targets.append(inverse.target_below(below, above, targets[-1]))
         return targets[::-1]
 
     def teach_inverses(self, h: list[Tensor], *, views: int = 1) -> Report:

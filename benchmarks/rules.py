@@ -11,15 +11,16 @@ that reaches it, times the time of one.
 
 import argparse
 import statistics
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from machine import in_turns, markdown, noise_pairs, show
 
-from learners.audit import colours
 from learners.diagnostics.costs import macs
 from learners.online import PROGRAM
-from learners.run import learner_of
+from learners.run import learner_of, remembers
 from runs.analysis.bootstrap import Estimate
 from runs.analysis.comparison import TaskComparison, compare
 from runs.analysis.figures import draw_comparison
@@ -32,11 +33,16 @@ FIRST = ("bp", "hinge")  # rows that the others' time is set beside
 HEAD = ("", "linear probe", "over random", "unseen categories", "MACs a pair", "time", "to the level: frames", "cost")
 
 
-def cost(name: str, varied: str) -> tuple[Any, float]:
-    """A learner of the default run but for this choice, and the MACs of its update, a pair."""
+def cost(name: str, varied: str) -> tuple[Callable[[], Any], float]:
+    """An update of the default run but for this choice, of as many rows as it has there, and its MACs a pair."""
     settings = PROGRAM.read([f"{varied}={name}", "device=cpu"])
-    learner = learner_of(settings)
-    return learner, macs(learner_of(settings), colours(settings.memory.batch, size=settings.env.size))
+    alone = remembers(settings)  # frames come one at a time, and are compared with those of steps before
+    rows = settings.env.num_worlds if settings.memory.name == "none" else settings.memory.batch
+    pairs, learner = noise_pairs(rows, settings.env.size), learner_of(settings)
+    pairs = pairs._replace(first=None) if alone else pairs
+    for _ in range(settings.pairs.gap + 1 if alone else 0):
+        learner.update(pairs)
+    return partial(learner.update, pairs), macs(learner, pairs)
 
 
 def frames_to(level: float, runs: list[LoadedRun]) -> float | None:
@@ -53,7 +59,7 @@ def frames_to(level: float, runs: list[LoadedRun]) -> float | None:
 def updates_at(frames: float, run: LoadedRun) -> float:
     """The updates after so many frames of a run, whose first few steps made no pairs."""
     steps = (run.frames - frames) / run.settings["env.num_worlds"]
-    return run.facts["updates"] - steps * run.settings["memory.updates"]
+    return run.facts["updates"] - steps * run.settings.get("memory.updates", 1)
 
 
 def text(of: Estimate, *, signed: bool = False) -> str:
@@ -77,13 +83,8 @@ def main() -> None:
     own, unseen = (_task(comparison.tasks, name) for name in ("linear", "transfer/unseen_categories"))
     other = {row.group: row for row in unseen.groups}
     names = {row.group: str(_run(runs, row.seeds[0].run).settings[f"{args.varied}.name"]) for row in own.groups}
-    settings = PROGRAM.read([])
-    pairs = noise_pairs(settings.memory.batch, settings.env.size)
     built = {name: cost(name, args.varied) for name in names.values() if name != "none"}
-    jobs = {
-        name: lambda learner=learner: [learner.update(pairs) for _ in range(UPDATES)]
-        for name, (learner, _) in built.items()
-    }
+    jobs = {name: lambda update=update: [update() for _ in range(UPDATES)] for name, (update, _) in built.items()}
     took = {name: statistics.median(times) for name, times in in_turns(jobs, rounds=ROUNDS, warm=2).items()}
     beside = next(name for name in (*FIRST, *took) if name in took)
     results: dict[str, dict[str, Any]] = {}

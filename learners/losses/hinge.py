@@ -28,7 +28,7 @@ def hinge_of_distances(distance: Tensor, positive: Tensor, negative: Tensor, set
     return (pull + push.sum(1)).mean()
 
 
-class _Between(Function):
+class _DistancesBetween(Function):
     """L1 distances (M, N) of rows (M, D) from others (N, D), whose gradient goes through pairs that have an error.
 
     Of a hinge few have one: those inside the margin.
@@ -161,7 +161,7 @@ class Hinge(Loss):
 
     def distances(self, u: Tensor, v: Tensor) -> Tensor:
         """(B, B) L1."""
-        return _Between.apply(u, v)
+        return _DistancesBetween.apply(u, v)
 
     def terms(self, pairs: int) -> int:
         """One anchor a pair, or both of its rows."""

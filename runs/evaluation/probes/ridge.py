@@ -80,7 +80,7 @@ def ridge_predictions(features: Split, targets: dict[str, Split]) -> dict[str, P
         targets = {name: of._replace(train=of.train[:WIDE_ROWS]) for name, of in targets.items()}
     numbers = [_numbers(of) for of in targets.values()]
     y, columns = torch.cat([of.train for of in numbers], 1), [of.train.shape[1] for of in numbers]
-    deviation, validation = scale(features.train), features.validation.double()
+    deviation, validation = _deviation(features.train), features.validation.double()
     asked: list[float] = []
     fits = ridge(features.train, y, strengths=iter(asked.pop, None), deviation=deviation)  # one when it is asked for
 
@@ -144,10 +144,10 @@ def _numbers(of: Split) -> Split:
 
 def standardised(features: Split) -> Split:
     """Every feature less its mean over the training images and in units of its deviation there."""
-    mean, deviation = features.train.mean(0), scale(features.train)
+    mean, deviation = features.train.mean(0), _deviation(features.train)
     return Split(*((part - mean) / deviation for part in features))
 
 
-def scale(train: Tensor) -> Tensor:
+def _deviation(train: Tensor) -> Tensor:
     """(D,) the deviation of each feature over the training images."""
     return train.std(0).clamp_min(1e-6)
